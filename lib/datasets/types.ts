@@ -1,0 +1,37 @@
+/** What a task and its examples are. No reading happens here. */
+
+export type TaskKind = "classification" | "regression";
+
+export type MetricName = "accuracy" | "f1" | "matthews" | "pearson" | "spearman";
+
+/** One row of a data set. */
+export interface Example {
+  readonly text: string;
+  /** The second text of a pair task. */
+  readonly pair?: string;
+  /** One of the task's `labels`, or a number for regression. */
+  readonly label: string | number;
+}
+
+/** Anything that yields examples; read once and kept encoded. */
+export type Dataset = Iterable<Example> | AsyncIterable<Example>;
+
+/**
+ * A task as `loadTask` returns it, or as a caller puts it together. `D` is how its data sets are held: `loadTask` gives
+ * arrays, a caller may give any iterable.
+ */
+export interface Task<D extends Dataset = Dataset> {
+  readonly name: string;
+  readonly kind: TaskKind;
+  /** Class names in index order; empty for regression. */
+  readonly labels: readonly string[];
+  /** Metrics to report; the first one chooses the best model. */
+  readonly metrics: readonly MetricName[];
+  readonly train: D;
+  readonly dev: D | null;
+  /** Null where the test labels are not public. */
+  readonly test: D | null;
+}
+
+/** A task whose data sets are in memory. */
+export type LoadedTask = Task<readonly Example[]>;

@@ -1,0 +1,46 @@
+/** Tokenised text as it goes to the native side. */
+
+/** One text or pair. */
+export interface EncodedText {
+  readonly ids: readonly number[];
+  /** Segment of each token; all 0 for the from-scratch models. */
+  readonly typeIds: readonly number[];
+}
+
+/** N texts laid end to end, T tokens in all; no text is empty. */
+export interface PackedTexts {
+  /** `[T]` */
+  readonly tokens: Int32Array;
+  /** `[T]`, only if the tokenizer gives any other than 0. */
+  readonly tokenTypes?: Uint8Array;
+  /** `[N + 1]`, cumulative. */
+  readonly starts: Int32Array;
+  /** How many texts were cut at the length limit. */
+  readonly truncated: number;
+}
+
+/** What encoding many texts may be asked to do. */
+export interface EncodeAllOptions {
+  /** Most tokens of one text or pair, special ones included; truncation is `longest_first`. */
+  readonly maxLength: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A tokenizer, from `loadTokenizer` or `trainTokenizer`. */
+export interface Tokenizer {
+  readonly vocabularySize: number;
+  readonly paddingId: number;
+  /** Tokens of one text or pair without truncation, special ones included. Runs on the calling thread. */
+  encode(text: string, pair?: string): EncodedText;
+  /** Encodes in a worker thread, so that the event loop is never blocked. */
+  encodeAll(
+    texts: Iterable<{ readonly text: string; readonly pair?: string }>,
+    options: EncodeAllOptions,
+  ): Promise<PackedTexts>;
+  /** Id of a token, or undefined. */
+  tokenToId(token: string): number | undefined;
+  /** The files a model folder needs, by name (`tokenizer.json`, ...), as text. */
+  files(): Readonly<Record<string, string>>;
+  /** Ends the worker thread. It also ends with the process, and does not keep it alive. */
+  dispose(): Promise<void>;
+}

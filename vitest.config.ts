@@ -1,0 +1,24 @@
+/**
+ * Tests import the built package (`r-at`, `#dist/...`), so that they see what a user gets; `npm test` builds it first.
+ * Projects keep apart what may be absent: nothing is skipped inside `npm test`.
+ */
+import { defineConfig } from "vitest/config";
+
+const shared = { pool: "forks" as const, maxWorkers: 2, testTimeout: 60_000, hookTimeout: 60_000 };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/data/**", "test/gpu/**"],
+        },
+      },
+      { test: { ...shared, name: "data", include: ["test/data/**/*.test.ts"], testTimeout: 1_200_000 } },
+      { test: { ...shared, name: "gpu", include: ["test/gpu/**/*.test.ts"] } },
+    ],
+  },
+});
