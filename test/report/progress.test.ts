@@ -1,0 +1,100 @@
+import { Writable } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { createProgress, formatMetrics, formatSeconds, describe as line } from "#dist/report/progress.js";
+import type { StepEvent } from "#dist/trainer/events.js";
+
+/** A stream that keeps what it is given; with `isTTY` it looks like a terminal 100 columns wide. */
+function sink(isTTY: boolean): { stream: NodeJS.WriteStream; text: () => string } {
+  let text = "";
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk);
+      done();
+    },
+  });
+  return {
+    stream: Object.assign(stream, { isTTY, columns: 100 }) as unknown as NodeJS.WriteStream,
+    text: () => text,
+  };
+}
+
+const step = (n: number): StepEvent => ({
+  type: "step",
+  step: n,
+  epoch: 0,
+  loss: 0.5,
+  cleanLoss: 0.2,
+  adversarialLoss: 0.2,
+  klLoss: 0.2,
+  deltaNorm: 1,
+  gradNorm: 1,
+  learningRate: 1e-3,
+  examples: 32,
+  tokens: 320,
+});
+const evaluation = {
+  type: "eval",
+  step: 2,
+  epoch: 0,
+  split: "dev",
+  loss: 0.4,
+  metrics: { accuracy: 0.8125, f1: null },
+} as const;
+
+describe("progress in a pipe", () => {
+  it("prints whole plain lines without control characters", () => {
+    const { stream, text } = sink(false);
+    const progress = createProgress({ stream, totalSteps: 4, title: "r-at", secondsBetweenLines: 0 });
+    progress.update(step(1));
+    progress.update(evaluation);
+    progress.stop();
+    const lines = text().split("\n");
+    expect(lines[0]).toMatch(/^r-at {2}step 1\/4 {2}epoch 1 {2}loss 0\.500 {2}\d+ examples\/s {2}\S+ left$/);
+    expect(lines[1]).toBe("r-at  step 2  dev: loss 0.4000, accuracy 0.8125, f1 -");
+    expect(text()).not.toContain("\u001b");
+  });
+
+  it("is silent between two lines that come too soon", () => {
+    const { stream, text } = sink(false);
+    const progress = createProgress({ stream, totalSteps: 4, secondsBetweenLines: 60 });
+    for (let n = 1; n <= 4; n++) progress.update(step(n));
+    expect(text()).toBe("");
+  });
+});
+
+describe("progress on a terminal", () => {
+  it("draws a bar, prints evaluations above it and gives the cursor back", async () => {
+    const { stream, text } = sink(true);
+    const progress = createProgress({ stream, totalSteps: 4 });
+    progress.update(step(1));
+    progress.update(evaluation);
+    progress.update(step(4));
+    progress.stop();
+    progress.stop();
+    expect(text()).toContain("step 2  dev: loss 0.4000, accuracy 0.8125, f1 -\n");
+    expect(text()).toContain("4/4  loss 0.500  dev accuracy 0.8125  ");
+    expect(text()).toContain("\u001b[?25h");
+  });
+
+  it("installs no signal handler", () => {
+    const before = process.listenerCount("SIGINT");
+    const progress = createProgress({ stream: sink(true).stream, totalSteps: 4 });
+    expect(process.listenerCount("SIGINT")).toBe(before);
+    progress.stop();
+  });
+});
+
+describe("words and numbers", () => {
+  it.each([
+    [8.4, "8s"],
+    [125, "2m05s"],
+    [3780, "1h03m"],
+    [-1, "0s"],
+  ])("%d seconds are %s", (seconds, text) => expect(formatSeconds(seconds)).toBe(text));
+
+  it("describes events", () => {
+    expect(line({ type: "warning", step: 1, message: "slow" })).toBe("warning: slow");
+    expect(line({ type: "checkpoint", step: 3, path: "c/step-3" })).toBe("step 3  checkpoint: c/step-3");
+    expect(formatMetrics({ accuracy: 1, f1: 0.5 }, 1)).toBe("accuracy 1.0000");
+  });
+});
