@@ -1,0 +1,123 @@
+/**
+ * The training method with everything filled in, and its form at the native boundary. Checks what no single field can:
+ * that lists have one entry for each forward.
+ */
+import { RATError } from "../errors.js";
+import type { NativeObjectiveOptions } from "../native/binding.js";
+import type { RegularizerType } from "./fields.js";
+import type { Regularizer } from "./schema.js";
+
+/** L2 radius for models trained from scratch, whose embeddings start from N(0, 0.1). */
+const DEFAULT_EPSILON = 1;
+const DEFAULT_KL_WEIGHT = 0.5;
+const DEFAULT_FORWARDS = 2;
+
+/** A number for every forward, or a list with one for each. */
+export type PerForward = number | readonly number[];
+
+/** A method and its numbers; fields that the method does not read are absent. */
+export interface ResolvedMethod {
+  readonly type: RegularizerType;
+  readonly epsilon?: number | number[];
+  readonly klWeight?: number;
+  readonly forwards?: number;
+  readonly consistency?: "bi-kl";
+  readonly klReduction?: "batch-mean" | "sum" | "element-mean";
+}
+
+/** How many forwards follow the clean pass; for R-Drop, how many clean forwards there are. */
+export function forwardCount(type: RegularizerType, forwards?: number): number {
+  switch (type) {
+    case "none":
+      return 1;
+    case "fgm":
+      return 1;
+    case "r-drop":
+      return 2;
+    case "r-at":
+      return forwards ?? DEFAULT_FORWARDS;
+    default:
+      return type satisfies never;
+  }
+}
+
+/**
+ * Fills in what the method reads and drops the rest.
+ *
+ * @throws RATError `ERR_RAT_CONFIG` when `forwards` contradicts the method or a list has the wrong length.
+ */
+export function resolveMethod(
+  type: RegularizerType,
+  options: Omit<ResolvedMethod, "type" | "epsilon"> & { epsilon?: PerForward },
+  dropout?: PerForward,
+): ResolvedMethod {
+  const count = forwardCount(type, options.forwards);
+  if ((type === "fgm" || type === "r-drop") && options.forwards !== undefined && options.forwards !== count) {
+    throw configError(
+      "forwards",
+      `Expected ${count} for forwards but received ${options.forwards}: ${type} always has ${count}; leave forwards out, or use r-at`,
+    );
+  }
+  const epsilon = options.epsilon ?? DEFAULT_EPSILON;
+  if (dropout !== undefined) checkLength("dropout", dropout, count, type);
+  const consistency = {
+    klWeight: options.klWeight ?? DEFAULT_KL_WEIGHT,
+    consistency: options.consistency ?? ("bi-kl" as const),
+    klReduction: options.klReduction ?? ("batch-mean" as const),
+  };
+  switch (type) {
+    case "none":
+      return { type };
+    case "fgm":
+      return { type, epsilon: checkLength("epsilon", epsilon, count, type) };
+    case "r-drop":
+      return { type, ...consistency };
+    case "r-at":
+      return { type, epsilon: checkLength("epsilon", epsilon, count, type), ...consistency, forwards: count };
+    default:
+      return type satisfies never;
+  }
+}
+
+/** {@link resolveMethod} for the TypeScript API's nested form. Default: R-AT with its defaults. */
+export function resolveRegularizer(
+  regularizer: Regularizer = { type: "r-at" },
+  dropout?: PerForward,
+): ResolvedMethod {
+  const { type, ...options } = regularizer;
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return resolveMethod(type, Object.fromEntries(given), dropout);
+}
+
+/** The method as the native step takes it. The clean pass has the first dropout rate. */
+export function nativeObjective(method: ResolvedMethod, dropout: PerForward): NativeObjectiveOptions {
+  const count = forwardCount(method.type, method.forwards);
+  const rates = expand(dropout, count);
+  return {
+    type: method.type,
+    forwards: count,
+    epsilon: expand(method.epsilon ?? 0, count),
+    klWeight: method.klWeight ?? 0,
+    klReduction: method.klReduction ?? "batch-mean",
+    cleanDropout: rates[0] ?? 0,
+    forwardDropout: rates,
+  };
+}
+
+/** One value for each of `count` forwards. */
+export function expand(value: PerForward, count: number): number[] {
+  return typeof value === "number" ? new Array<number>(count).fill(value) : [...value];
+}
+
+function checkLength(name: string, value: PerForward, count: number, type: string): number | number[] {
+  if (typeof value === "number") return value;
+  if (value.length === count) return [...value];
+  throw configError(
+    name,
+    `Expected one number or a list of ${count} (one for each forward of ${type}) for ${name} but received ${value.length}: ${value.join(",")}`,
+  );
+}
+
+function configError(option: string, message: string): RATError {
+  return new RATError("ERR_RAT_CONFIG", message, { details: { option } });
+}

@@ -1,0 +1,66 @@
+/** From a resolved run to the options of the functions that carry it out, so that a command line only calls them. */
+import type { FitOptions, TrainerOptions } from "../trainer/options.js";
+import { isModelType, type ResolvedRunConfig } from "./resolve.js";
+import type { Regularizer } from "./schema.js";
+
+/** Options of `loadTask(config.task, ...)`. */
+export function taskOptions(config: ResolvedRunConfig) {
+  const { data, train, dev, test, split, textColumn, pairColumn, labelColumn, labels, kind } = config;
+  const { limitTrain, limitTest } = config;
+  const columns = { textColumn, pairColumn, labelColumn, labels, kind };
+  return defined({ data, train, dev, test, split, ...columns, limitTrain, limitTest });
+}
+
+/** Options of `trainTokenizer(task.train, ...)`. */
+export function tokenizerOptions(config: ResolvedRunConfig) {
+  const { vocabularySize, minimumCount, lowercase, segmenter } = config;
+  return { vocabularySize, minimumCount, lowercase, segmenter };
+}
+
+/** Options of `RATTrainer.create`, to which the task, the tokenizer and a logger are added. */
+export function trainerOptions(config: ResolvedRunConfig): Omit<TrainerOptions, "task"> {
+  const { model, dropout, maxLength, optimizer, weightDecay, clipNorm } = config;
+  const { seed, device, precision, threads, embeddingStd } = config;
+  return {
+    model: isModelType(model) ? { type: model } : { path: model },
+    regularizer: regularizerOf(config),
+    optimizer: { type: optimizer, weightDecay, clipNorm },
+    ...defined({ dropout, maxLength, threads }),
+    ...{ seed, device, precision, embeddingStd },
+  };
+}
+
+/** Options of `trainer.fit`, to which a signal is added. */
+export function fitOptions(config: ResolvedRunConfig): FitOptions {
+  const { epochs, maxSteps, batchSize, learningRate, schedule, warmupRatio, shuffle } = config;
+  const { logEvery, evalEvery, checkpointEvery, patience } = config;
+  const { output, resume, overwrite, allowResumeElsewhere } = config;
+  return {
+    ...{ epochs, batchSize, learningRate, schedule, warmupRatio, shuffle, logEvery },
+    ...defined({ maxSteps, evalEvery, checkpointEvery, patience, output }),
+    ...{ resume, overwrite, allowResumeElsewhere, config },
+  };
+}
+
+function regularizerOf(config: ResolvedRunConfig): Regularizer {
+  const { regularizer: type, epsilon, klWeight, forwards, consistency, klReduction } = config;
+  const divergence = { klWeight, consistency, klReduction };
+  switch (type) {
+    case "none":
+      return { type };
+    case "fgm":
+      return { type, ...defined({ epsilon }) };
+    case "r-drop":
+      return { type, ...defined(divergence) };
+    case "r-at":
+      return { type, ...defined({ epsilon, forwards, ...divergence }) };
+    default:
+      return type satisfies never;
+  }
+}
+
+function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
