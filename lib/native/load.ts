@@ -1,0 +1,54 @@
+/**
+ * Finds and loads the addon. The stamp that the build wrote is compared with the LibTorch that is there now before
+ * anything is loaded: a wrong LibTorch fails inside dlopen, with a message that names neither version.
+ */
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ADDON_FILE, whyNotLoadable } from "../../native/setup/stamp.mjs";
+import { RATError } from "../errors.js";
+
+const require = createRequire(import.meta.url);
+
+/** The package's root: this file is `lib/native/load.ts` or `dist/native/load.js` below it. */
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
+const REMEDY = "run npx r-at setup";
+
+/**
+ * The folder of the addon that is loaded: `build/Release` of the package, or `Release` in the folder that
+ * `RAT_ADDON_BUILD` names (relative to the package), such as `build-asan`.
+ */
+export function addonFolder(): string {
+  const { RAT_ADDON_BUILD } = process.env;
+  return join(resolve(ROOT, RAT_ADDON_BUILD || "build"), "Release");
+}
+
+/**
+ * Loads the addon; a second call, or one in a worker thread, gives that environment's own exports.
+ *
+ * @throws RATError `ERR_RAT_NATIVE_LOAD` when it has not been built, when LibTorch is gone or of another version than it
+ *   was built against (both are named), or when the system cannot load it.
+ */
+export function loadAddon(): unknown {
+  const folder = addonFolder();
+  const objection = whyNotLoadable(folder);
+  if (objection !== undefined) {
+    throw new RATError("ERR_RAT_NATIVE_LOAD", `${REMEDY}: ${objection}`, { details: { file: folder } });
+  }
+  const bindings = require("bindings") as (options: {
+    bindings: string;
+    module_root: string;
+    try: string[][];
+  }) => unknown;
+  try {
+    // One place only: left alone, `bindings` prefers build/Debug, and a broken file there would stop it.
+    return bindings({ bindings: ADDON_FILE, module_root: folder, try: [["module_root", "bindings"]] });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new RATError("ERR_RAT_NATIVE_LOAD", `${REMEDY}: the native addon cannot be loaded: ${message}`, {
+      cause: error,
+      details: { file: join(folder, ADDON_FILE) },
+    });
+  }
+}

@@ -1,0 +1,37 @@
+// Runs other programs. Never through a shell, so that paths with blanks or non-ASCII letters need no quoting.
+import { spawn } from "node:child_process";
+
+/**
+ * Runs a program and collects what it says. Does not throw: a program that cannot be started has `code` null.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeoutMs?: number, inherit?: boolean }} [options]
+ *   `inherit`: also pass everything through to this process's own output
+ * @returns {Promise<{ code: number | null, stdout: string, stderr: string }>}
+ */
+export function run(command, args, { env = process.env, cwd, timeoutMs, inherit = false } = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { env, cwd, timeout: timeoutMs, stdio: ["ignore", "pipe", "pipe"] });
+    const text = { stdout: "", stderr: "" };
+    for (const stream of /** @type {const} */ (["stdout", "stderr"])) {
+      child[stream].setEncoding("utf8");
+      child[stream].on("data", (chunk) => {
+        text[stream] += chunk;
+        if (inherit) process[stream].write(chunk);
+      });
+    }
+    child.on("error", (error) => resolve({ code: null, stdout: text.stdout, stderr: error.message }));
+    child.on("close", (code) => resolve({ code, ...text }));
+  });
+}
+
+/** The last lines that are not empty, for a message. */
+export function lastLines(text, count = 4) {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .slice(-count)
+    .join("\n    ");
+}
