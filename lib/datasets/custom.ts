@@ -1,0 +1,109 @@
+/** The user's own data: CSV, TSV or JSON lines, by suffix, with the columns the options name. */
+import { invalidArgument, RATError } from "../errors.js";
+import { HELD_OUT, type TaskDefinition } from "./definition.js";
+import type { Layout } from "./layout.js";
+import type { TaskKind } from "./types.js";
+
+/** Options that belong to `custom` alone. */
+export interface CustomColumns {
+  /**
+   * Name of the text column. Default: `text`. If every column that is given is a whole number, the files have no header
+   * and the numbers are 0-based column indices (JSON lines always have names).
+   */
+  readonly textColumn?: string | undefined;
+  /** Column of the second text of a pair. Default: no pairs. */
+  readonly pairColumn?: string | undefined;
+  /** Column of the label. Default: `label`. Must be given when `textColumn` is an index and labels are to be read. */
+  readonly labelColumn?: string | undefined;
+  /** Class names in index order. Default: those of the training data, in numeric order if all are whole numbers. */
+  readonly labels?: readonly string[] | undefined;
+  /** Default: `classification`. */
+  readonly kind?: TaskKind | undefined;
+}
+
+/** Names of the options of {@link CustomColumns}. */
+export const CUSTOM_OPTIONS = ["textColumn", "pairColumn", "labelColumn", "labels", "kind"] as const;
+
+const SUFFIXES = [".csv", ".tsv", ".jsonl", ".ndjson", ".json"];
+
+function named(...stems: readonly string[]): string[] {
+  return stems.flatMap((stem) => SUFFIXES.map((suffix) => stem + suffix));
+}
+
+/**
+ * The definition of a custom task.
+ *
+ * @throws RATError `ERR_RAT_INVALID_ARG` for options that do not go together.
+ */
+export function customTask(options: CustomColumns): TaskDefinition {
+  const { kind = "classification", labels } = options;
+  if (kind !== "classification" && kind !== "regression") {
+    invalidArgument("kind", '"classification" or "regression"', kind);
+  }
+  if (labels !== undefined) checkLabels(labels, kind);
+  return {
+    name: "custom",
+    description: "Your own CSV, TSV or JSON lines files",
+    kind,
+    labels: kind === "regression" ? [] : (labels ?? null),
+    metrics: kind === "regression" ? ["pearson", "spearman"] : ["accuracy", "f1"],
+    syntax: null,
+    layouts: [chooseColumns(options)],
+    folders: ["custom"],
+    official: {
+      train: named("train"),
+      dev: { files: named("dev"), heldOut: HELD_OUT },
+      test: { files: named("test"), required: false },
+    },
+    paper: null,
+    paperNote: null,
+  };
+}
+
+function chooseColumns({ textColumn, pairColumn, labelColumn }: CustomColumns): Layout {
+  const given = [textColumn, pairColumn, labelColumn].filter((column) => column !== undefined);
+  for (const column of given) {
+    if (typeof column !== "string" || column === "")
+      invalidArgument("a column", "a name or an index", column);
+  }
+  const indices = given.filter((column) => /^\d+$/.test(column));
+  if (indices.length === 0) {
+    return {
+      header: true,
+      text: [[textColumn ?? "text"]],
+      ...(pairColumn === undefined ? {} : { pair: [pairColumn] }),
+      label: [labelColumn ?? "label"],
+    };
+  }
+  if (indices.length < given.length || textColumn === undefined) {
+    throw new RATError(
+      "ERR_RAT_INVALID_ARG",
+      `Columns are all names (of a header) or all 0-based indices (of files without one), the text column included; received ${given.join(", ")}`,
+    );
+  }
+  if (new Set(indices.map(Number)).size < indices.length) {
+    throw new RATError("ERR_RAT_INVALID_ARG", `Columns must differ; received ${given.join(", ")}`);
+  }
+  return {
+    header: false,
+    text: [Number(textColumn)],
+    ...(pairColumn === undefined ? {} : { pair: Number(pairColumn) }),
+    ...(labelColumn === undefined ? {} : { label: Number(labelColumn) }),
+  };
+}
+
+function checkLabels(labels: readonly string[], kind: TaskKind): void {
+  if (kind === "regression") {
+    throw new RATError("ERR_RAT_INVALID_ARG", "A regression has no labels; leave them out, or change kind");
+  }
+  if (!Array.isArray(labels)) invalidArgument("labels", "a list of names", labels);
+  for (const label of labels) {
+    if (typeof label !== "string" || label === "") invalidArgument("a label", "a name", label);
+  }
+  if (new Set(labels).size < labels.length || labels.length < 2) {
+    throw new RATError(
+      "ERR_RAT_INVALID_ARG",
+      `Expected at least two different labels but received ${labels.map((label) => JSON.stringify(label)).join(", ") || "none"}`,
+    );
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * From rows to texts: where a task keeps its text, pair and label. A task lists the layouts its files come in; the first
+ * row of a file decides which one it is. Labels are left as the file spells them.
+ */
+import { RATError } from "../errors.js";
+import { readCsv } from "./csv.js";
+import { dataError, formatError, nameSome, shorten } from "./data-error.js";
+import { type JsonRow, readJsonLines } from "./jsonl.js";
+import type { TableRow } from "./table.js";
+import type { ReadOptions } from "./text-file.js";
+import { readTsv } from "./tsv.js";
+
+/** How a file is written: RFC 4180, tabs without quoting, or one JSON object a line. */
+export type Syntax = "csv" | "tsv" | "jsonl";
+
+/** A file whose columns have names: a header, or the keys of JSON objects. Each column lists the names it goes by. */
+export interface NamedLayout {
+  readonly header: true;
+  /** Several text columns are joined by a blank and trimmed; a single one is taken as it is. */
+  readonly text: readonly (readonly string[])[];
+  readonly pair?: readonly string[];
+  readonly label?: readonly string[];
+}
+
+/** A table without a header: 0-based column indices. */
+export interface IndexedLayout {
+  readonly header: false;
+  /** Number of columns of such a file; any number if not given. */
+  readonly columns?: number;
+  readonly text: readonly number[];
+  readonly pair?: number;
+  readonly label?: number;
+}
+
+export type Layout = NamedLayout | IndexedLayout;
+
+/** A row before its label is interpreted. */
+export interface RawExample {
+  readonly text: string;
+  readonly pair?: string;
+  /** As the file spells it; undefined where there is none. */
+  readonly label?: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** What to do about labels: fail without one, take it if it is there, or not look at it. */
+export type LabelMode = "required" | "optional" | "ignored";
+
+export interface ReadRowsOptions extends ReadOptions {
+  readonly syntax: Syntax;
+  readonly layouts: readonly Layout[];
+  readonly labels: LabelMode;
+}
+
+const SUFFIXES: Readonly<Record<string, Syntax>> = {
+  ".csv": "csv",
+  ".tsv": "tsv",
+  ".jsonl": "jsonl",
+  ".ndjson": "jsonl",
+  ".json": "jsonl",
+};
+
+/**
+ * The syntax that a file's suffix names (`.gz` aside), else `fallback`.
+ *
+ * @throws RATError `ERR_RAT_INVALID_ARG` if neither tells.
+ */
+export function syntaxOf(path: string, fallback: Syntax | null): Syntax {
+  const suffix = /\.[^./\\]*$/.exec(path.replace(/\.gz$/, ""))?.[0].toLowerCase() ?? "";
+  const syntax = SUFFIXES[suffix] ?? fallback;
+  if (syntax) return syntax;
+  throw new RATError(
+    "ERR_RAT_INVALID_ARG",
+    `Cannot tell the format of ${path}: its name must end in ${Object.keys(SUFFIXES).join(", ")}, or that and .gz`,
+  );
+}
+
+/**
+ * The rows of a file as texts.
+ *
+ * @throws RATError `ERR_RAT_DATA_FORMAT` if the file has none of the layouts; `ERR_RAT_LABEL` for a row without a label
+ * where labels are required; and as the reader of the syntax.
+ */
+export async function* readRows(path: string, options: ReadRowsOptions): AsyncGenerator<RawExample> {
+  for await (const example of options.syntax === "jsonl"
+    ? readObjects(path, options)
+    : readTable(path, options)) {
+    if (options.labels === "required" && example.label === undefined) {
+      throw dataError("ERR_RAT_LABEL", example, "the row has no label");
+    }
+    yield example;
+  }
+}
+
+/** A layout with its columns found: 0-based indices. */
+interface Columns {
+  readonly text: readonly number[];
+  readonly pair: number | undefined;
+  readonly label: number | undefined;
+}
+
+async function* readTable(path: string, options: ReadRowsOptions): AsyncGenerator<RawExample> {
+  const rows = options.syntax === "csv" ? readCsv(path, options) : readTsv(path, options);
+  let columns: Columns | undefined;
+  for await (const row of rows) {
+    if (columns === undefined) {
+      const found = chooseLayout(path, row, options);
+      columns = found.columns;
+      if (found.layout.header) continue;
+    }
+    const { text, pair, label } = columns;
+    yield makeExample(
+      path,
+      row.line,
+      text.map((at) => row.fields[at] ?? ""),
+      pair === undefined ? undefined : row.fields[pair],
+      label === undefined || row.fields[label] === "" ? undefined : row.fields[label],
+    );
+  }
+}
+
+function chooseLayout(path: string, row: TableRow, options: ReadRowsOptions) {
+  for (const layout of options.layouts) {
+    const columns = layout.header ? findNamed(layout, row.fields) : findIndexed(layout, row.fields.length);
+    if (columns === undefined || (options.labels === "required" && columns.label === undefined)) continue;
+    return { layout, columns: options.labels === "ignored" ? { ...columns, label: undefined } : columns };
+  }
+  const expected = options.layouts.map((layout) => describeLayout(layout, options.labels === "required"));
+  throw formatError(
+    { file: path, line: row.line },
+    `expected ${expected.join(", or ")}, but the first row is ${nameSome(row.fields)}`,
+  );
+}
+
+function findNamed(layout: NamedLayout, header: readonly string[]): Columns | undefined {
+  const text = layout.text.map((names) => findColumn(header, names));
+  const pair = layout.pair && findColumn(header, layout.pair);
+  if (text.includes(-1) || pair === -1) return undefined;
+  const label = layout.label ? findColumn(header, layout.label) : -1;
+  return { text, pair, label: label < 0 ? undefined : label };
+}
+
+/** Index of the first of `names` in the header, spelled exactly or else in other letter case; -1 if there is none. */
+function findColumn(header: readonly string[], names: readonly string[]): number {
+  for (const name of names) {
+    const exact = header.indexOf(name);
+    const at = exact < 0 ? header.findIndex((each) => each.toLowerCase() === name.toLowerCase()) : exact;
+    if (at >= 0) return at;
+  }
+  return -1;
+}
+
+function findIndexed(layout: IndexedLayout, columns: number): Columns | undefined {
+  if (layout.columns !== undefined && layout.columns !== columns) return undefined;
+  const { text, pair, label } = layout;
+  if (text.some((at) => at >= columns) || (pair !== undefined && pair >= columns)) return undefined;
+  return { text, pair, label: label !== undefined && label < columns ? label : undefined };
+}
+
+function describeLayout(layout: Layout, withLabel: boolean): string {
+  if (!layout.header) {
+    const last = Math.max(...layout.text, layout.pair ?? 0, withLabel ? (layout.label ?? 0) : 0);
+    return `${layout.columns ?? `at least ${last + 1}`} columns without a header`;
+  }
+  const columns = [...layout.text, ...(layout.pair ? [layout.pair] : [])];
+  if (withLabel && layout.label) columns.push(layout.label);
+  return `a header with ${columns.map((names) => names.map((name) => JSON.stringify(name)).join(" or ")).join(" and ")}`;
+}
+
+async function* readObjects(path: string, options: ReadRowsOptions): AsyncGenerator<RawExample> {
+  const layout = options.layouts.find((each): each is NamedLayout => each.header);
+  if (!layout) {
+    throw formatError(
+      { file: path, line: 1 },
+      "expected a table without a header; JSON lines have named columns",
+    );
+  }
+  for await (const row of readJsonLines(path, options)) {
+    yield makeExample(
+      path,
+      row.line,
+      layout.text.map((names) => stringIn(path, row, names)),
+      layout.pair && stringIn(path, row, layout.pair),
+      layout.label && options.labels !== "ignored" ? labelIn(path, row, layout.label) : undefined,
+    );
+  }
+}
+
+function stringIn(file: string, row: JsonRow, names: readonly string[]): string {
+  const value = valueIn(row, names);
+  if (typeof value === "string") return value;
+  const found =
+    value === undefined ? `the keys ${nameSome(Object.keys(row.value))}` : shorten(JSON.stringify(value));
+  throw formatError(
+    { file, line: row.line },
+    `expected a string for ${names.map((name) => JSON.stringify(name)).join(" or ")} but found ${found}`,
+  );
+}
+
+function labelIn(file: string, row: JsonRow, names: readonly string[]): string | undefined {
+  const value = valueIn(row, names);
+  if (value === undefined || value === null || value === "") return undefined;
+  if (typeof value === "object") {
+    throw formatError(
+      { file, line: row.line },
+      `expected a string or a number as label but found ${shorten(JSON.stringify(value))}`,
+    );
+  }
+  return String(value);
+}
+
+function valueIn(row: JsonRow, names: readonly string[]): unknown {
+  const name = names.find((each) => Object.hasOwn(row.value, each));
+  return name === undefined ? undefined : row.value[name];
+}
+
+function makeExample(
+  file: string,
+  line: number,
+  texts: readonly string[],
+  pair: string | undefined,
+  label: string | undefined,
+): RawExample {
+  return {
+    text: texts.length === 1 ? (texts[0] ?? "") : texts.join(" ").trim(),
+    ...(pair === undefined ? {} : { pair }),
+    ...(label === undefined ? {} : { label }),
+    file,
+    line,
+  };
+}

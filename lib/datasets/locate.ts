@@ -1,0 +1,153 @@
+/** Finds a task's files: in the folder that was given or in the task's folder below it, plain or `.gz`. */
+import type { Stats } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { RATError } from "../errors.js";
+import { nameSome, pathError } from "./data-error.js";
+import { HELD_OUT, type SplitPlan, type TaskDefinition } from "./definition.js";
+
+/** Where the files are, as the user says it. */
+export interface FileOptions {
+  /** The task's folder, or the one above it. */
+  readonly data?: string | undefined;
+  /** File (or folder, where the task comes as one) to train on instead of the task's own. */
+  readonly train?: string | undefined;
+  /** Dev file instead of the task's own; `none`: no dev set, and nothing held out. */
+  readonly dev?: string | undefined;
+  /** Test file instead of the task's own; `none`: no test set. */
+  readonly test?: string | undefined;
+}
+
+/** Where each split comes from. */
+export interface SplitSources {
+  readonly train: string;
+  /** A path, a share of the training rows to hold out, or none. */
+  readonly dev: string | number | null;
+  readonly test: string | null;
+}
+
+/**
+ * Where the splits of a task come from. Without `data`, dev is held out of `train` and there is no test set, unless
+ * their files are given.
+ *
+ * @throws RATError `ERR_RAT_INVALID_ARG` if neither a folder nor a training file is given; `ERR_RAT_PATH` for a file that
+ * is missing, with everything that was looked for.
+ */
+export async function locateSplits(
+  task: TaskDefinition,
+  plan: SplitPlan,
+  { data, train, dev, test }: FileOptions,
+): Promise<SplitSources> {
+  if (data === undefined) {
+    if (train === undefined) {
+      throw new RATError(
+        "ERR_RAT_INVALID_ARG",
+        `Where are the files of ${task.name}? Give their folder (data) or a training file (train)`,
+      );
+    }
+    return {
+      train,
+      dev: dev === "none" ? null : (dev ?? plan.dev.heldOut ?? HELD_OUT),
+      test: test === undefined || test === "none" ? null : test,
+    };
+  }
+  const folder = await TaskFolder.open(task, plan, data);
+  return {
+    train: train ?? (await folder.require("train", plan.train)),
+    dev: dev === "none" ? null : (dev ?? (await folder.findDev(plan))),
+    test: test === "none" ? null : (test ?? (await folder.findTest(plan))),
+  };
+}
+
+type SplitName = "train" | "dev" | "test";
+
+/** The folder that holds a task's files. */
+class TaskFolder {
+  readonly #task: TaskDefinition;
+  /** Every place where the folder may be. */
+  readonly #places: readonly string[];
+  /** The place that holds any of the task's files, else the one that was given. */
+  readonly #path: string;
+
+  private constructor(task: TaskDefinition, places: readonly string[], path: string) {
+    this.#task = task;
+    this.#places = places;
+    this.#path = path;
+  }
+
+  static async open(task: TaskDefinition, plan: SplitPlan, data: string): Promise<TaskFolder> {
+    const stats = await stat(data).catch((error: unknown) => {
+      throw pathError(error, data);
+    });
+    if (!stats.isDirectory()) {
+      throw new RATError("ERR_RAT_PATH", `${data} is not a folder; name a single file with train`, {
+        details: { file: data },
+      });
+    }
+    const places = [data, ...task.folders.map((folder) => join(data, folder))];
+    const names = [...plan.train, ...plan.dev.files, ...(plan.test?.files ?? [])];
+    for (const place of places) {
+      if (await findFile(place, names)) return new TaskFolder(task, places, place);
+    }
+    return new TaskFolder(task, places, data);
+  }
+
+  async findDev({ dev }: SplitPlan): Promise<string | number> {
+    const found = await findFile(this.#path, dev.files);
+    return found ?? dev.heldOut ?? this.require("dev", dev.files);
+  }
+
+  async findTest({ test }: SplitPlan): Promise<string | null> {
+    if (test === null) return null;
+    return test.required ? this.require("test", test.files) : findFile(this.#path, test.files);
+  }
+
+  async require(split: SplitName, names: readonly string[]): Promise<string> {
+    const found = await findFile(this.#path, names);
+    if (found) return found;
+    const looked = names.flatMap(withGzip);
+    const alike = await this.#filesLike(split);
+    const remedy = [
+      `name a file with ${split}`,
+      ...(split === "train" ? [] : [`go without with ${split} "none"`]),
+    ].join(", or ");
+    throw new RATError(
+      "ERR_RAT_PATH",
+      `No ${split} file of ${this.#task.name}: looked for ${looked.join(", ")} in ${this.#searched().join(", ")}. ` +
+        `${alike.length > 0 ? `There are ${nameSome(alike)}: ` : "Mend the folder, "}${remedy}`,
+      { details: { file: this.#path, looked } },
+    );
+  }
+
+  /** If the task's folder was found, only it was searched. */
+  #searched(): readonly string[] {
+    return this.#path === this.#places[0] ? this.#places : [this.#path];
+  }
+
+  /** Data files whose name has the split's name in it, relative to the folder that was given. */
+  async #filesLike(split: SplitName): Promise<string[]> {
+    const found: string[] = [];
+    for (const place of this.#searched()) {
+      const entries = await readdir(place).catch(() => []);
+      for (const name of entries.sort()) {
+        if (name.includes(split) && /\.(csv|tsv|jsonl?|ndjson|txt)(\.gz)?$/.test(name))
+          found.push(join(place, name));
+      }
+    }
+    return found;
+  }
+}
+
+function withGzip(name: string): string[] {
+  return name.endsWith("/") ? [name] : [name, `${name}.gz`];
+}
+
+/** The first of the names that exists, as a path; a name that ends in `/` must be a folder, any other a file. */
+async function findFile(folder: string, names: readonly string[]): Promise<string | null> {
+  for (const name of names.flatMap(withGzip)) {
+    const path = join(folder, name);
+    const stats: Stats | null = await stat(path).catch(() => null);
+    if (stats && stats.isDirectory() === name.endsWith("/")) return path;
+  }
+  return null;
+}
