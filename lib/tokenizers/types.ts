@@ -27,12 +27,22 @@ export interface EncodeAllOptions {
 }
 
 /** A tokenizer, from `loadTokenizer` or `trainTokenizer`. */
-export interface Tokenizer {
+export interface Tokenizer extends AsyncDisposable {
+  /** Rows that an embedding matrix needs: the largest id + 1. */
   readonly vocabularySize: number;
   readonly paddingId: number;
-  /** Tokens of one text or pair without truncation, special ones included. Runs on the calling thread. */
+  /**
+   * Tokens of one text or pair without truncation, special ones included. Synchronous: it blocks the calling thread
+   * until the worker has answered (some 0.1 ms for a sentence). What yields no token gives the one unknown token.
+   *
+   * @throws RATError `ERR_RAT_INVALID_ARG`, `ERR_RAT_DISPOSED`.
+   */
   encode(text: string, pair?: string): EncodedText;
-  /** Encodes in a worker thread, so that the event loop is never blocked. */
+  /**
+   * Encodes in a worker thread, so that the event loop is never blocked.
+   *
+   * @throws RATError (rejects) `ERR_RAT_INVALID_ARG` (a text by its index), `ERR_RAT_ABORTED`, `ERR_RAT_DISPOSED`.
+   */
   encodeAll(
     texts: Iterable<{ readonly text: string; readonly pair?: string }>,
     options: EncodeAllOptions,
