@@ -3,15 +3,14 @@
  * things: loss, the last dev metric, examples a second, time left.
  */
 import { MultiBar, type SingleBar } from "cli-progress";
-import type { Metrics, TrainEvent } from "../trainer/events.js";
+import type { TrainEvent } from "../trainer/events.js";
+import { describeEvent, formatMetrics, formatSeconds } from "./words.js";
 
 export interface ProgressOptions {
   /** Where to write. Default: stderr. */
   readonly stream?: NodeJS.WriteStream;
   /** Steps of the whole run. */
   readonly totalSteps: number;
-  /** Steps that an earlier, resumed run has done already. Default: 0. */
-  readonly firstStep?: number;
   /** Name of the run, in front of everything. Default: none. */
   readonly title?: string;
   /** Seconds between two plain lines. Default: 5. */
@@ -34,53 +33,55 @@ export function createProgress(options: ProgressOptions): Progress {
   return stream.isTTY ? new BarProgress(stream, options) : new LineProgress(stream, options);
 }
 
-/** What both displays show, gathered from the events. */
+/** What both displays show, gathered from the events. Rates count from the first event: a run may have been resumed. */
 class RunState {
-  readonly #startedAt = performance.now();
-  readonly #firstStep: number;
   readonly #totalSteps: number;
-  #examplesPerStep = 0;
+  #first: { readonly step: number; readonly at: number } | undefined;
+  #lastAt = 0;
   #evaluationMs = 0;
-  #lastStepAt = performance.now();
-  step: number;
+  #batchSize = 0;
+  step = 0;
   epoch = 0;
   loss = Number.NaN;
   metric = "";
 
-  constructor(options: ProgressOptions) {
-    this.#firstStep = this.step = options.firstStep ?? 0;
-    this.#totalSteps = options.totalSteps;
+  constructor(totalSteps: number) {
+    this.#totalSteps = totalSteps;
   }
 
   add(event: TrainEvent): void {
+    const now = performance.now();
     if (event.type === "step") {
       this.step = event.step;
       this.epoch = event.epoch;
       this.loss = event.loss;
-      this.#examplesPerStep = Math.max(this.#examplesPerStep, event.examples);
-      this.#lastStepAt = performance.now();
+      this.#batchSize = Math.max(this.#batchSize, event.examples);
+      this.#first ??= { step: event.step, at: now };
     } else if (event.type === "eval") {
       this.metric = `${event.split} ${formatMetrics(event.metrics, 1)}`;
-      this.#evaluationMs += performance.now() - this.#lastStepAt;
-      this.#lastStepAt = performance.now();
+      if (this.#first) this.#evaluationMs += now - this.#lastAt;
     }
+    this.#lastAt = now;
   }
 
-  /** Steps a second of training alone. */
-  get #stepsPerSecond(): number {
-    const seconds = (this.#lastStepAt - this.#startedAt - this.#evaluationMs) / 1000;
-    return seconds > 0 ? (this.step - this.#firstStep) / seconds : 0;
+  /** Examples a second of training alone; `-` before there are two events to measure between. */
+  get rate(): string {
+    const { steps, ms } = this.#sinceFirst();
+    const trainingMs = ms - this.#evaluationMs;
+    return steps > 0 && trainingMs > 0
+      ? String(Math.round((steps * this.#batchSize * 1000) / trainingMs))
+      : "-";
   }
 
-  get examplesPerSecond(): number {
-    return Math.round(this.#stepsPerSecond * this.#examplesPerStep);
-  }
-
+  /** Evaluations included. */
   get timeLeft(): string {
-    const done = this.step - this.#firstStep;
-    if (done === 0) return "?";
-    const elapsed = (performance.now() - this.#startedAt) / 1000;
-    return formatSeconds((elapsed / done) * Math.max(0, this.#totalSteps - this.step));
+    const { steps, ms } = this.#sinceFirst();
+    return steps > 0 ? formatSeconds((ms / 1000 / steps) * Math.max(0, this.#totalSteps - this.step)) : "-";
+  }
+
+  #sinceFirst(): { steps: number; ms: number } {
+    if (!this.#first) return { steps: 0, ms: 0 };
+    return { steps: this.step - this.#first.step, ms: this.#lastAt - this.#first.at };
   }
 
   get lossText(): string {
@@ -95,7 +96,7 @@ class BarProgress implements Progress {
   #stopped = false;
 
   constructor(stream: NodeJS.WriteStream, options: ProgressOptions) {
-    this.#state = new RunState(options);
+    this.#state = new RunState(options.totalSteps);
     const title = options.title ? `${options.title}  ` : "";
     // A MultiBar of one bar, because only that can print lines above itself. It must not catch signals: the CLI does.
     this.#bars = new MultiBar({
@@ -113,7 +114,7 @@ class BarProgress implements Progress {
   update(event: TrainEvent): void {
     this.#state.add(event);
     if (event.type === "step") this.#bar.update(event.step, this.#payload());
-    else this.log(describe(event));
+    else this.log(describeEvent(event));
   }
 
   log(line: string): void {
@@ -128,8 +129,8 @@ class BarProgress implements Progress {
   }
 
   #payload() {
-    const { lossText, metric, examplesPerSecond, timeLeft } = this.#state;
-    return { loss: lossText, metric: metric && `${metric}  `, rate: examplesPerSecond, left: timeLeft };
+    const { lossText, metric, rate, timeLeft } = this.#state;
+    return { loss: lossText, metric: metric && `${metric}  `, rate, left: timeLeft };
   }
 }
 
@@ -142,23 +143,23 @@ class LineProgress implements Progress {
     private readonly stream: NodeJS.WriteStream,
     private readonly options: ProgressOptions,
   ) {
-    this.#state = new RunState(options);
+    this.#state = new RunState(options.totalSteps);
     this.#prefix = options.title ? `${options.title}  ` : "";
   }
 
   update(event: TrainEvent): void {
     this.#state.add(event);
     if (event.type === "step") this.#step();
-    else this.log(describe(event));
+    else this.log(describeEvent(event));
   }
 
   #step(): void {
     const now = performance.now();
     if (now - this.#lastLineAt < (this.options.secondsBetweenLines ?? 5) * 1000) return;
     this.#lastLineAt = now;
-    const { step, epoch, lossText, examplesPerSecond, timeLeft } = this.#state;
-    const rate = `${examplesPerSecond} examples/s  ${timeLeft} left`;
-    this.log(`step ${step}/${this.options.totalSteps}  epoch ${epoch + 1}  loss ${lossText}  ${rate}`);
+    const { step, epoch, lossText, rate, timeLeft } = this.#state;
+    const place = `step ${step}/${this.options.totalSteps}  epoch ${epoch + 1}`;
+    this.log(`${place}  loss ${lossText}  ${rate} examples/s  ${timeLeft} left`);
   }
 
   log(line: string): void {
@@ -166,33 +167,4 @@ class LineProgress implements Progress {
   }
 
   stop(): void {}
-}
-
-/** One line about an event, as `step 40  dev: loss 0.4210, accuracy 0.8120`. */
-export function describe(event: TrainEvent): string {
-  switch (event.type) {
-    case "step":
-      return `step ${event.step}  loss ${event.loss.toFixed(4)}`;
-    case "eval":
-      return `step ${event.step}  ${event.split}: loss ${event.loss.toFixed(4)}, ${formatMetrics(event.metrics)}`;
-    case "checkpoint":
-      return `step ${event.step}  checkpoint: ${event.path}`;
-    case "warning":
-      return `warning: ${event.message}`;
-  }
-}
-
-/** `accuracy 0.8120, f1 0.8034`; an undefined metric is a dash. */
-export function formatMetrics(metrics: Metrics, count = Number.POSITIVE_INFINITY): string {
-  const entries = Object.entries(metrics).slice(0, count);
-  return entries.map(([name, value]) => `${name} ${value == null ? "-" : value.toFixed(4)}`).join(", ");
-}
-
-/** `8s`, `2m05s`, `1h03m`. */
-export function formatSeconds(seconds: number): string {
-  const s = Math.max(0, Math.round(seconds));
-  const two = (n: number) => String(n).padStart(2, "0");
-  if (s < 60) return `${s}s`;
-  if (s < 3600) return `${Math.floor(s / 60)}m${two(s % 60)}s`;
-  return `${Math.floor(s / 3600)}h${two(Math.floor((s % 3600) / 60))}m`;
 }

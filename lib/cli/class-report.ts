@@ -1,0 +1,36 @@
+/** The scores of each class and the confusion matrix, for `--report`. */
+import type { Task } from "../datasets/types.js";
+import {
+  type ClassificationReport,
+  classificationReport,
+  confusionMatrix,
+  renderClassificationReport,
+  renderConfusionMatrix,
+} from "../metrics/index.js";
+import type { EvaluationResult } from "../trainer/evaluate.js";
+
+/** What `--report` adds to an evaluation. */
+export interface ClassReport {
+  readonly report: ClassificationReport;
+  /** Rows of each true class (outer) by predicted class (inner), in the order of the labels. */
+  readonly confusionMatrix: readonly (readonly number[])[];
+}
+
+/** The report on an evaluation; null for regression, which has no classes. */
+export function reportClasses(
+  task: Pick<Task, "kind" | "labels">,
+  { predictions, references }: Pick<EvaluationResult, "predictions" | "references">,
+): ClassReport | null {
+  if (task.kind === "regression") return null;
+  return {
+    report: classificationReport({ labels: task.labels, predictions, references }),
+    confusionMatrix: confusionMatrix({ labels: task.labels.length, predictions, references }),
+  };
+}
+
+/** Both tables, for people. */
+export function renderClassReport(report: ClassReport | null, labels: readonly string[]): string {
+  if (report === null) return "No report by class: this is a regression.";
+  const scores = renderClassificationReport(report.report);
+  return `${scores}\n${renderConfusionMatrix(report.confusionMatrix, labels)}`.trimEnd();
+}

@@ -1,0 +1,48 @@
+/** `r-at data`: which tasks there are and what each expects; `r-at data check` looks at the files themselves. */
+import { Argument, type Command } from "commander";
+import { TASK_NAMES } from "../config/fields.js";
+import { refusalIsUsage } from "./failure.js";
+import { print, printJson } from "./output.js";
+import { addTaskFlags, taskOf } from "./task-flags.js";
+
+/** Adds the command and its sub-command. */
+export function defineData(program: Command, signal: AbortSignal): void {
+  const data = program
+    .command("data")
+    .description("list the tasks and the files each expects; look at the files")
+    .option("--json", "print one JSON object")
+    .action((flags: { json?: boolean }) => listTasks(flags.json === true));
+
+  const check = data
+    .command("check")
+    .description("print rows, labels, lengths and what looks wrong")
+    .addArgument(new Argument("<task>", "name of the task").choices(TASK_NAMES))
+    .argument("[folder]", "folder of its files, or the one above it")
+    .option("--json", "print one JSON object");
+  addTaskFlags(check, ["task", "data"]);
+  check.action(async (task: string, folder: string | undefined, flags: { json?: boolean }) => {
+    const { name, options } = taskOf(check, folder === undefined ? { task } : { task, data: folder });
+    const { checkTask, renderTaskReport } = await import("../datasets/check.js");
+    const report = await refusalIsUsage(checkTask(name, { ...options, signal }));
+    // The parent has a --json of its own, and takes the flag wherever it stands.
+    if (flags.json || data.opts<{ json?: boolean }>().json) {
+      await printJson({ command: "data check", ...report });
+    } else await print(renderTaskReport(report));
+  });
+}
+
+async function listTasks(json: boolean): Promise<void> {
+  const { taskCatalogue } = await import("../datasets/registry.js");
+  const tasks = taskCatalogue();
+  if (json) {
+    await printJson({ command: "data", tasks });
+    return;
+  }
+  const { renderTable } = await import("../report/table.js");
+  const rows = tasks.map(({ name, kind, labels, metrics }) => [name, kind, labels, metrics.join(", ")]);
+  await print(renderTable(["task", "kind", "labels", "metrics"], rows));
+  for (const { name, description, files } of tasks) {
+    await print(`\n${name}: ${description}\n  ${files.join("\n  ")}`);
+  }
+  await print("\nFiles may be plain or .gz. r-at data check <task> <folder> looks at yours.");
+}

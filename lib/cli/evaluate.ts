@@ -1,0 +1,80 @@
+/** `r-at evaluate`: loss and metrics of a trained model on one split of a task. */
+import { type Command, Option } from "commander";
+import { RATError } from "../errors.js";
+import { formatMetrics } from "../report/words.js";
+import type { Metrics } from "../trainer/events.js";
+import { refusalIsUsage } from "./failure.js";
+import { note, print, printJson } from "./output.js";
+import { addComputeFlags, addTaskFlags, computeOf, taskOf } from "./task-flags.js";
+
+interface EvaluateFlags {
+  readonly model: string;
+  readonly split: "train" | "dev" | "test";
+  readonly splitBy?: string;
+  readonly report?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds the command. */
+export function defineEvaluate(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("evaluate")
+    .description("loss and metrics of a trained model")
+    .usage("--model <folder> --task <name> --data <folder> [options]")
+    .requiredOption("--model <folder>", "folder of a trained model")
+    .addOption(
+      new Option("--split <name>", "what to evaluate on").choices(["test", "dev", "train"]).default("test"),
+    )
+    .addOption(
+      new Option("--split-by <name>", "where splits come from, --split of train")
+        .choices(["official", "paper"])
+        .default("official"),
+    );
+  addTaskFlags(command, ["split"]);
+  addComputeFlags(command);
+  command
+    .option("--report", "add precision, recall and F1 by class and the confusion matrix")
+    .option("--json", "print one JSON object")
+    .action((flags: EvaluateFlags) => evaluate(command, flags, signal));
+}
+
+async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSignal): Promise<void> {
+  const { name, options } = taskOf(command, { split: flags.splitBy });
+  const compute = computeOf(command);
+  const [{ loadTask }, { RATTrainer }] = await Promise.all([
+    import("../datasets/load-task.js"),
+    import("../trainer/rat-trainer.js"),
+  ]);
+  const task = await refusalIsUsage(loadTask(name, { ...options, signal }));
+  const examples = task[flags.split];
+  if (examples === null) {
+    const other = flags.split === "dev" ? "test" : "dev";
+    throw new RATError("ERR_RAT_LABEL", `${name} has no labelled ${flags.split} rows; try --split ${other}`);
+  }
+  note(`${name}: ${examples.length} ${flags.split} rows`);
+  await using trainer = await RATTrainer.create({ model: { path: flags.model }, task, ...compute, signal });
+  const evaluation = await trainer.evaluate(flags.split, { signal, report: flags.report === true });
+  const { loss, metrics } = evaluation;
+  const result = { command: "evaluate", task: name, split: flags.split, loss, metrics };
+  if (flags.report) {
+    const { renderClassReport, reportClasses } = await import("./class-report.js");
+    const report = reportClasses(trainer, evaluation);
+    if (flags.json) await printJson({ ...result, ...report });
+    else await print(`${describe(result)}\n\n${renderClassReport(report, trainer.labels)}`);
+  } else if (flags.json) await printJson(result);
+  else await print(describe(result));
+}
+
+function describe({
+  task,
+  split,
+  loss,
+  metrics,
+}: {
+  task: string;
+  split: string;
+  loss: number;
+  metrics: Metrics;
+}): string {
+  return `${task} ${split}: loss ${loss.toFixed(4)}, ${formatMetrics(metrics)}`;
+}

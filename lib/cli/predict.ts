@@ -1,0 +1,113 @@
+/** `r-at predict`: what a trained model says about texts from the command line, a file or stdin. */
+import type { Command } from "commander";
+import type { Prediction } from "../classifier.js";
+import type { ReadExamplesOptions } from "../datasets/read-examples.js";
+import { refusalIsUsage, UsageError } from "./failure.js";
+import { note, print, printJson } from "./output.js";
+import { addComputeFlags, addTaskFlags, computeOf, taskOf } from "./task-flags.js";
+import { readTextLines, type TextOrPair } from "./text-input.js";
+
+interface PredictFlags {
+  readonly model: string;
+  readonly input?: string;
+  readonly task?: string;
+  readonly textColumn?: string;
+  readonly json?: boolean;
+}
+
+/** Texts that are held at once: enough to fill batches of like lengths, few enough for a stream to flow. */
+const chunkSize = 512;
+
+const examples = `
+Examples:
+  $ r-at predict --model runs/imdb/model "a great film" "what a bore"
+  $ r-at predict --model runs/imdb/model --input texts.txt > predictions.jsonl
+  $ zcat texts.gz | r-at predict --model runs/imdb/model | head
+  $ r-at predict --model runs/cola/model --task cola --input data/cola/test.tsv --json
+
+The input is one text a line unless --task or --text-column says otherwise. Without --json there is one JSON object a
+line, in the order of the input: {"label","probability","probabilities"}, for regression {"score"}.`;
+
+/** Flags about a task's files that mean nothing here: the one file is `--input`. */
+const fileKeys = ["train", "dev", "test", "data", "split", "limitTrain", "limitTest"] as const;
+
+/** Adds the command. */
+export function definePredict(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("predict")
+    .description("classify texts with a trained model")
+    .usage("--model <folder> [texts...] [options]")
+    .argument("[texts...]", "texts; without any, --input or stdin is read")
+    .requiredOption("--model <folder>", "folder of a trained model")
+    .option("--input <file>", "file of texts, plain or .gz; - is stdin (default: -)");
+  addTaskFlags(command, fileKeys);
+  addComputeFlags(command);
+  command
+    .option("--json", "print all predictions as one JSON object")
+    .addHelpText("after", examples)
+    .action((texts: string[], flags: PredictFlags) => predict(command, texts, flags, signal));
+}
+
+async function predict(
+  command: Command,
+  given: readonly string[],
+  flags: PredictFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const compute = computeOf(command);
+  const input = chooseInput(command, given, flags, signal);
+  const { Classifier } = await import("../classifier.js");
+  await using classifier = await Classifier.load(flags.model, { ...compute, signal });
+  const all: Prediction[] = [];
+  for await (const texts of chunks(input, chunkSize)) {
+    const predictions = await classifier.predict(texts, { signal });
+    if (flags.json) all.push(...predictions);
+    else if (!(await printLines(predictions))) return;
+  }
+  if (flags.json) await printJson({ command: "predict", predictions: all });
+}
+
+/** Decides where texts come from; nothing is read before the first is asked for. */
+function chooseInput(
+  command: Command,
+  given: readonly string[],
+  flags: PredictFlags,
+  signal: AbortSignal,
+): AsyncIterable<TextOrPair> | Iterable<TextOrPair> {
+  if (given.length > 0) {
+    if (flags.input !== undefined) throw new UsageError("Expected texts or --input but received both");
+    return given.map((text) => ({ text }));
+  }
+  const isTable = flags.task !== undefined || flags.textColumn !== undefined;
+  if (isTable) {
+    if (flags.input === undefined || flags.input === "-") {
+      throw new UsageError("Expected --input FILE with --task or --text-column: stdin is one text a line");
+    }
+    const { name, options } = taskOf(command, { task: flags.task ?? "custom" });
+    return readTable(flags.input, { ...options, task: name, labelMode: "ignored", signal });
+  }
+  if (flags.input === undefined && process.stdin.isTTY) {
+    note("Reading texts from the terminal, one a line; Ctrl-D ends.");
+  }
+  return readTextLines(flags.input ?? "-", signal);
+}
+
+async function* readTable(path: string, options: ReadExamplesOptions): AsyncGenerator<TextOrPair> {
+  const { readExamples } = await import("../datasets/read-examples.js");
+  yield* await refusalIsUsage(readExamples(path, options));
+}
+
+async function printLines(predictions: readonly Prediction[]): Promise<boolean> {
+  return await print(predictions.map((prediction) => JSON.stringify(prediction)).join("\n"));
+}
+
+async function* chunks<T>(source: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {
+  let chunk: T[] = [];
+  for await (const item of source) {
+    chunk.push(item);
+    if (chunk.length < size) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
+}

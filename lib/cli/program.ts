@@ -1,0 +1,90 @@
+/** The command line as a whole: its commands, its help, and how a command ends. */
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { MODEL_TYPES, REGULARIZER_TYPES, TASK_NAMES } from "../config/fields.js";
+import { defineData } from "./data.js";
+import { defineDoctor } from "./doctor.js";
+import { defineEvaluate } from "./evaluate.js";
+import { type Failure, plainMessage, toFailure, UsageError } from "./failure.js";
+import { note, printJson } from "./output.js";
+import { definePredict } from "./predict.js";
+import { defineSetup } from "./setup.js";
+import { Signals } from "./signals.js";
+import { defineTrain } from "./train.js";
+
+const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+
+const helpText = `
+Tasks:         ${TASK_NAMES.join(", ")}
+Models:        ${MODEL_TYPES.join(", ")}, or the folder of a trained model
+Regularizers:  ${REGULARIZER_TYPES.join(", ")}
+
+Examples:
+  $ r-at train --task imdb --data data/imdb --model textcnn --regularizer r-at --output runs/imdb
+  $ r-at evaluate --model runs/imdb/model --task imdb --data data/imdb --report
+  $ r-at predict --model runs/imdb/model "a great film"
+  $ r-at data                      what each task expects; r-at data check imdb data/imdb looks at the files
+  $ r-at doctor                    is everything in place?
+
+Exit code: 0; 2 wrong usage; 1 any other failure; 130 and 143 after SIGINT and SIGTERM.`;
+
+/**
+ * Runs one command line and reports how it went.
+ *
+ * @param argv Arguments without the node executable and the script.
+ * @returns The exit code. Never rejects.
+ */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  const signals = new Signals((signal) => {
+    note(`\n${signal}: stopping in good order; once more to stop at once`);
+  });
+  try {
+    await createProgram(signals.signal).parseAsync(argv, { from: "user" });
+    return Number(process.exitCode ?? 0); // setup passes on the installer's
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+    const failure = toFailure(error);
+    await fail(failure);
+    return failure.code === "ERR_RAT_ABORTED" ? (signals.exitCode ?? 1) : failure.exitCode;
+  }
+}
+
+/** Reports a failure: for people on stderr and, under `--json`, as the one object on stdout. Never rejects. */
+export async function fail({ code, message, hint, stack, exitCode }: Failure): Promise<void> {
+  note(`${code}: ${message}${hint ? `\n${hint}` : ""}`);
+  if (exitCode === 2) note("See r-at --help, or r-at <command> --help.");
+  if (process.argv.includes("--debug")) note(stack);
+  if (process.argv.includes("--json")) {
+    await printJson({ error: { code, message } }).catch((error: Error) => note(error.message));
+  }
+}
+
+function createProgram(signal: AbortSignal): Command {
+  const program = new Command("r-at");
+  program
+    .description("Trains and runs text classifiers with R-AT (Regularized Adversarial Training).")
+    .version(version, "-V, --version")
+    .usage("<command> [options]")
+    .exitOverride((error) => {
+      const names = program.commands.map((command) => command.name()).join(", ");
+      if (error.code === "commander.help" && error.exitCode !== 0) {
+        throw new UsageError(`Expected a command: ${names}`);
+      }
+      if (error.code === "commander.unknownCommand") {
+        throw new UsageError(`${plainMessage(error)}; commands are ${names}`);
+      }
+      throw error;
+    })
+    .configureOutput({ outputError: () => {} }) // `fail` reports
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText("after", helpText);
+  for (const define of [defineTrain, defineEvaluate, definePredict, defineData, defineDoctor, defineSetup]) {
+    define(program, signal);
+  }
+  for (const command of program.commands) {
+    for (const each of [command, ...command.commands]) {
+      each.allowExcessArguments(false).option("--debug", "show the stack of an error");
+    }
+  }
+  return program;
+}

@@ -1,0 +1,94 @@
+/** `r-at train`: trains a model, tests it, and writes everything to an output folder. */
+import type { Command } from "commander";
+import { isModelType, type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
+import type { LoadedTask } from "../datasets/types.js";
+import { describeSummary } from "../report/words.js";
+import type { TrainSummary } from "../trainer/events.js";
+import { readConfigFile } from "./config-file.js";
+import { refusalIsUsage } from "./failure.js";
+import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
+import { note, print, printJson } from "./output.js";
+
+interface TrainFlags {
+  readonly config?: string;
+  readonly report?: boolean;
+  readonly json?: boolean;
+}
+
+const examples = `
+Examples:
+  $ r-at train --task imdb --data data/imdb --model textcnn --output runs/imdb
+  $ r-at train --task agnews --data data/agnews --model bilstm --regularizer r-at --epsilon 0.5,1 --output runs/ag
+  $ r-at train --task custom --train reviews.csv --text-column review --label-column stars --model textcnn
+  $ r-at train --config runs/imdb/config.json --seed 2 --output runs/imdb-2
+  $ r-at train --config runs/imdb/config.json --resume
+
+Flags win over --config. A list of --epsilon or --dropout has one value for each forward.`;
+
+/** Adds the command. */
+export function defineTrain(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("train")
+    .description("train a model on a task, and test it")
+    .usage("--task <name> --data <folder> --model <name|folder> [options]");
+  addRunFlags(command);
+  command
+    .option("--config <file>", "YAML or JSON file with any of these options, in camel case")
+    .option("--report", "print precision, recall and F1 by class and the confusion matrix")
+    .option("--json", "print the summary as one JSON object")
+    .addHelpText("after", examples)
+    .action(async (flags: TrainFlags) => {
+      const given = givenRunFlags(command);
+      const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
+      const config = asUsage(() => resolveRunConfig({ ...file, ...given }), flags.config);
+      await train(config, flags, signal);
+    });
+}
+
+async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: AbortSignal): Promise<void> {
+  const [{ loadTask }, { trainTokenizer }, { RATTrainer }, { Plan }, run, progressBar] = await Promise.all([
+    import("../datasets/load-task.js"),
+    import("../tokenizers/word-vocabulary.js"),
+    import("../trainer/rat-trainer.js"),
+    import("../trainer/plan.js"),
+    import("../config/run.js"),
+    import("../report/progress.js"),
+  ]);
+  const task = await refusalIsUsage(loadTask(config.task, { ...run.taskOptions(config), signal }));
+  note(describeTask(task));
+  const tokenizer = isModelType(config.model)
+    ? await trainTokenizer(task.train, { ...run.tokenizerOptions(config), signal })
+    : undefined;
+  await using trainer = await RATTrainer.create({
+    ...run.trainerOptions(config),
+    ...{ task, tokenizer, signal },
+    logger: { info: note, warn: (message) => note(`warning: ${message}`) },
+  });
+  const { totalSteps } = new Plan(run.fitOptions(config), task.train.length);
+  const progress = progressBar.createProgress({ totalSteps });
+  let summary: TrainSummary;
+  try {
+    const fit = trainer.fit({ ...run.fitOptions(config), signal });
+    for await (const event of fit) progress.update(event);
+    summary = await fit;
+  } finally {
+    progress.stop();
+  }
+  if (flags.report) {
+    const { renderClassReport, reportClasses } = await import("./class-report.js");
+    const split = task.test ? "test" : task.dev ? "dev" : "train";
+    const evaluation = await trainer.evaluate(split, { signal, report: true });
+    // Under --json stdout holds the summary alone.
+    const text = `${split}:\n${renderClassReport(reportClasses(task, evaluation), task.labels)}\n`;
+    if (flags.json) note(text);
+    else await print(text);
+  }
+  if (flags.json) await printJson({ command: "train", ...summary });
+  else await print(describeSummary(summary));
+}
+
+function describeTask(task: LoadedTask): string {
+  const rows = `${task.train.length} train, ${task.dev?.length ?? 0} dev, ${task.test?.length ?? 0} test rows`;
+  const labels = task.kind === "regression" ? "regression" : `${task.labels.length} labels`;
+  return `${task.name}: ${rows}; ${labels}`;
+}

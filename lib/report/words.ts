@@ -1,0 +1,42 @@
+/** Events, metrics and durations in words, the same in every command. */
+import type { Metrics, TrainEvent, TrainSummary } from "../trainer/events.js";
+
+/** One line about an event, as `step 40  dev: loss 0.4210, accuracy 0.8120`. */
+export function describeEvent(event: TrainEvent): string {
+  switch (event.type) {
+    case "step":
+      return `step ${event.step}  loss ${event.loss.toFixed(4)}`;
+    case "eval":
+      return `step ${event.step}  ${event.split}: loss ${event.loss.toFixed(4)}, ${formatMetrics(event.metrics)}`;
+    case "checkpoint":
+      return `step ${event.step}  checkpoint: ${event.path}`;
+    case "warning":
+      return `warning: ${event.message}`;
+  }
+}
+
+/** `accuracy 0.8120, f1 0.8034`; an undefined metric is a dash. */
+export function formatMetrics(metrics: Metrics, count = Number.POSITIVE_INFINITY): string {
+  const entries = Object.entries(metrics).slice(0, count);
+  return entries.map(([name, value]) => `${name} ${value == null ? "-" : value.toFixed(4)}`).join(", ");
+}
+
+/** `8s`, `2m05s`, `1h03m`. */
+export function formatSeconds(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  const two = (n: number) => String(n).padStart(2, "0");
+  if (s < 60) return `${s}s`;
+  if (s < 3600) return `${Math.floor(s / 60)}m${two(s % 60)}s`;
+  return `${Math.floor(s / 3600)}h${two(Math.floor((s % 3600) / 60))}m`;
+}
+
+/** A finished run in a few lines. */
+export function describeSummary(summary: TrainSummary): string {
+  const { model, regularizer, task, steps, seconds, bestStep, dev, test, output } = summary;
+  return [
+    `${model} with ${regularizer} on ${task}: ${steps} steps in ${seconds.toFixed(1)} s`,
+    ...(dev ? [`dev   ${formatMetrics(dev)} (step ${bestStep})`] : []),
+    ...(test ? [`test  ${formatMetrics(test)}`] : []),
+    ...(output === null ? [] : [`saved ${output}`]),
+  ].join("\n");
+}
