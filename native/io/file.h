@@ -9,7 +9,7 @@
 
 namespace rat::io {
 
-// A descriptor that is closed with its owner. -1 is none.
+/// A descriptor that is closed with its owner. -1 is none.
 class FileDescriptor {
  public:
   explicit FileDescriptor(int fd) : fd_(fd) {}
@@ -18,24 +18,24 @@ class FileDescriptor {
   FileDescriptor& operator=(const FileDescriptor&) = delete;
 
   int get() const { return fd_; }
-  // Gives up the descriptor: the caller closes it.
+  /// Gives up the descriptor: the caller closes it.
   int release();
 
  private:
   int fd_;
 };
 
-// A regular file open for reading. Calls from several threads do not disturb each other.
+/// A regular file open for reading. Calls from several threads do not disturb each other.
 class InputFile {
  public:
-  // Throws ERR_RAT_PATH if there is none, it cannot be read or it is no regular file (a pipe would block).
+  /// Throws ERR_RAT_PATH if there is none, it cannot be read or it is no regular file (a pipe would block).
   explicit InputFile(const std::string& path);
 
   const std::string& path() const { return path_; }
-  // Bytes when it was opened.
+  /// Bytes when it was opened.
   std::int64_t size() const { return size_; }
-  // Reads exactly `bytes` from `offset`; false if the file ends before that, because it has shrunk.
-  // Throws ERR_RAT_PATH if the system reports an error.
+  /// Reads exactly `bytes` from `offset`; false if the file ends before that, because it has shrunk.
+  /// Throws ERR_RAT_PATH if the system reports an error.
   [[nodiscard]] bool read(std::int64_t offset, void* out, std::size_t bytes) const;
 
  private:
@@ -44,20 +44,20 @@ class InputFile {
   std::int64_t size_ = 0;
 };
 
-// A new file that exists completely or not at all: unless `commit` returns, the destructor removes it.
-// A kill in between leaves a part of it, so that a caller who cannot have that writes beside the target and
-// renames.
+/// A new file that exists completely or not at all: unless `commit` returns, the destructor removes it.
+/// A kill in between leaves a part of it, so that a caller who cannot have that writes beside the target and
+/// renames.
 class OutputFile {
  public:
-  // Throws ERR_RAT_PATH if something exists at `path`, ERR_RAT_CHECKPOINT_WRITE if it cannot be created.
+  /// Throws ERR_RAT_PATH if something exists at `path`, ERR_RAT_CHECKPOINT_WRITE if it cannot be created.
   explicit OutputFile(const std::string& path);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
-  // Both throw ERR_RAT_CHECKPOINT_WRITE with the system's words (no space left on device, ...).
+  /// Both throw ERR_RAT_CHECKPOINT_WRITE with the system's words (no space left on device, ...).
   void write(const void* data, std::size_t bytes);
-  // fsync and close. Only then is the file there to stay; its folder's entry is for the caller to fsync.
+  /// fsync and close. Only then is the file there to stay; its folder's entry is for the caller to fsync.
   void commit();
 
  private:

@@ -11,34 +11,34 @@
 
 namespace rat::io {
 
-// The largest integer that every JSON reader keeps exact.
+/// The largest integer that every JSON reader keeps exact.
 inline constexpr std::int64_t kMaxJsonInteger = std::int64_t{1} << 53;
 
-// Offset of the first byte that is not part of well-formed UTF-8 (RFC 3629: no overlong forms, no
-// surrogates).
+/// Offset of the first byte that is not part of well-formed UTF-8 (RFC 3629: no overlong forms, no
+/// surrogates).
 std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 
-// `text` as a JSON string with its quotes; bytes from 0x20 on, quote and backslash apart, stay as they are.
+/// `text` as a JSON string with its quotes; bytes from 0x20 on, quote and backslash apart, stay as they are.
 std::string json_quote(std::string_view text);
 
-// `text` for a message: quoted, and cut at a character after 80 bytes, since names come from outside.
+/// `text` for a message: quoted, and cut at a character after 80 bytes, since names come from outside.
 std::string quote_for_message(std::string_view text);
 
-// Every failure is ERR_RAT_SAFETENSORS_INVALID with the byte offset in the text.
+/// Every failure is ERR_RAT_SAFETENSORS_INVALID with the byte offset in the text.
 class JsonReader {
  public:
-  // `text` outlives the reader and is valid UTF-8.
+  /// `text` outlives the reader and is valid UTF-8.
   explicit JsonReader(std::string_view text) : text_(text) {}
 
-  // Takes `character` after white space, or fails with `expected` ("a comma or ...") in the message.
+  /// Takes `character` after white space, or fails with `expected` ("a comma or ...") in the message.
   void expect(char character, const std::string& expected);
-  // Takes `character` after white space if it is the next one.
+  /// Takes `character` after white space if it is the next one.
   bool accept(char character);
-  // A string, unescaped; `what` names it in a message ("a tensor name").
+  /// A string, unescaped; `what` names it in a message ("a tensor name").
   std::string string(const std::string& what);
-  // A whole number from 0 to 2^53 without sign, fraction or exponent.
+  /// A whole number from 0 to 2^53 without sign, fraction or exponent.
   std::int64_t integer(const std::string& what);
-  // Only white space may be left.
+  /// Only white space may be left.
   void expect_end();
 
   [[noreturn]] void fail(const std::string& what) const { fail_at(position_, what); }

@@ -125,11 +125,12 @@ std::string header_bytes(const std::vector<PlannedTensor>& planned,
   }
   std::string json = "{" + join(members) + "}";
   json.append((8 - json.size() % 8) % 8, ' ');
-  RAT_CHECK(json.size() <= kMaxSafetensorsHeaderBytes, "ERR_RAT_LIMIT", "The header would have ", json.size(),
-            " bytes, above the format's limit of ", kMaxSafetensorsHeaderBytes);
+  RAT_CHECK(std::ssize(json) <= kMaxSafetensorsHeaderBytes, "ERR_RAT_LIMIT", "The header would have ",
+            json.size(), " bytes, above the format's limit of ", kMaxSafetensorsHeaderBytes);
   std::string prefix;
-  for (int shift = 0; shift < 64; shift += 8)
+  for (int shift = 0; shift < 64; shift += 8) {
     prefix.push_back(static_cast<char>(json.size() >> shift & 0xFF));
+  }
   return prefix + json;
 }
 

@@ -143,7 +143,7 @@ void check_layout(std::vector<TensorEntry>& tensors, std::int64_t data_bytes) {
 
 bool looks_like_pickle(std::string_view start) {
   const bool is_zip = start.substr(0, 2) == "PK";
-  const bool is_pickle = start.size() >= 2 && start[0] == '\x80' && start[1] >= 0 && start[1] <= 5;
+  const bool is_pickle = start.size() >= 2 && start[0] == '\x80' && static_cast<unsigned char>(start[1]) <= 5;
   if (!is_zip && !is_pickle) return false;
   const bool could_be_header = std::ssize(start) > kSafetensorsPrefixBytes &&
                                start[kSafetensorsPrefixBytes] == '{' &&
