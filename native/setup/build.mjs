@@ -11,6 +11,9 @@ import { ADDON_FILE, hashSources, STAMP_FILE, writeStamp } from "./stamp.mjs";
 /** Memory that one compiler process may take: LibTorch's headers cost about 1 GB. */
 const BYTES_PER_JOB = 1.5e9;
 
+/** What ninja and make print for each file. */
+const PROGRESS = /^\[ *\d+[/%]/;
+
 /** The folder that holds the addon of the ordinary build. */
 export const releaseFolder = (root) => join(root, "build", "Release");
 
@@ -95,7 +98,10 @@ export async function compile({ root, out, libtorch, cuda, tools, definitions = 
     ["configuring", ["configure", ...common, ...defines]],
     ["compiling", ["build", ...common, ...defines]],
   ]) {
-    const { code, stdout, stderr } = await run(process.execPath, [cmakeJs, ...args], { cwd: root });
+    const { code, stdout, stderr } = await run(process.execPath, [cmakeJs, ...args], {
+      cwd: root,
+      echo: PROGRESS,
+    });
     if (code !== 0) {
       throw new SetupProblem(`${step} the addon failed:\n${firstErrors(`${stdout}\n${stderr}`)}`, again);
     }
@@ -146,7 +152,8 @@ export async function buildAddon({ root, libtorch, cuda, tools, again }) {
 
 /** Loads the addon in a child process: a crash there is a message here. */
 async function prove(addon, version, again) {
-  const script = "console.log(require(process.argv[1]).buildInfo().libtorchVersion)";
+  const script = `try { console.log(require(process.argv[1]).buildInfo().libtorchVersion); }
+    catch (error) { console.error(error.message); process.exit(1); }`;
   const { code, stdout, stderr } = await run(process.execPath, ["-e", script, addon], { timeoutMs: 120_000 });
   if (code === 0 && stdout.trim() === version) return;
   const said =

@@ -23,12 +23,14 @@ export function cacheFolder(env = process.env) {
   return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "r-at");
 }
 
-/** Where the LibTorch copies lie. */
+/** Where the LibTorch copies to run with lie. */
 export const libtorchFolder = (env) => join(cacheFolder(env), "libtorch");
 
-/** Names of the complete copies in the cache, in order. */
-export function cachedCopies(env) {
-  const folder = libtorchFolder(env);
+/** Where copies to compile against, but not to run with, lie. */
+export const cudaCheckFolder = (env) => join(cacheFolder(env), "cuda-check");
+
+/** Names of the complete copies in one of these folders, in order. */
+export function copiesIn(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => !name.startsWith("."))
@@ -55,18 +57,17 @@ export function sizeOf(folder) {
 }
 
 /**
- * Puts a copy called `name` into the cache, unless a usable one is there by the time the lock is held (another set-up
+ * Puts a copy called `name` into `parent`, a folder of the cache, unless a usable one is there by the time the lock is held (another set-up
  * may have been quicker). One that is there and not usable is replaced.
  *
- * @param {NodeJS.ProcessEnv} env
+ * @param {string} parent
  * @param {string} name
  * @param {{ fill: (folder: string) => Promise<void>, isUsable: (folder: string) => Promise<boolean> }} copy
  *   `fill` fills an empty folder, and throws to give up
  * @param {(message: string) => void} say
  * @returns {Promise<string>} the copy's folder
  */
-export async function publish(env, name, { fill, isUsable }, say) {
-  const parent = libtorchFolder(env);
+export async function publish(parent, name, { fill, isUsable }, say) {
   const place = join(parent, name);
   makeFolder(parent);
   const release = await lock(join(parent, ".lock"), say);

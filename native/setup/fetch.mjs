@@ -94,7 +94,7 @@ export async function fetchLibTorch({ env, python, driver, tools, again, say }) 
     }
   };
   const isUsable = async (folder) => (await objection(folder)) === undefined;
-  const copy = await publish(env, name, { fill, isUsable }, say);
+  const copy = await publish(libtorchFolder(env), name, { fill, isUsable }, say);
   return { from, libtorch: await inspectLibTorch(libtorchIn(copy) ?? copy) };
 }
 

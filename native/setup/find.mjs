@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { archiveName } from "./archive.mjs";
-import { cachedCopies, libtorchFolder, libtorchIn } from "./cache.mjs";
+import { copiesIn, libtorchFolder, libtorchIn } from "./cache.mjs";
 import { inspectLibTorch, isTested, PINNED, releaseOf } from "./libtorch.mjs";
 import { SetupProblem } from "./problem.mjs";
 
@@ -42,7 +42,7 @@ function places(env, python) {
   const named = env[variable];
   if (named) found.push([variable, libtorchIn(resolve(named)) ?? resolve(named)]);
   if (python?.torch) found.push([`python3 (${python.executable})`, python.torch]);
-  const copies = cachedCopies(env).map((name) => join(libtorchFolder(env), name));
+  const copies = copiesIn(libtorchFolder(env)).map((name) => join(libtorchFolder(env), name));
   // The pinned version before others that an earlier release of the package fetched.
   copies.sort((a, b) => Number(b.includes(PINNED)) - Number(a.includes(PINNED)));
   for (const copy of copies) found.push(["cache", libtorchIn(copy) ?? copy]);

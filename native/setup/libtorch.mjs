@@ -58,9 +58,12 @@ export function libraryMtime(folder) {
 /**
  * Describes the LibTorch in `folder`. `problem` says why it cannot be built against.
  *
+ * @param {string} folder
+ * @param {{ mustLoad?: boolean }} [options] `mustLoad: false`: only compile and link, so libraries that the loader would
+ *   miss do not matter
  * @returns {Promise<import("./probe.d.mts").LibTorch>}
  */
-export async function inspectLibTorch(folder) {
+export async function inspectLibTorch(folder, { mustLoad = true } = {}) {
   const version = readVersion(folder);
   const described = {
     path: folder,
@@ -83,6 +86,7 @@ export async function inspectLibTorch(folder) {
     return { ...described, problem: `version ${version} is not in the supported range, ${SUPPORTED_RANGE}` };
   }
   described.cxx11Abi = usesCxx11Abi(library(folder, "c10"));
+  if (!mustLoad) return described;
   const missing = await missingLibraries(library(folder, "torch_cpu"));
   if (missing.length > 0)
     return { ...described, problem: `${missing.join(", ")} cannot be found, which it needs` };

@@ -71,7 +71,7 @@ export interface Machine {
   readonly cuda: { readonly cuda: boolean; readonly reason: string; readonly warn: boolean } | undefined;
   readonly addonFolder: string;
   readonly stamp: Stamp | undefined;
-  readonly cache: { readonly folder: string; readonly copies: readonly { readonly name: string; readonly bytes: number }[] };
+  readonly cache: { readonly folder: string; readonly copies: readonly { readonly path: string; readonly bytes: number }[] };
 }
 
 /** The package's root folder. */

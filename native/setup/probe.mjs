@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decideCuda, releaseFolder } from "./build.mjs";
-import { cachedCopies, cacheFolder, libtorchFolder, sizeOf } from "./cache.mjs";
+import { cacheFolder, copiesIn, cudaCheckFolder, libtorchFolder, sizeOf } from "./cache.mjs";
 import { findLibTorch } from "./find.mjs";
 import { isTested } from "./libtorch.mjs";
 import { probeDriver } from "./nvidia.mjs";
@@ -34,11 +34,16 @@ export async function probeMachine(env = process.env) {
     cuda: chosen && cudaOf({ libtorch: chosen.libtorch, tools, driver, env }),
     addonFolder: releaseFolder(ROOT),
     stamp: readStamp(releaseFolder(ROOT)),
-    cache: {
-      folder: cacheFolder(env),
-      copies: cachedCopies(env).map((name) => ({ name, bytes: sizeOf(join(libtorchFolder(env), name)) })),
-    },
+    cache: describeCache(env),
   };
+}
+
+function describeCache(env) {
+  const folder = cacheFolder(env);
+  const places = [libtorchFolder(env), cudaCheckFolder(env)].flatMap((parent) =>
+    copiesIn(parent).map((name) => join(parent, name)),
+  );
+  return { folder, copies: places.map((path) => ({ path, bytes: sizeOf(path) })) };
 }
 
 async function candidatesOf(machine) {

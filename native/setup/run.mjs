@@ -1,24 +1,29 @@
 // Runs other programs. Never through a shell, so that paths with blanks or non-ASCII letters need no quoting.
 import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 
 /**
  * Runs a program and collects what it says. Does not throw: a program that cannot be started has `code` null.
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeoutMs?: number, inherit?: boolean }} [options]
- *   `inherit`: also pass everything through to this process's own output
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeoutMs?: number, echo?: RegExp }} [options]
+ *   `echo`: lines of its output that are passed on to this process's own, as they come
  * @returns {Promise<{ code: number | null, stdout: string, stderr: string }>}
  */
-export function run(command, args, { env = process.env, cwd, timeoutMs, inherit = false } = {}) {
+export function run(command, args, { env = process.env, cwd, timeoutMs, echo } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { env, cwd, timeout: timeoutMs, stdio: ["ignore", "pipe", "pipe"] });
     const text = { stdout: "", stderr: "" };
-    for (const stream of /** @type {const} */ (["stdout", "stderr"])) {
+    for (const stream of ["stdout", "stderr"]) {
       child[stream].setEncoding("utf8");
       child[stream].on("data", (chunk) => {
         text[stream] += chunk;
-        if (inherit) process[stream].write(chunk);
+      });
+    }
+    if (echo) {
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        if (echo.test(line)) console.log(line);
       });
     }
     child.on("error", (error) => resolve({ code: null, stdout: text.stdout, stderr: error.message }));
