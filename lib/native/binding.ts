@@ -2,6 +2,7 @@
  * The native boundary: the one typed declaration of everything that `native/addon` exports, and the only place that
  * loads it. Typed arrays, numbers, strings and plain objects cross; no tensor ever does.
  */
+import { isMainThread } from "node:worker_threads";
 import { loadAddon } from "./load.js";
 
 /** Examples laid end to end without padding. B examples, T tokens in all. Copied before the call returns. */
@@ -115,9 +116,9 @@ export interface NativeTrainer {
   /** Overwrites rows of the word embeddings before training: `values` is row-major `[rows, embeddingSize]`. */
   setEmbeddingRows(rows: Int32Array, values: Float32Array): Promise<void>;
   /** Names and shapes of the parameters, in the order of the model. */
-  parameters(): NativeTensorInfo[];
+  parameters(): Promise<NativeTensorInfo[]>;
   /** Peak device memory (CUDA) in bytes; 0 on the CPU, where the process's peak is what counts. */
-  peakDeviceMemoryBytes(): number;
+  peakDeviceMemoryBytes(): Promise<number>;
   /** Rejects what is queued and stops the running step between two passes. Later calls work again. */
   cancel(): void;
   /** Waits for the running command, frees everything. Idempotent. */
@@ -186,8 +187,10 @@ export function native(): NativeBinding {
 /**
  * A plain `process.exit()` while a step runs crashes in static destructors, and the environment's clean-up hook does
  * not run on the main thread then. So: cancel and join here, and if a step cannot be stopped, leave without destructors.
+ * In a worker thread the clean-up hook does run, and leaving would end the whole process.
  */
 function installExitHook(loaded: NativeBinding): NativeBinding {
+  if (!isMainThread) return loaded;
   process.on("exit", (code) => {
     if (!loaded.shutdown(4_000)) loaded.exitNow(code);
   });

@@ -1,0 +1,196 @@
+#include "addon/options.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/check.h"
+
+namespace rat {
+namespace {
+
+constexpr const char* kInvalid = "ERR_RAT_INVALID_ARG";
+constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
+constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
+
+std::string get_string(const Napi::Object& object, const char* name) {
+  return string_argument(object.Get(name), name);
+}
+
+double get_number(const Napi::Object& object, const char* name) {
+  return number_argument(object.Get(name), name);
+}
+
+int64_t get_integer(const Napi::Object& object, const char* name, int64_t low, int64_t high) {
+  return integer_argument(object.Get(name), name, low, high);
+}
+
+std::vector<double> get_numbers(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  RAT_CHECK(value.IsArray(), kInvalid, "Expected an array of numbers for ", name);
+  const auto array = value.As<Napi::Array>();
+  std::vector<double> numbers;
+  for (uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(number_argument(array.Get(i), name));
+  return numbers;
+}
+
+/// Index of the string `name` among `choices`.
+template <size_t N>
+size_t get_choice(const Napi::Object& object, const char* name, const char* const (&choices)[N]) {
+  const std::string value = get_string(object, name);
+  std::string listed;
+  for (size_t i = 0; i < N; ++i) {
+    if (value == choices[i]) return i;
+    listed += (i ? ", " : "") + std::string(choices[i]);
+  }
+  fail(kInvalid, "Expected one of ", listed, " for ", name, " but received '", value, "'");
+}
+
+double checked_rate(double rate, const char* name) {
+  RAT_CHECK(rate >= 0 && rate < 1, kInvalid, "Expected a dropout rate from 0 up to but not including 1 for ",
+            name, " but received ", rate);
+  return rate;
+}
+
+ModelOptions model_options(const Napi::Object& object) {
+  ModelOptions model;
+  model.type = get_string(object, "type");
+  model.vocabulary_size = get_integer(object, "vocabularySize", 1, kMaxInt32);
+  model.outputs = get_integer(object, "outputs", 1, kMaxInt32);
+  model.embedding_size = get_integer(object, "embeddingSize", 1, 65536);
+  model.hidden_size = get_integer(object, "hiddenSize", 1, 65536);
+  model.layers = get_integer(object, "layers", 1, 255);
+  for (const double width : get_numbers(object, "windows"))
+    model.windows.push_back(static_cast<int64_t>(width));
+  model.padding_id = get_integer(object, "paddingId", -1, kMaxInt32);
+  model.embedding_std = get_number(object, "embeddingStd");
+  return model;
+}
+
+ObjectiveOptions objective_options(const Napi::Object& object) {
+  ObjectiveOptions objective;
+  objective.method = static_cast<Method>(get_choice(object, "type", {"none", "fgm", "r-drop", "r-at"}));
+  const int64_t forwards = get_integer(object, "forwards", 1, 8);
+  RAT_CHECK(objective.method != Method::kFgm || forwards == 1, kInvalid, "fgm has one adversarial forward, not ",
+            forwards);
+  objective.loss.kl_weight = get_number(object, "klWeight");
+  objective.loss.kl_reduction =
+      static_cast<KlReduction>(get_choice(object, "klReduction", {"batch-mean", "sum", "element-mean"}));
+  objective.clean_dropout = checked_rate(get_number(object, "cleanDropout"), "cleanDropout");
+  // A list has one entry for all forwards, or one for each.
+  const auto for_each_forward = [&](const char* name) {
+    std::vector<double> numbers = get_numbers(object, name);
+    if (numbers.size() == 1) numbers.assign(static_cast<size_t>(forwards), numbers[0]);
+    RAT_CHECK(static_cast<int64_t>(numbers.size()) == forwards, kInvalid, "Expected 1 or ", forwards,
+              " numbers for ", name, " but received ", numbers.size());
+    return numbers;
+  };
+  objective.epsilon = for_each_forward("epsilon");
+  objective.forward_dropout = for_each_forward("forwardDropout");
+  for (const double rate : objective.forward_dropout) checked_rate(rate, "forwardDropout");
+  for (const double epsilon : objective.epsilon)
+    RAT_CHECK(std::isfinite(epsilon) && epsilon >= 0, kInvalid,
+              "Expected a finite number of at least 0 for epsilon");
+  return objective;
+}
+
+/// Elements of a typed array of exactly this element type.
+template <typename Element>
+std::vector<Element> elements(const Napi::Value& value, const char* name, napi_typedarray_type type,
+                              const char* type_name) {
+  RAT_CHECK(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type, kInvalid,
+            "Expected ", type_name, " for ", name);
+  const auto array = value.As<Napi::TypedArrayOf<Element>>();
+  const size_t length = array.ElementLength();
+  if (length == 0) return {};
+  const Element* data = array.Data();
+  RAT_CHECK(data != nullptr, kInvalid, "The buffer of ", name, " is detached");
+  return {data, data + length};
+}
+
+}  // namespace
+
+std::string string_argument(const Napi::Value& value, const char* name) {
+  RAT_CHECK(value.IsString(), kInvalid, "Expected a string for ", name);
+  return value.As<Napi::String>().Utf8Value();
+}
+
+double number_argument(const Napi::Value& value, const char* name) {
+  RAT_CHECK(value.IsNumber(), kInvalid, "Expected a number for ", name);
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t integer_argument(const Napi::Value& value, const char* name, int64_t low, int64_t high) {
+  const double number = number_argument(value, name);
+  RAT_CHECK(number >= static_cast<double>(low) && number <= static_cast<double>(high) &&
+                std::floor(number) == number,
+            kInvalid, "Expected a whole number from ", low, " to ", high, " for ", name, " but received ",
+            number);
+  return static_cast<int64_t>(number);
+}
+
+Napi::Object object_argument(const Napi::Value& value, const char* name) {
+  RAT_CHECK(value.IsObject(), kInvalid, "Expected an object for ", name);
+  return value.As<Napi::Object>();
+}
+
+std::map<std::string, std::string> string_map(const Napi::Value& value, const char* name) {
+  const Napi::Object object = object_argument(value, name);
+  const Napi::Array keys = object.GetPropertyNames();
+  std::map<std::string, std::string> map;
+  for (uint32_t i = 0; i < keys.Length(); ++i) {
+    const std::string key = keys.Get(i).ToString().Utf8Value();
+    map[key] = string_argument(object.Get(key), name);
+  }
+  return map;
+}
+
+std::vector<int32_t> int32_array(const Napi::Value& value, const char* name) {
+  return elements<int32_t>(value, name, napi_int32_array, "an Int32Array");
+}
+
+std::vector<float> float32_array(const Napi::Value& value, const char* name) {
+  return elements<float>(value, name, napi_float32_array, "a Float32Array");
+}
+
+TrainerOptions trainer_options(const Napi::Value& value) {
+  const Napi::Object object = object_argument(value, "options");
+  TrainerOptions options;
+  options.model = model_options(object_argument(object.Get("model"), "model"));
+  options.objective = objective_options(object_argument(object.Get("objective"), "objective"));
+  options.objective.loss.regression = get_choice(object, "kind", {"classification", "regression"}) == 1;
+  RAT_CHECK(!options.objective.loss.regression || options.model.outputs == 1, kInvalid,
+            "A regression model has 1 output, not ", options.model.outputs);
+  const Napi::Object optimizer = object_argument(object.Get("optimizer"), "optimizer");
+  options.optimizer = {get_string(optimizer, "type"), get_number(optimizer, "weightDecay"),
+                       get_number(optimizer, "clipNorm")};
+  options.seed = static_cast<uint64_t>(get_integer(object, "seed", 0, kMaxSafeInteger));
+  options.device = get_string(object, "device");
+  options.precision = get_choice(object, "precision", {"fp32", "fp64"}) == 0 ? at::kFloat : at::kDouble;
+  options.threads = static_cast<int>(get_integer(object, "threads", 1, 1024));
+  return options;
+}
+
+PackedBatch packed_batch(const Napi::Value& value) {
+  const Napi::Object object = object_argument(value, "batch");
+  PackedBatch batch;
+  batch.tokens = int32_array(object.Get("tokens"), "tokens");
+  batch.sequence_starts = int32_array(object.Get("sequenceStarts"), "sequenceStarts");
+  batch.example_ids = int32_array(object.Get("exampleIds"), "exampleIds");
+  const Napi::Value labels = object.Get("labels");
+  if (labels.IsUndefined()) return batch;
+  if (labels.IsTypedArray() && labels.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array)
+    batch.scores = float32_array(labels, "labels");
+  else
+    batch.class_labels = int32_array(labels, "labels");
+  return batch;
+}
+
+StateKind state_kind(const Napi::Value& value) {
+  const std::string kind = string_argument(value, "what");
+  if (kind == "model") return StateKind::kModel;
+  if (kind == "best") return StateKind::kBest;
+  if (kind == "optimizer") return StateKind::kOptimizer;
+  fail(kInvalid, "Expected model, best or optimizer for what but received '", kind, "'");
+}
+
+}  // namespace rat

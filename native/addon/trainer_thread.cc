@@ -1,0 +1,176 @@
+#include "addon/trainer_thread.h"
+
+#include <optional>
+
+namespace rat {
+
+TrainerThread::TrainerThread(Napi::Env env, TrainerOptions options, std::function<void()> on_busy,
+                             std::function<void()> on_idle)
+    : env_(env), on_busy_(std::move(on_busy)), on_idle_(std::move(on_idle)) {
+  const napi_status status = napi_create_threadsafe_function(
+      env, nullptr, nullptr, Napi::String::New(env, "r-at trainer"), /*max_queue_size=*/0,
+      /*initial_thread_count=*/1, nullptr, nullptr, this, on_completion, &results_);
+  if (status != napi_ok) throw Napi::Error::New(env, "napi_create_threadsafe_function failed");
+  napi_unref_threadsafe_function(env, results_);
+  napi_add_env_cleanup_hook(env, on_environment_cleanup, this);
+  thread_ = std::thread([this, options = std::move(options)]() mutable { run(std::move(options)); });
+}
+
+TrainerThread::~TrainerThread() {
+  stop(std::chrono::hours(24));
+  release();
+}
+
+Napi::Promise TrainerThread::submit(Napi::Env env, Work work) {
+  if (is_disposing_ || is_released_) {
+    auto deferred = Napi::Promise::Deferred::New(env);
+    deferred.Reject(to_js_error(env, {"ERR_RAT_DISPOSED", "The trainer has been disposed of", ""}).Value());
+    return deferred.Promise();
+  }
+  return enqueue(env, std::move(work), false);
+}
+
+Napi::Promise TrainerThread::dispose(Napi::Env env) {
+  if (is_released_) {
+    auto deferred = Napi::Promise::Deferred::New(env);
+    deferred.Resolve(env.Undefined());
+    return deferred.Promise();
+  }
+  is_disposing_ = true;
+  return enqueue(env, nullptr, true);
+}
+
+Napi::Promise TrainerThread::enqueue(Napi::Env env, Work work, bool ends) {
+  auto deferred = Napi::Promise::Deferred::New(env);
+  if (pending_++ == 0) {
+    napi_ref_threadsafe_function(env, results_);
+    on_busy_();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(work), deferred, generation_, ends});
+  }
+  wake_.notify_one();
+  return deferred.Promise();
+}
+
+void TrainerThread::cancel() {
+  const std::lock_guard lock(mutex_);
+  ++generation_;
+  cancelled_ = true;
+}
+
+bool TrainerThread::stop(std::chrono::milliseconds timeout) {
+  {
+    std::unique_lock lock(mutex_);
+    ++generation_;
+    cancelled_ = true;
+    is_stopping_ = true;
+    wake_.notify_one();
+    if (thread_.joinable() && !ended_.wait_for(lock, timeout, [this] { return has_ended_; })) return false;
+  }
+  join();
+  return true;
+}
+
+void TrainerThread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+// [trainer's thread]
+void TrainerThread::run(TrainerOptions options) {
+  std::optional<Trainer> trainer;
+  Failure creation;
+  try {
+    trainer.emplace(options);
+  } catch (...) {
+    creation = current_failure();
+  }
+  for (;;) {
+    std::optional<Command> command;
+    bool is_stale = false;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return is_stopping_ || !queue_.empty(); });
+      if (is_stopping_) break;
+      command.emplace(std::move(queue_.front()));
+      queue_.pop_front();
+      // Under the lock: a cancel() that comes later raises the generation and sets the flag again.
+      is_stale = command->generation < generation_ && !command->ends;
+      cancelled_ = command->generation < generation_;
+    }
+    auto completion = std::make_unique<Completion>(Completion{command->deferred, nullptr, {}, command->ends});
+    if (command->ends) {
+      trainer.reset();
+      completion->resolve = [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+      deliver(std::move(completion));
+      // Nothing can be queued behind a dispose but further ones.
+      creation = {"ERR_RAT_DISPOSED", "The trainer has been disposed of", ""};
+      continue;
+    }
+    try {
+      if (is_stale)
+        completion->failure = {"ERR_RAT_ABORTED", "The operation was aborted", ""};
+      else if (!trainer)
+        completion->failure = creation;
+      else
+        completion->resolve = command->work(*trainer, cancelled_);
+    } catch (...) {
+      completion->failure = current_failure();
+    }
+    deliver(std::move(completion));
+  }
+  trainer.reset();
+  const std::lock_guard lock(mutex_);
+  has_ended_ = true;
+  ended_.notify_all();
+}
+
+// [trainer's thread]
+void TrainerThread::deliver(std::unique_ptr<Completion> completion) {
+  // napi_closing means that the environment is going away: nobody is left to hear it.
+  if (napi_call_threadsafe_function(results_, completion.get(), napi_tsfn_nonblocking) == napi_ok)
+    completion.release();  // lint: on_completion takes it
+}
+
+void TrainerThread::on_completion(napi_env env, napi_value, void* context, void* data) {
+  const std::unique_ptr<Completion> completion(static_cast<Completion*>(data));
+  if (env == nullptr) return;
+  static_cast<TrainerThread*>(context)->settle(env, *completion);
+}
+
+void TrainerThread::settle(Napi::Env env, Completion& completion) {
+  const Napi::HandleScope scope(env);
+  // A pending exception or a terminating worker must not escape into Node's C++.
+  try {
+    if (completion.resolve)
+      completion.deferred.Resolve(completion.resolve(env));
+    else
+      completion.deferred.Reject(to_js_error(env, completion.failure).Value());
+  } catch (const Napi::Error&) {
+  }
+  if (--pending_ > 0) return;
+  napi_unref_threadsafe_function(env, results_);
+  const auto on_idle = on_idle_;
+  if (is_disposing_) {
+    stop(std::chrono::hours(24));
+    release();
+  }
+  on_idle();  // may destroy this
+}
+
+void TrainerThread::release() {
+  if (is_released_) return;
+  is_released_ = true;
+  napi_remove_env_cleanup_hook(env_, on_environment_cleanup, this);
+  napi_release_threadsafe_function(results_, napi_tsfn_release);
+}
+
+void TrainerThread::on_environment_cleanup(void* data) {
+  auto* self = static_cast<TrainerThread*>(data);
+  self->stop(std::chrono::hours(24));
+  self->is_released_ = true;
+  napi_release_threadsafe_function(self->results_, napi_tsfn_release);
+}
+
+}  // namespace rat

@@ -1,0 +1,101 @@
+// One dedicated native thread a trainer: a queue of commands in, promises out. Rules, each learned from a
+// crash or a hang:
+// - libuv's pool is never used: training there starves `fs`, and `process.exit()` waits for the whole job.
+// - JavaScript values and handles are touched on the JavaScript thread only; results travel by a thread-safe
+// function.
+// - That function is referenced exactly while promises are pending: it neither keeps an idle process alive
+// nor lets a
+//   process end that awaits a step.
+// - The environment's clean-up hook joins the thread. It is registered after the thread-safe function is
+// made, so it runs
+//   before that is torn down (hooks run last in, first out).
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "addon/errors.h"
+#include "trainer/trainer.h"
+
+namespace rat {
+
+class TrainerThread {
+ public:
+  /// Makes the promise's value, on the JavaScript thread.
+  using Resolve = std::function<Napi::Value(Napi::Env)>;
+  /// The work, on the trainer's thread.
+  using Work = std::function<Resolve(Trainer&, const std::atomic<bool>& cancelled)>;
+
+  /// Starts the thread, whose first act is to make the trainer; if that fails, every command rejects with the
+  /// reason. `on_idle` runs on the JavaScript thread whenever the last pending promise has been settled,
+  /// `on_busy` when the first one is made.
+  TrainerThread(Napi::Env env, TrainerOptions options, std::function<void()> on_busy,
+                std::function<void()> on_idle);
+  /// Waits for the thread.
+  ~TrainerThread();
+  TrainerThread(const TrainerThread&) = delete;
+  TrainerThread& operator=(const TrainerThread&) = delete;
+
+  /// [JavaScript thread] Queues work; rejects with ERR_RAT_DISPOSED after dispose().
+  Napi::Promise submit(Napi::Env env, Work work);
+
+  /// [JavaScript thread] Rejects what is queued with ERR_RAT_ABORTED and stops the running command at its
+  /// next poll. Commands submitted afterwards run.
+  void cancel();
+
+  /// [JavaScript thread] Resolves when everything queued before it has run and the trainer has been freed.
+  Napi::Promise dispose(Napi::Env env);
+
+  /// [JavaScript thread] Cancels everything and joins. False if the thread did not end in time. Nothing is
+  /// settled after this: it is for exit and clean-up.
+  bool stop(std::chrono::milliseconds timeout);
+
+ private:
+  struct Command {
+    Work work;
+    Napi::Promise::Deferred deferred;
+    uint64_t generation;
+    bool ends;  // dispose: the trainer is freed before the promise resolves
+  };
+  struct Completion {
+    Napi::Promise::Deferred deferred;
+    Resolve resolve;  // empty: it failed
+    Failure failure;
+    bool ends;
+  };
+
+  Napi::Promise enqueue(Napi::Env env, Work work, bool ends);
+  void run(TrainerOptions options);
+  void deliver(std::unique_ptr<Completion> completion);
+  void settle(Napi::Env env, Completion& completion);
+  void join();
+  void release();
+  static void on_completion(napi_env env, napi_value, void* context, void* data);
+  static void on_environment_cleanup(void* self);
+
+  Napi::Env env_;
+  std::function<void()> on_busy_, on_idle_;
+  napi_threadsafe_function results_ = nullptr;
+  bool is_released_ = false;   // results_ and the clean-up hook are gone
+  bool is_disposing_ = false;  // dispose() was called
+  size_t pending_ = 0;         // promises not yet settled; JavaScript thread only
+
+  std::mutex mutex_;
+  std::condition_variable wake_, ended_;
+  std::deque<Command> queue_;
+  uint64_t generation_ = 0;  // cancel() raises it; commands of an older one are rejected
+  bool is_stopping_ = false, has_ended_ = false;
+  std::atomic<bool> cancelled_{false};
+  std::thread thread_;
+};
+
+}  // namespace rat

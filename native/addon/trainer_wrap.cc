@@ -1,0 +1,218 @@
+#include "addon/trainer_wrap.h"
+
+#include "addon/environment.h"
+#include "addon/options.h"
+#include "core/check.h"
+#ifdef RAT_CUDA
+#include "cuda/devices.h"
+#endif
+
+namespace rat {
+namespace {
+
+constexpr napi_type_tag kTypeTag{0x6b1f0c5e7a3d4f21, 0x9d0e8b7c6a5f4e3d};
+
+TrainerThread::Resolve undefined() {
+  return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+}
+
+Napi::Object step_result(Napi::Env env, const StepResult& result) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("loss", result.loss);
+  object.Set("cleanLoss", result.clean_loss);
+  object.Set("adversarialLoss", result.adversarial_loss);
+  object.Set("klLoss", result.kl_loss);
+  object.Set("deltaNorm", result.delta_norm);
+  object.Set("gradNorm", result.grad_norm);
+  object.Set("skippedPerturbations", result.skipped_perturbation ? 1 : 0);
+  return object;
+}
+
+Napi::Array tensor_list(Napi::Env env,
+                        const std::vector<std::pair<std::string, std::vector<int64_t>>>& tensors) {
+  Napi::Array list = Napi::Array::New(env, tensors.size());
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
+    Napi::Object entry = Napi::Object::New(env);
+    Napi::Array shape = Napi::Array::New(env);
+    for (const int64_t size : tensors[i].second) shape.Set(shape.Length(), static_cast<double>(size));
+    entry.Set("name", tensors[i].first);
+    entry.Set("shape", shape);
+    list.Set(i, entry);
+  }
+  return list;
+}
+
+}  // namespace
+
+Napi::Function TrainerWrap::define(Napi::Env env) {
+  return DefineClass(
+      env, "Trainer",
+      {InstanceMethod<&TrainerWrap::train_step>("trainStep"),
+       InstanceMethod<&TrainerWrap::predict>("predict"), InstanceMethod<&TrainerWrap::save>("save"),
+       InstanceMethod<&TrainerWrap::load>("load"), InstanceMethod<&TrainerWrap::snapshot>("snapshot"),
+       InstanceMethod<&TrainerWrap::restore>("restore"),
+       InstanceMethod<&TrainerWrap::set_embedding_rows>("setEmbeddingRows"),
+       InstanceMethod<&TrainerWrap::parameters>("parameters"),
+       InstanceMethod<&TrainerWrap::peak_device_memory_bytes>("peakDeviceMemoryBytes"),
+       InstanceMethod<&TrainerWrap::dispose>("dispose"), InstanceMethod<&TrainerWrap::cancel>("cancel")});
+}
+
+TrainerWrap::TrainerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TrainerWrap>(info) {
+  guarded(info.Env(), [&] {
+    TrainerOptions options = trainer_options(info[0]);
+    // Fail here, in the caller's stack, rather than at the first command.
+    parse_device(options.device);
+    // V8 does not see tensors: without this, thousands of them could wait for a collection that never comes.
+    external_bytes_ = options.model.vocabulary_size * options.model.embedding_size *
+                      (options.precision == at::kDouble ? 8 : 4);
+    thread_ = std::make_unique<TrainerThread>(
+        info.Env(), std::move(options), [this] { Ref(); }, [this] { Unref(); });
+    environment(info.Env()).live.insert(thread_.get());
+    info.This().As<Napi::Object>().TypeTag(&kTypeTag);
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), external_bytes_);
+  });
+}
+
+TrainerWrap::~TrainerWrap() {
+  if (!thread_) return;
+  if (auto* data = Env().GetInstanceData<Environment>()) data->live.erase(thread_.get());
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), -external_bytes_);
+}
+
+void TrainerWrap::check_receiver(const Napi::CallbackInfo& info) const {
+  RAT_CHECK(info.This().IsObject() && info.This().As<Napi::Object>().CheckTypeTag(&kTypeTag),
+            "ERR_RAT_INVALID_ARG", "A method of Trainer was called on something else");
+}
+
+Napi::Value TrainerWrap::submit(const Napi::CallbackInfo& info, TrainerThread::Work work) {
+  return thread_->submit(info.Env(), std::move(work));
+}
+
+Napi::Value TrainerWrap::train_step(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    auto batch = std::make_shared<PackedBatch>(packed_batch(info[0]));
+    const auto step = static_cast<uint32_t>(integer_argument(info[1], "step", 1, 0xFFFFFFFF));
+    const double learning_rate = number_argument(info[2], "learningRate");
+    return submit(info, [=](Trainer& trainer, const std::atomic<bool>& cancelled) -> TrainerThread::Resolve {
+      const StepResult result = trainer.train_step(*batch, step, learning_rate, cancelled);
+      return [=](Napi::Env env) -> Napi::Value { return step_result(env, result); };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::predict(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    auto batch = std::make_shared<PackedBatch>(packed_batch(info[0]));
+    return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) -> TrainerThread::Resolve {
+      return [logits = trainer.predict(*batch)](Napi::Env env) -> Napi::Value {
+        auto array = Napi::Float64Array::New(env, logits.size());
+        std::copy(logits.begin(), logits.end(), array.Data());
+        return array;
+      };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::save(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    const StateKind what = state_kind(info[0]);
+    const std::string path = string_argument(info[1], "path");
+    const auto metadata = string_map(info[2], "metadata");
+    return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) {
+      trainer.save(what, path, metadata);
+      return undefined();
+    });
+  });
+}
+
+Napi::Value TrainerWrap::load(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    const StateKind what = state_kind(info[0]);
+    const std::string path = string_argument(info[1], "path");
+    return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) {
+      trainer.load(what, path);
+      return undefined();
+    });
+  });
+}
+
+Napi::Value TrainerWrap::snapshot(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    return submit(info, [](Trainer& trainer, const std::atomic<bool>&) {
+      trainer.snapshot();
+      return undefined();
+    });
+  });
+}
+
+Napi::Value TrainerWrap::restore(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    return submit(info, [](Trainer& trainer, const std::atomic<bool>&) {
+      trainer.restore();
+      return undefined();
+    });
+  });
+}
+
+Napi::Value TrainerWrap::set_embedding_rows(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    auto rows = int32_array(info[0], "rows");
+    auto values = float32_array(info[1], "values");
+    return submit(info, [rows = std::move(rows), values = std::move(values)](Trainer& trainer,
+                                                                             const std::atomic<bool>&) {
+      trainer.set_embedding_rows(rows, values);
+      return undefined();
+    });
+  });
+}
+
+Napi::Value TrainerWrap::parameters(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    return submit(info, [](Trainer& trainer, const std::atomic<bool>&) -> TrainerThread::Resolve {
+      std::vector<std::pair<std::string, std::vector<int64_t>>> tensors;
+      for (const Parameter& parameter : trainer.model().parameters())
+        tensors.emplace_back(parameter.name, parameter.tensor.sizes().vec());
+      return [=](Napi::Env env) -> Napi::Value { return tensor_list(env, tensors); };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::peak_device_memory_bytes(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    return submit(info, [](Trainer& trainer, const std::atomic<bool>&) -> TrainerThread::Resolve {
+      double bytes = 0;
+#ifdef RAT_CUDA
+      const at::Device device = trainer.model().word_embedding().device();
+      if (device.is_cuda()) bytes = static_cast<double>(cuda::peak_memory_bytes(device.index()));
+#endif
+      return [=](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, bytes); };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::dispose(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&]() -> Napi::Value {
+    check_receiver(info);
+    environment(info.Env()).live.erase(thread_.get());
+    return thread_->dispose(info.Env());
+  });
+}
+
+Napi::Value TrainerWrap::cancel(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    check_receiver(info);
+    thread_->cancel();
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace rat

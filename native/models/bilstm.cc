@@ -1,0 +1,35 @@
+// BiLSTM: bidirectional LSTM layers with dropout between them; the sentence is the top layer's forward state
+// after the last token beside its backward state after the first.
+#include "models/recurrent_stack.h"
+
+namespace rat {
+namespace {
+
+class BiLstm final : public RecurrentModel {
+ public:
+  BiLstm(const ModelOptions& options, Initializer& initializer)
+      : RecurrentModel(options, Cell::kLstm, "lstm", initializer),
+        classifier_(add_classifier(2 * options.hidden_size, initializer)) {}
+
+  at::Tensor forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
+    const at::Tensor top = states(x, rows, settings);
+    const int64_t hidden = options().hidden_size;
+    const at::Tensor first = rows.starts_index.narrow(0, 0, rows.sequences);
+    const at::Tensor last = rows.starts_index.narrow(0, 1, rows.sequences) - 1;
+    const at::Tensor sentence = at::cat({top.narrow(1, 0, hidden).index_select(0, last),
+                                         top.narrow(1, hidden, hidden).index_select(0, first)},
+                                        1);
+    return classifier_(dropout(sentence, rows.sequence_rows, settings, DropoutSite::kSentence, 0));
+  }
+
+ private:
+  Linear classifier_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_bilstm(const ModelOptions& options, Initializer& initializer) {
+  return std::make_unique<BiLstm>(options, initializer);
+}
+
+}  // namespace rat

@@ -1,0 +1,52 @@
+#include "models/recurrent_stack.h"
+
+#include <cmath>
+
+namespace rat {
+
+RecurrentModel::RecurrentModel(const ModelOptions& options, Cell cell, const std::string& prefix,
+                               Initializer& initializer)
+    : Model(options) {
+  add_word_embedding(initializer);
+  const int64_t hidden = options.hidden_size;
+  const int64_t gates = (cell == Cell::kLstm ? 4 : 3) * hidden;
+  const double bound = 1 / std::sqrt(static_cast<double>(hidden));
+  for (int64_t layer = 0; layer < options.layers; ++layer) {
+    const int64_t inputs = layer == 0 ? options.embedding_size : 2 * hidden;
+    RecurrentLayer parameters{cell, {}};
+    for (const char* direction : {"", "_reverse"}) {
+      const std::string suffix = "_l" + std::to_string(layer) + direction;
+      const auto add_uniform = [&](const char* name, at::IntArrayRef shape) {
+        parameters.parameters.push_back(add(prefix + "." + name + suffix, initializer.uniform(shape, bound)));
+      };
+      add_uniform("weight_ih", {gates, inputs});
+      add_uniform("weight_hh", {gates, hidden});
+      add_uniform("bias_ih", {gates});
+      add_uniform("bias_hh", {gates});
+    }
+    layers_.push_back(std::move(parameters));
+  }
+}
+
+at::Tensor RecurrentModel::states(const at::Tensor& x, const ForwardRows& rows,
+                                  const Dropout& settings) const {
+  const TimeMajor layout = time_major(rows, x.device());
+  at::Tensor states = x;
+  for (size_t layer = 0; layer < layers_.size(); ++layer) {
+    if (layer > 0)
+      states = dropout(states, rows.token_rows, settings, DropoutSite::kBetweenLayers,
+                       static_cast<uint32_t>(layer));
+    states = bidirectional(states, layout, layers_[layer]);
+  }
+  return states;
+}
+
+Linear RecurrentModel::add_classifier(int64_t features, Initializer& initializer) {
+  const double bound = 1 / std::sqrt(static_cast<double>(features));
+  Linear classifier;
+  classifier.weight = add("classifier.weight", initializer.uniform({options_.outputs, features}, bound));
+  classifier.bias = add("classifier.bias", initializer.uniform({options_.outputs}, bound));
+  return classifier;
+}
+
+}  // namespace rat

@@ -1,0 +1,28 @@
+// The bidirectional recurrent layers that BiLSTM and TextHAN share: parameters under PyTorch's names, and
+// their forward.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "layers/recurrent.h"
+#include "models/model.h"
+
+namespace rat {
+
+class RecurrentModel : public Model {
+ protected:
+  /// Adds word embeddings and `options.layers` layers named as `nn.LSTM` or `nn.GRU` under `prefix` would be.
+  RecurrentModel(const ModelOptions& options, Cell cell, const std::string& prefix, Initializer& initializer);
+
+  /// Hidden states of the top layer `[tokens, 2 H]`; dropout between layers.
+  at::Tensor states(const at::Tensor& x, const ForwardRows& rows, const Dropout& dropout) const;
+
+  /// The classifier over `features` inputs; call last in a constructor.
+  Linear add_classifier(int64_t features, Initializer& initializer);
+
+ private:
+  std::vector<RecurrentLayer> layers_;
+};
+
+}  // namespace rat

@@ -1,0 +1,28 @@
+// The adversarial perturbation delta = epsilon * g / ||g||_2 of the word-embedding matrix (R-AT, equations 4
+// and 5), on the rows of the batch's tokens. The matrix itself is never written: adding and subtracting would
+// not restore its bits.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+#include "core/batch.h"
+
+namespace rat {
+
+/// Adds to `sums` `[U + 1, D]` the gradients `drows` `[copies * T, D]` of the gathered rows, all occurrences
+/// of a token together: the rows of the matrix's gradient that are not zero. Padding is left out (row U stays
+/// as it is).
+void add_token_gradients(const at::Tensor& drows, const BatchVocabulary& vocabulary, int64_t copies,
+                         at::Tensor& sums);
+
+/// L2 norm of the first U rows of `sums`, 0-dimensional double on its device.
+at::Tensor gradient_norm(const at::Tensor& sums);
+
+/// `copies` perturbed copies of the gathered rows `[T, D]`, laid end to end: row + epsilon[k] * g[slot] /
+/// norm, with g and its norm from above. A norm that is zero or not finite gives no perturbation.
+at::Tensor perturbed_rows(const at::Tensor& rows, const at::Tensor& gradient, const at::Tensor& norm,
+                          const BatchVocabulary& vocabulary, const std::vector<double>& epsilon);
+
+}  // namespace rat

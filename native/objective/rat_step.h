@@ -1,0 +1,55 @@
+// THE HOT PATH: the loss of one step and all its gradients, for plain training, FGM, R-Drop and R-AT. It does
+// not update anything; native/trainer/ does.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "core/batch.h"
+#include "models/model.h"
+#include "objective/losses.h"
+
+namespace rat {
+
+enum class Method { kNone, kFgm, kRDrop, kRat };
+
+struct ObjectiveOptions {
+  Method method = Method::kNone;
+  LossOptions loss;
+  std::vector<double> epsilon;          // L2 radius of delta for each of the K forwards
+  double clean_dropout = 0;             // rate of the clean pass
+  std::vector<double> forward_dropout;  // rate of each of the K forwards
+  int64_t forwards() const { return static_cast<int64_t>(forward_dropout.size()); }
+};
+
+/// Gradients of a step. Those of all other parameters are in their `grad()`.
+struct StepGradients {
+  BatchVocabulary vocabulary;
+  at::Tensor
+      embedding_rows;  // [U + 1, D]: the matrix's gradient on the batch's tokens; row U (padding) is zero
+};
+
+/// Losses as log.jsonl names them, still on the device: reading them waits for it, so the caller chooses
+/// when.
+struct StepLosses {
+  at::Tensor clean;        // [2] double: supervised, consistency of the clean forwards (R-Drop)
+  at::Tensor adversarial;  // [2] double: supervised, consistency of the adversarial forwards
+  at::Tensor clean_norm;   // 0-dim double: ||g||_2 that delta was scaled by; undefined without perturbation
+};
+
+struct StepContext {
+  uint32_t step = 0;  // from 1; part of the dropout counter
+  PhiloxKey dropout_key{0, 0};
+  const std::atomic<bool>* cancelled = nullptr;  // polled between passes: throws ERR_RAT_ABORTED
+};
+
+/// One step of `options.method` (R-AT, Algorithm 1). Gradients are added to whatever the parameters' `grad()`
+/// hold. `labels` as forward_losses takes them, `tokens` `[T]` int64, both on the model's device.
+StepLosses rat_step(const Model& model, const PackedBatch& batch, const at::Tensor& tokens,
+                    const at::Tensor& labels, const ObjectiveOptions& options, const StepContext& context,
+                    StepGradients& gradients);
+
+}  // namespace rat

@@ -1,0 +1,254 @@
+#include "trainer/trainer.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
+
+#include <cmath>
+#include <unordered_map>
+
+#include "core/check.h"
+#include "io/safetensors.h"
+
+namespace rat {
+namespace {
+
+at::Tensor tokens_on_device(const PackedBatch& batch, at::Device device) {
+  at::Tensor host = at::empty({batch.token_count()}, at::kLong);
+  std::copy(batch.tokens.begin(), batch.tokens.end(), host.data_ptr<int64_t>());
+  return device.is_cpu() ? host : host.to(device);
+}
+
+/// The reference's norm over every parameter: the root of the sum of squares, in double.
+at::Tensor global_norm(const std::vector<at::Tensor>& gradients) {
+  std::vector<at::Tensor> norms;
+  for (const at::Tensor& gradient : gradients)
+    norms.push_back(at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble));
+  return at::linalg_vector_norm(at::stack(norms), 2);
+}
+
+}  // namespace
+
+at::Device parse_device(const std::string& name) {
+  if (name == "cpu") return at::Device(at::kCPU);
+  const bool well_formed =
+      name == "cuda" || (name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 9 &&
+                         name.find_first_not_of("0123456789", 5) == std::string::npos);
+  RAT_CHECK(well_formed, "ERR_RAT_DEVICE", "Unknown device '", name, "'; use cpu, cuda or cuda:N");
+#ifdef RAT_CUDA
+  RAT_CHECK(at::globalContext().hasCUDA(), "ERR_RAT_DEVICE", "Device '", name,
+            "' was asked for, but no CUDA device can be used here; see: npx r-at doctor");
+  const int index = name == "cuda" ? 0 : std::stoi(name.substr(5));
+  const int count = at::globalContext().getAcceleratorHooksInterface(at::kCUDA).deviceCount();
+  RAT_CHECK(index < count, "ERR_RAT_DEVICE", "Device '", name, "' was asked for, but there are only ", count);
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+#else
+  fail("ERR_RAT_DEVICE", "Device '", name,
+       "' was asked for, but the addon was built for the CPU; see: npx r-at doctor");
+#endif
+}
+
+Trainer::Trainer(const TrainerOptions& options) : options_(options), device_(parse_device(options.device)) {
+  at::set_num_threads(options.threads);
+  const c10::OptionalDeviceGuard guard(device_);
+  model_ = make_model(options.model, options.seed, options.precision, device_);
+  vocabulary_scratch_.assign(static_cast<size_t>(options.model.vocabulary_size), -1);
+}
+
+at::Tensor Trainer::labels_on_device(const PackedBatch& batch) const {
+  at::Tensor labels;
+  if (options_.objective.loss.regression) {
+    labels = at::empty({batch.examples()}, at::kFloat);
+    std::copy(batch.scores.begin(), batch.scores.end(), labels.data_ptr<float>());
+    labels = labels.to(options_.precision);
+  } else {
+    labels = at::empty({batch.examples()}, at::kLong);
+    std::copy(batch.class_labels.begin(), batch.class_labels.end(), labels.data_ptr<int64_t>());
+  }
+  return labels.to(device_);
+}
+
+void Trainer::require_optimizer() {
+  if (optimizer_) return;
+  optimizer_ = make_optimizer(model_->parameters(), options_.optimizer);
+  embedding_gradient_ = at::zeros_like(model_->word_embedding());
+}
+
+/// In the order of the parameters, the word embeddings' as the dense matrix that the optimizers take.
+std::vector<at::Tensor> Trainer::gradients(const StepGradients& step_gradients) {
+  const auto& rows = step_gradients.embedding_rows;
+  embedding_gradient_.index_copy_(0, step_gradients.vocabulary.distinct_index,
+                                  rows.narrow(0, 0, step_gradients.vocabulary.size()));
+  std::vector<at::Tensor> all{embedding_gradient_};
+  const auto& parameters = model_->parameters();
+  for (size_t i = 1; i < parameters.size(); ++i) {
+    RAT_CHECK(parameters[i].tensor.grad().defined(), "ERR_RAT_INTERNAL", "no gradient for ",
+              parameters[i].name);
+    all.push_back(parameters[i].tensor.grad());
+  }
+  return all;
+}
+
+StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double learning_rate,
+                               const std::atomic<bool>& cancelled) {
+  const c10::OptionalDeviceGuard guard(device_);
+  const auto& objective = options_.objective;
+  check_batch(batch, options_.model.vocabulary_size, options_.model.outputs, objective.loss.regression, true);
+  require_optimizer();
+  for (const Parameter& parameter : model_->parameters()) parameter.tensor.mutable_grad().reset();
+
+  StepGradients step_gradients;
+  step_gradients.vocabulary =
+      batch_vocabulary(batch, options_.model.padding_id, vocabulary_scratch_, device_);
+  const StepContext context{step, stream_key(options_.seed, Stream::kDropout), &cancelled};
+  const StepLosses losses = rat_step(*model_, batch, tokens_on_device(batch, device_),
+                                     labels_on_device(batch), objective, context, step_gradients);
+
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> all = gradients(step_gradients);
+  // Whatever happens from here on, the matrix's gradient is zero again before the next step.
+  const auto forget_rows = [&] {
+    embedding_gradient_.index_fill_(0, step_gradients.vocabulary.distinct_index, 0);
+  };
+
+  // One transfer reads everything that the host wants to know.
+  const at::Tensor zero = at::zeros({1}, losses.clean.options());
+  const bool perturbs = losses.clean_norm.defined();
+  const at::Tensor read =
+      at::cat({losses.clean, perturbs ? losses.adversarial : at::zeros({2}, losses.clean.options()),
+               perturbs ? losses.clean_norm.view({1}) : zero, global_norm(all).view({1})})
+          .cpu();
+  const double* value = read.const_data_ptr<double>();
+
+  StepResult result;
+  const bool r_drop = objective.method == Method::kRDrop;
+  result.clean_loss = value[0];
+  result.adversarial_loss = value[2];
+  result.kl_loss = r_drop ? value[1] : value[3];
+  result.loss = result.clean_loss + result.adversarial_loss +
+                (objective.loss.kl_weight == 0 ? 0 : objective.loss.kl_weight * result.kl_loss);
+  result.grad_norm = value[5];
+  result.skipped_perturbation = perturbs && !(std::isfinite(value[4]) && value[4] > 0);
+  if (perturbs && !result.skipped_perturbation) {
+    for (const double epsilon : objective.epsilon) result.delta_norm += std::abs(epsilon);
+    result.delta_norm /= static_cast<double>(objective.epsilon.size());
+  }
+  if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
+    forget_rows();
+    fail("ERR_RAT_NON_FINITE", "Step ", step, ": loss ", result.loss, " (clean ", result.clean_loss,
+         ", adversarial ", result.adversarial_loss, ", KL ", result.kl_loss, "), gradient norm ",
+         result.grad_norm,
+         "; nothing was updated. Lower the learning rate or epsilon, or clip the gradient norm");
+  }
+
+  clip_gradients(all, result.grad_norm, options_.optimizer.clip_norm);
+  optimizer_->step(all, learning_rate);
+  forget_rows();
+  return result;
+}
+
+std::vector<double> Trainer::predict(const PackedBatch& batch) const {
+  const c10::OptionalDeviceGuard guard(device_);
+  const at::NoGradGuard no_grad;
+  check_batch(batch, options_.model.vocabulary_size, options_.model.outputs, false, false);
+  const at::Tensor x = model_->word_embedding().index_select(0, tokens_on_device(batch, device_));
+  const at::Tensor logits =
+      model_->forward(x, forward_rows(batch, 1, 0, device_), Dropout{}).to(at::kDouble).cpu().contiguous();
+  const double* values = logits.const_data_ptr<double>();
+  return {values, values + logits.numel()};
+}
+
+Trainer::NamedTensors Trainer::tensors(StateKind what) const {
+  NamedTensors named;
+  if (what == StateKind::kOptimizer) {
+    RAT_CHECK(optimizer_ != nullptr, "ERR_RAT_INTERNAL", "there is no optimizer state before the first step");
+    return optimizer_->state();
+  }
+  const auto& parameters = model_->parameters();
+  RAT_CHECK(what == StateKind::kModel || !snapshot_.empty(), "ERR_RAT_INTERNAL", "there is no snapshot");
+  for (size_t i = 0; i < parameters.size(); ++i)
+    named.emplace_back(parameters[i].name,
+                       what == StateKind::kBest ? snapshot_[i] : parameters[i].tensor.detach());
+  return named;
+}
+
+void Trainer::save(StateKind what, const std::string& path,
+                   const std::map<std::string, std::string>& metadata) const {
+  io::write_safetensors(path, tensors(what), metadata);
+}
+
+void Trainer::load(StateKind what, const std::string& path) {
+  const c10::OptionalDeviceGuard guard(device_);
+  const at::NoGradGuard no_grad;
+  const io::SafetensorsFile file(path);
+  if (what == StateKind::kOptimizer) require_optimizer();
+  if (what == StateKind::kBest && snapshot_.empty()) snapshot();
+  const NamedTensors own = tensors(what);
+
+  std::string wrong;
+  std::vector<at::Tensor> values;
+  for (const auto& [name, tensor] : own) {
+    if (!file.contains(name)) {
+      wrong += "\n  missing: " + name;
+      continue;
+    }
+    values.push_back(file.read(name));
+    std::ostringstream shapes;
+    shapes << "\n  " << name << ": expected " << tensor.sizes() << ", found " << values.back().sizes();
+    if (values.back().sizes() != tensor.sizes()) wrong += shapes.str();
+    if (!at::isFloatingType(values.back().scalar_type()))
+      wrong += "\n  " + name + ": not a floating-point tensor";
+  }
+  std::unordered_map<std::string, bool> known;
+  for (const auto& [name, tensor] : own) known[name] = true;
+  for (const auto& entry : file.entries())
+    if (!known.count(entry.name)) wrong += "\n  unexpected: " + entry.name;
+  RAT_CHECK(wrong.empty(), "ERR_RAT_MODEL_MISMATCH", path, " does not fit this model:", wrong);
+  for (size_t i = 0; i < own.size(); ++i) at::Tensor(own[i].second).copy_(values[i]);
+}
+
+void Trainer::snapshot() {
+  const at::NoGradGuard no_grad;
+  const auto& parameters = model_->parameters();
+  if (snapshot_.empty())
+    for (const Parameter& parameter : parameters)
+      snapshot_.push_back(
+          at::empty_like(parameter.tensor.detach(), parameter.tensor.options().device(at::kCPU)));
+  for (size_t i = 0; i < parameters.size(); ++i) snapshot_[i].copy_(parameters[i].tensor.detach());
+}
+
+void Trainer::restore() {
+  const at::NoGradGuard no_grad;
+  RAT_CHECK(!snapshot_.empty(), "ERR_RAT_INTERNAL", "there is no snapshot to restore");
+  const auto& parameters = model_->parameters();
+  for (size_t i = 0; i < parameters.size(); ++i) parameters[i].tensor.detach().copy_(snapshot_[i]);
+}
+
+void Trainer::set_embedding_rows(const std::vector<int32_t>& rows, const std::vector<float>& values) {
+  const c10::OptionalDeviceGuard guard(device_);
+  const at::NoGradGuard no_grad;
+  const int64_t width = options_.model.embedding_size;
+  const auto count = static_cast<int64_t>(rows.size());
+  RAT_CHECK(static_cast<int64_t>(values.size()) == count * width, "ERR_RAT_INVALID_ARG", "Expected ",
+            count * width, " values (rows x embeddingSize) but received ", values.size());
+  at::Tensor index = at::empty({count}, at::kLong);
+  at::Tensor table = at::empty({count, width}, at::kFloat);
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t row = rows[static_cast<size_t>(i)];
+    RAT_CHECK(row >= 0 && row < options_.model.vocabulary_size, "ERR_RAT_INVALID_ARG", "Row ", row,
+              " is outside the vocabulary of ", options_.model.vocabulary_size);
+    index.data_ptr<int64_t>()[i] = row;
+  }
+  std::copy(values.begin(), values.end(), table.data_ptr<float>());
+  at::Tensor matrix = model_->word_embedding();
+  matrix.index_copy_(0, index.to(device_), table.to(matrix.options()));
+}
+
+int64_t Trainer::parameter_bytes() const {
+  int64_t bytes = 0;
+  for (const Parameter& parameter : model_->parameters())
+    bytes += parameter.tensor.numel() * static_cast<int64_t>(parameter.tensor.element_size());
+  return bytes;
+}
+
+}  // namespace rat

@@ -1,0 +1,88 @@
+// A model with its optimizer: what a command of the addon runs on the trainer's thread. No Node here, so that
+// it can be tested and benchmarked alone. Not safe for use from two threads.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/batch.h"
+#include "models/model.h"
+#include "objective/rat_step.h"
+#include "optim/optimizer.h"
+
+namespace rat {
+
+struct TrainerOptions {
+  ModelOptions model;
+  ObjectiveOptions objective;
+  OptimizerOptions optimizer;
+  uint64_t seed = 1;
+  std::string device = "cpu";
+  at::ScalarType precision = at::kFloat;
+  int threads = 1;
+};
+
+/// Values of one step, read back from the device.
+struct StepResult {
+  double loss = 0, clean_loss = 0, adversarial_loss = 0, kl_loss = 0;
+  double delta_norm = 0;
+  double grad_norm = 0;
+  bool skipped_perturbation = false;  // the clean gradient's norm was zero
+};
+
+/// What `save` and `load` move: the weights, the snapshot of the best ones, the optimizer's moments.
+enum class StateKind { kModel, kBest, kOptimizer };
+
+class Trainer {
+ public:
+  /// Sets the thread count of the calling thread, which must make all further calls.
+  explicit Trainer(const TrainerOptions& options);
+
+  /// One optimizer step. Throws ERR_RAT_NON_FINITE before anything is updated if a loss or the gradient norm
+  /// is NaN or infinite, and ERR_RAT_ABORTED between passes once `cancelled` is set.
+  StepResult train_step(const PackedBatch& batch, uint32_t step, double learning_rate,
+                        const std::atomic<bool>& cancelled);
+
+  /// Logits without dropout, row-major `[B, C]`.
+  std::vector<double> predict(const PackedBatch& batch) const;
+
+  void save(StateKind what, const std::string& path,
+            const std::map<std::string, std::string>& metadata) const;
+  /// All or nothing: names, shapes and dtypes are checked before the first tensor is overwritten.
+  void load(StateKind what, const std::string& path);
+
+  void snapshot();
+  void restore();
+
+  /// Overwrites rows of the word embeddings; `values` is `[rows, D]`.
+  void set_embedding_rows(const std::vector<int32_t>& rows, const std::vector<float>& values);
+
+  const Model& model() const { return *model_; }
+  int64_t parameter_bytes() const;
+
+ private:
+  using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+  NamedTensors tensors(StateKind what) const;
+  std::vector<at::Tensor> gradients(const StepGradients& step_gradients);
+  at::Tensor labels_on_device(const PackedBatch& batch) const;
+  void require_optimizer();
+
+  TrainerOptions options_;
+  at::Device device_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Optimizer> optimizer_;     // made at the first training step or load
+  at::Tensor embedding_gradient_;            // [V, D], zero between steps
+  std::vector<at::Tensor> snapshot_;         // host copies, in the order of the parameters
+  std::vector<int32_t> vocabulary_scratch_;  // [V], -1 between steps
+};
+
+/// `cpu`, `cuda` or `cuda:N`; ERR_RAT_DEVICE says what is missing when it cannot be had.
+at::Device parse_device(const std::string& name);
+
+}  // namespace rat
