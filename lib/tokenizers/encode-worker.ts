@@ -2,6 +2,7 @@
 import { RATError } from "../errors.js";
 import { type Encoding, encodeBatch, type HuggingFaceTokenizer, parseTokenizer } from "./hugging-face.js";
 import { createSegmenter, type Segmenter } from "./segmenter.js";
+import { inspectTokenizerFile, invalidTokenizer } from "./tokenizer-file.js";
 import { serve } from "./worker-server.js";
 
 /** A text, or the two texts of a pair. */
@@ -51,15 +52,20 @@ interface Row {
   readonly isCut: boolean;
 }
 
+/** Most rows that an embedding is made for; a larger id is damage, and would cost gigabytes. */
+const LARGEST_VOCABULARY = 2 ** 24;
+
 serve<EncodeWorkerData, EncodeCalls>(async (data) => {
+  const file = inspectTokenizerFile(data.json);
   const tokenizer = parseTokenizer(data.json);
   const segment = createSegmenter(data.segmenter);
   const vocabulary = readVocabulary(tokenizer);
   const paddingId = find(tokenizer, [data.padToken, "[PAD]", "<pad>"]) ?? 0;
   // A vocabulary without an unknown token (byte-level BPE) can write every text; only the empty one needs a stand-in.
-  const unknownId = unknownIdOf(data, tokenizer) ?? paddingId;
-  const textForm = await tryForm(tokenizer, "text", "", "a");
-  const pairForm = await tryForm(tokenizer, "pair", ["", ""], ["a", "a"]);
+  const unknownNames = [file.unknownToken, data.unknownToken, "[UNK]", "<unk>"];
+  const unknownId = file.unknownId ?? find(tokenizer, unknownNames) ?? paddingId;
+  const textForm = await tryForm(tokenizer, "text", "", "a", vocabulary.size);
+  const pairForm = await tryForm(tokenizer, "pair", ["", ""], ["a", "a"], vocabulary.size);
 
   const encode = async (form: Form, inputs: TextInput[], maxLength: number | null): Promise<Row[]> => {
     if (inputs.length === 0) return [];
@@ -69,7 +75,7 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
   };
 
   return {
-    describe: () => ({ vocabularySize: vocabulary.ids.reduce((a, b) => Math.max(a, b), -1) + 1, paddingId }),
+    describe: () => ({ vocabularySize: vocabulary.size, paddingId }),
     vocabulary: () => ({ tokens: vocabulary.tokens, ids: vocabulary.ids.slice() }),
     encode: async ({ texts, maxLength }) => {
       const singles = texts.filter((text) => typeof text === "string").map(segment);
@@ -145,8 +151,13 @@ async function tryForm(
   name: Form["name"],
   empty: TextInput,
   filled: TextInput,
+  vocabularySize: number,
 ): Promise<Form> {
   const [bare, full] = await encodeBatch(tokenizer, [empty, filled]);
+  const outside = full?.getIds().find((id) => id >= vocabularySize);
+  if (outside !== undefined) {
+    throw invalidTokenizer(`its post-processor adds the id ${outside}, which the vocabulary does not have`);
+  }
   return {
     name,
     added: bare?.getLength() ?? 0,
@@ -154,28 +165,20 @@ async function tryForm(
   };
 }
 
-/** All tokens with their ids, added ones included. */
-function readVocabulary(tokenizer: HuggingFaceTokenizer): { tokens: string[]; ids: Int32Array } {
+/** All tokens with their ids, added ones included; `size` is the largest id + 1. */
+function readVocabulary(tokenizer: HuggingFaceTokenizer): {
+  tokens: string[];
+  ids: Int32Array;
+  size: number;
+} {
   const entries = Object.entries(tokenizer.getVocab(true));
   // The library returns a plain object, on which this one key sets the prototype and is lost.
   const proto = tokenizer.tokenToId("__proto__");
   if (proto !== null) entries.push(["__proto__", proto]);
-  if (entries.length === 0) {
-    throw new RATError("ERR_RAT_TOKENIZER_INVALID", "Not a usable tokenizer.json: the vocabulary is empty");
-  }
-  const beyond = entries.find(([, id]) => id >= 2 ** 31 - 1);
-  if (beyond !== undefined) {
-    throw new RATError(
-      "ERR_RAT_TOKENIZER_INVALID",
-      `Not a usable tokenizer.json: the id ${beyond[1]} of ${JSON.stringify(beyond[0])} is too large`,
-    );
-  }
-  return { tokens: entries.map(([token]) => token), ids: Int32Array.from(entries, ([, id]) => id) };
-}
-
-function unknownIdOf(data: EncodeWorkerData, tokenizer: HuggingFaceTokenizer): number | undefined {
-  const { model } = JSON.parse(data.json) as { model: { unk_token?: string | null; unk_id?: number | null } };
-  return model.unk_id ?? find(tokenizer, [model.unk_token, data.unknownToken, "[UNK]", "<unk>"]);
+  if (entries.length === 0) throw invalidTokenizer("the vocabulary is empty");
+  const size = entries.reduce((most, [, id]) => Math.max(most, id), -1) + 1;
+  if (size > LARGEST_VOCABULARY) throw invalidTokenizer(`the id ${size - 1} is too large`);
+  return { tokens: entries.map(([token]) => token), ids: Int32Array.from(entries, ([, id]) => id), size };
 }
 
 function find(

@@ -4,12 +4,12 @@
  */
 import { createRequire } from "node:module";
 import type { Encoding, Tokenizer } from "tokenizers";
-import { RATError } from "../errors.js";
+import { invalidTokenizer } from "./tokenizer-file.js";
 
 export type { Encoding, Tokenizer as HuggingFaceTokenizer } from "tokenizers";
 
 /**
- * Builds a tokenizer from the text of a `tokenizer.json`. Truncation and padding that the file asks for are switched
+ * Builds a tokenizer from the text of a `tokenizer.json` that has been looked over. Truncation and padding that the file asks for are switched
  * off: lengths are the caller's choice.
  *
  * @throws RATError `ERR_RAT_TOKENIZER_INVALID` when the library rejects the text.
@@ -47,11 +47,4 @@ export async function encodeBatch(
   } catch (error) {
     throw invalidTokenizer(error);
   }
-}
-
-function invalidTokenizer(error: unknown): RATError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new RATError("ERR_RAT_TOKENIZER_INVALID", `Not a usable tokenizer.json: ${reason}`, {
-    cause: error,
-  });
 }

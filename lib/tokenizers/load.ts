@@ -56,7 +56,11 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     return await openTokenizer({ json, ...config }, files);
   } catch (error) {
     if (!isRATError(error, "ERR_RAT_TOKENIZER_INVALID")) throw error;
-    throw invalid(join(folder, TOKENIZER_FILE), error.message, error);
+    const file = join(folder, TOKENIZER_FILE);
+    throw new RATError(error.code, `${file}: ${error.message}; copy the file from its source again`, {
+      cause: error,
+      details: { file },
+    });
   }
 }
 
