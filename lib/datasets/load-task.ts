@@ -1,14 +1,13 @@
 /** A task's files as examples in memory: splits, labels, limits. */
-import { stat } from "node:fs/promises";
 import { invalidArgument, RATError } from "../errors.js";
 import type { CustomColumns } from "./custom.js";
 import { formatError, nameSome } from "./data-error.js";
 import type { SplitPlan, TaskDefinition } from "./definition.js";
 import { holdOut } from "./hold-out.js";
 import { type LabelParser, labelParser, orderLabels } from "./labels.js";
-import { type LabelMode, type RawExample, readRows, syntaxOf } from "./layout.js";
 import { type FileOptions, locateSplits, type SplitSources } from "./locate.js";
 import { findTask } from "./registry.js";
+import { readTaskRows, textOf } from "./task-rows.js";
 import type { ReadOptions } from "./text-file.js";
 import type { Example, LoadedTask } from "./types.js";
 
@@ -41,15 +40,14 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
   const task = findTask(name, options);
   const sources = await locateSplits(task, choosePlan(task, options.split), options);
 
-  const labels = await readTrain(task, sources.train, options);
-  const parse = labelParser(task, labels.names);
-  const read = (path: string) => readLabelled(task, path, parse, options);
-  const { train, dev } = await takeDev(labels.examples, sources, read);
+  const { labels, examples } = await readTrain(task, sources.train, options);
+  const read = (path: string) => readLabelled(task, path, labelParser(task, labels), options);
+  const { train, dev } = await takeDev(examples, sources, read);
   const test = sources.test === null ? null : await read(sources.test);
   return {
     name: task.name,
     kind: task.kind,
-    labels: labels.names,
+    labels,
     metrics: task.metrics,
     train: train.slice(0, options.limitTrain),
     dev,
@@ -84,9 +82,9 @@ async function readTrain(
   task: TaskDefinition,
   path: string,
   options: ReadOptions,
-): Promise<{ names: readonly string[]; examples: Example[] }> {
+): Promise<{ labels: readonly string[]; examples: Example[] }> {
   const examples = await readLabelled(task, path, labelParser(task, task.labels), options);
-  if (task.labels !== null) return { names: task.labels, examples };
+  if (task.labels !== null) return { labels: task.labels, examples };
   const found = new Set(examples.map(({ label }) => String(label)));
   if (found.size < 2) {
     throw new RATError(
@@ -95,7 +93,7 @@ async function readTrain(
       { details: { file: path } },
     );
   }
-  return { names: orderLabels(found), examples };
+  return { labels: orderLabels(found), examples };
 }
 
 async function takeDev(
@@ -121,30 +119,9 @@ async function readLabelled(
   options: ReadOptions,
 ): Promise<Example[]> {
   const examples: Example[] = [];
-  for await (const row of readRaw(task, path, "required", options)) {
+  for await (const row of readTaskRows(task, path, "required", options)) {
     examples.push({ ...textOf(row), label: parse(row.label ?? "", row) });
   }
   if (examples.length === 0) throw formatError({ file: path, line: 1 }, "there are no rows in it");
   return examples;
-}
-
-/** The rows of a file, or of a folder where the task comes as one. */
-export async function* readRaw(
-  task: TaskDefinition,
-  path: string,
-  labels: LabelMode,
-  options: ReadOptions,
-): AsyncGenerator<RawExample> {
-  const { readFolder, layouts } = task;
-  if (readFolder && (await isFolder(path))) yield* readFolder(path, options);
-  else yield* readRows(path, { ...options, layouts, labels, syntax: syntaxOf(path, task.syntax) });
-}
-
-/** The text or pair of a row. */
-export function textOf({ text, pair }: RawExample): { text: string; pair?: string } {
-  return pair === undefined ? { text } : { text, pair };
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => null))?.isDirectory() ?? false;
 }

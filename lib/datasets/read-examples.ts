@@ -3,8 +3,8 @@ import type { CustomColumns } from "./custom.js";
 import { formatError } from "./data-error.js";
 import { labelParser } from "./labels.js";
 import type { LabelMode } from "./layout.js";
-import { readRaw, textOf } from "./load-task.js";
 import { findTask } from "./registry.js";
+import { readTaskRows, textOf } from "./task-rows.js";
 import type { ReadOptions } from "./text-file.js";
 
 /** What {@link readExamples} takes. The column options (`textColumn` to `kind`) belong to the task `custom`. */
@@ -15,7 +15,7 @@ export interface ReadExamplesOptions extends CustomColumns, ReadOptions {
    * `required`: a row without a label is an error. `optional`: labels are read where the file has them. `ignored`: they
    * are not looked at. Default: `optional`.
    */
-  readonly mode?: LabelMode | undefined;
+  readonly labelMode?: LabelMode | undefined;
 }
 
 /** A text or pair, with its label if the file has it. */
@@ -38,8 +38,9 @@ export async function readExamples(
   const task = findTask(options.task, options);
   const parse = labelParser(task, task.labels);
   const examples: MaybeLabelledExample[] = [];
-  for await (const row of readRaw(task, path, options.mode ?? "optional", options)) {
-    const label = options.mode === "ignored" || row.label === undefined ? undefined : parse(row.label, row);
+  for await (const row of readTaskRows(task, path, options.labelMode ?? "optional", options)) {
+    const label =
+      options.labelMode === "ignored" || row.label === undefined ? undefined : parse(row.label, row);
     examples.push(label === undefined ? textOf(row) : { ...textOf(row), label });
   }
   if (examples.length === 0) throw formatError({ file: path, line: 1 }, "there are no rows in it");

@@ -10,9 +10,6 @@ import type { MetricName, TaskKind } from "./types.js";
 
 const BUILT_IN: readonly TaskDefinition[] = [cola, stsb, imdb, agnews, tnews, iflytek];
 
-/** Names that `loadTask` takes, in the order in which they are listed. */
-export const TASK_NAMES: readonly string[] = [...BUILT_IN.map((task) => task.name), "custom"];
-
 /**
  * The definition of a task.
  *
@@ -23,10 +20,8 @@ export function findTask(name: string, options: CustomColumns = {}): TaskDefinit
   if (name === "custom") return customTask(options);
   const task = BUILT_IN.find((each) => each.name === name);
   if (!task) {
-    throw new RATError(
-      "ERR_RAT_INVALID_ARG",
-      `Unknown task ${JSON.stringify(name)}; known are ${TASK_NAMES.join(", ")}`,
-    );
+    const known = [...BUILT_IN.map((each) => each.name), "custom"].join(", ");
+    throw new RATError("ERR_RAT_INVALID_ARG", `Unknown task ${JSON.stringify(name)}; known are ${known}`);
   }
   const foreign = CUSTOM_OPTIONS.find((option) => options[option] !== undefined);
   if (foreign) {

@@ -1,0 +1,30 @@
+/** The rows of one file of a task, labels still as the file spells them. */
+import { stat } from "node:fs/promises";
+import type { TaskDefinition } from "./definition.js";
+import { type LabelMode, type RawExample, readRows, syntaxOf } from "./layout.js";
+import type { ReadOptions } from "./text-file.js";
+
+/**
+ * The rows of a file, or of a folder where the task comes as one. The suffix decides on the syntax, then the task.
+ *
+ * @throws RATError as `readRows`, and `ERR_RAT_INVALID_ARG` if the syntax cannot be told.
+ */
+export async function* readTaskRows(
+  task: TaskDefinition,
+  path: string,
+  labels: LabelMode,
+  options: ReadOptions,
+): AsyncGenerator<RawExample> {
+  const { readFolder, layouts } = task;
+  if (readFolder && (await isFolder(path))) yield* readFolder(path, options);
+  else yield* readRows(path, { ...options, layouts, labels, syntax: syntaxOf(path, task.syntax) });
+}
+
+/** The text or pair of a row. */
+export function textOf({ text, pair }: RawExample): { text: string; pair?: string } {
+  return pair === undefined ? { text } : { text, pair };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isDirectory() ?? false;
+}
