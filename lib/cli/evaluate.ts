@@ -53,12 +53,12 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
   }
   note(`${name}: ${examples.length} ${flags.split} rows`);
   await using trainer = await RATTrainer.create({ model: { path: flags.model }, task, ...compute, signal });
-  const evaluation = await trainer.evaluate(flags.split, { signal, report: flags.report === true });
+  const evaluation = await trainer.evaluate(flags.split, { signal });
   const { loss, metrics } = evaluation;
   const result = { command: "evaluate", task: name, split: flags.split, loss, metrics };
   if (flags.report) {
     const { renderClassReport, reportClasses } = await import("./class-report.js");
-    const report = reportClasses(trainer, evaluation);
+    const report = reportClasses(trainer.labels, evaluation);
     if (flags.json) await printJson({ ...result, ...report });
     else await print(`${describe(result)}\n\n${renderClassReport(report, trainer.labels)}`);
   } else if (flags.json) await printJson(result);

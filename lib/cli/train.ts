@@ -77,9 +77,9 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
   if (flags.report) {
     const { renderClassReport, reportClasses } = await import("./class-report.js");
     const split = task.test ? "test" : task.dev ? "dev" : "train";
-    const evaluation = await trainer.evaluate(split, { signal, report: true });
+    const evaluation = await trainer.evaluate(split, { signal });
     // Under --json stdout holds the summary alone.
-    const text = `${split}:\n${renderClassReport(reportClasses(task, evaluation), task.labels)}\n`;
+    const text = `${split}:\n${renderClassReport(reportClasses(trainer.labels, evaluation), trainer.labels)}\n`;
     if (flags.json) note(text);
     else await print(text);
   }

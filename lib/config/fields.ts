@@ -130,13 +130,29 @@ export const dropout = numbers("dropout rate, or one for each forward; the clean
   otherwise: "the model's, 0.5 from scratch",
 });
 export const embeddingStd = number("standard deviation of the initial word embeddings", { above: 0 });
-export const embeddingSize = integer("width of the word embeddings", { min: 1, max: 65_536 });
+export const embeddingSize = integer("width of the word embeddings", {
+  min: 1,
+  max: 65_536,
+  otherwise: "300",
+});
 export const hiddenSize = integer("units a direction (bilstm, texthan), filters a width (textcnn)", {
   min: 1,
   max: 65_536,
+  otherwise: "128, textcnn 256",
 });
-export const layers = integer("recurrent layers (bilstm, texthan)", { min: 1, max: 64 });
-export const windows = z.array(z.int().min(1).max(64)).min(1).max(16);
+export const layers = integer("recurrent layers (bilstm, texthan)", {
+  min: 1,
+  max: 64,
+  otherwise: "bilstm 2, texthan 1",
+});
+const windowWidth = z.int().min(1).max(64);
+export const windows = z.array(windowWidth).min(1).max(16);
+/** The same on a command line, where one number is no list. */
+export const windowList = z.union([windowWidth, windows]).meta({
+  description: "widths of the filters in tokens (textcnn)",
+  kind: "numbers",
+  otherwise: "2,3,4",
+});
 
 // Method
 

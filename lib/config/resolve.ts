@@ -51,6 +51,7 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
   if ((rest.resume || rest.checkpointEvery !== undefined) && rest.output === undefined) {
     throw usage("output", `${rest.resume ? "resume" : "checkpointEvery"} needs output, the run's folder`);
   }
+  checkSizes(parsed);
   const fromScratch = isModelType(rest.model);
   const dropout = rest.dropout ?? (fromScratch ? FROM_SCRATCH.dropout : undefined);
   const maxLength = rest.maxLength ?? (fromScratch ? FROM_SCRATCH.maxLength : undefined);
@@ -70,6 +71,18 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
     warmupRatio: rest.warmupRatio ?? FROM_SCRATCH.warmupRatio,
     weightDecay: rest.weightDecay ?? FROM_SCRATCH.weightDecay,
   }) as ResolvedRunConfig;
+}
+
+/** A size that the model does not have would otherwise be dropped without a word. */
+function checkSizes(config: Parsed): void {
+  const { model } = config;
+  const foreign = ["embeddingSize", "hiddenSize", "layers", "windows"] as const;
+  for (const name of foreign) {
+    if (config[name] === undefined) continue;
+    if (!isModelType(model))
+      throw usage(name, `${name} is for new models (${MODEL_TYPES.join(", ")}): a folder has its own`);
+    if (name === (model === "textcnn" ? "layers" : "windows")) throw usage(name, `${model} has no ${name}`);
+  }
 }
 
 function usage(option: string, message: string): RATError {

@@ -1,7 +1,7 @@
 /** From a resolved run to the options of the functions that carry it out, so that a command line only calls them. */
 import type { FitOptions, TrainerOptions } from "../trainer/options.js";
 import { isModelType, type ResolvedRunConfig } from "./resolve.js";
-import type { Regularizer } from "./schema.js";
+import type { ModelOptions, Regularizer } from "./schema.js";
 
 /** Options of `loadTask(config.task, ...)`. */
 export function taskOptions(config: ResolvedRunConfig) {
@@ -19,10 +19,10 @@ export function tokenizerOptions(config: ResolvedRunConfig) {
 
 /** Options of `RATTrainer.create`, to which the task, the tokenizer and a logger are added. */
 export function trainerOptions(config: ResolvedRunConfig): Omit<TrainerOptions, "task"> {
-  const { model, dropout, maxLength, optimizer, weightDecay, clipNorm } = config;
+  const { dropout, maxLength, optimizer, weightDecay, clipNorm } = config;
   const { seed, device, precision, threads, embeddingStd } = config;
   return {
-    model: isModelType(model) ? { type: model } : { path: model },
+    model: modelOf(config),
     regularizer: regularizerOf(config),
     optimizer: { type: optimizer, weightDecay, clipNorm },
     ...defined({ dropout, maxLength, threads }),
@@ -40,6 +40,14 @@ export function fitOptions(config: ResolvedRunConfig): FitOptions {
     ...defined({ maxSteps, evalEvery, checkpointEvery, patience, output }),
     ...{ resume, overwrite, allowResumeElsewhere, config },
   };
+}
+
+function modelOf({ model, embeddingSize, hiddenSize, layers, windows }: ResolvedRunConfig): ModelOptions {
+  if (!isModelType(model)) return { path: model };
+  const widths = typeof windows === "number" ? [windows] : windows;
+  return model === "textcnn"
+    ? { type: model, embeddingSize, hiddenSize, windows: widths }
+    : { type: model, embeddingSize, hiddenSize, layers };
 }
 
 function regularizerOf(config: ResolvedRunConfig): Regularizer {

@@ -25,6 +25,10 @@ export const runConfigSchema = z.strictObject({
   limitTest: field.limitTest.optional(),
 
   model: field.model,
+  embeddingSize: field.embeddingSize.optional(),
+  hiddenSize: field.hiddenSize.optional(),
+  layers: field.layers.optional(),
+  windows: field.windowList.optional(),
   embeddingStd: field.embeddingStd.default(0.1),
   vocabularySize: field.vocabularySize.default(30_000),
   minimumCount: field.minimumCount.default(1),
@@ -168,3 +172,11 @@ export const fitSettingsSchema = z.strictObject({
   allowResumeElsewhere: field.allowResumeElsewhere.optional(),
 });
 export type FitSettings = z.input<typeof fitSettingsSchema>;
+
+/** How a model is loaded for use. */
+export const classifierSettingsSchema = z.strictObject({
+  device: field.device.optional(),
+  precision: field.precision.optional(),
+  threads: field.threads.optional(),
+});
+export type ClassifierSettings = z.input<typeof classifierSettingsSchema>;

@@ -34,8 +34,6 @@ export interface FitOptions extends FitSettings {
 /** How to evaluate. */
 export interface EvaluateOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Also return the prediction for each example. Default: false. */
-  readonly report?: boolean | undefined;
 }
 
 /** A data set of the trainer's task by name, or any examples. */

@@ -1,0 +1,176 @@
+/**
+ * Checkpoints: folders `step-<n>` with all that a run needs to go on bit for bit. All randomness is a counter of seed,
+ * step and example, so weights, optimizer state and the number of steps done are enough; there is no generator state.
+ */
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { RATError } from "../errors.js";
+import type { NativeTrainer } from "../native/binding.js";
+import type { Evaluation } from "../trainer/early-stopping.js";
+import { writeFolder } from "./atomic-folder.js";
+import { hashFile, hashText } from "./checksum.js";
+import { writeNewFile } from "./durable-file.js";
+
+/** Version of the layout below. */
+const FORMAT = 1;
+const STATE_FILE = "state.json";
+const FOLDER_NAME = /^step-(\d+)$/;
+
+/** What decides the bits of a computation besides the run itself. */
+export interface RunEnvironment {
+  readonly libtorch: string;
+  readonly cpuCapability: string;
+  readonly device: string;
+  readonly threads: number;
+}
+
+/** A run at the end of a step, without its tensors. */
+export interface RunState {
+  /** Steps done. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Evaluations on dev so far. */
+  readonly evaluations: readonly Evaluation[];
+  /** Everything that the course of the run depends on; compared on resume. */
+  readonly identity: Readonly<Record<string, unknown>>;
+  readonly environment: RunEnvironment;
+  /** Sums since the run began, over interruptions. */
+  readonly totals: RunTotals;
+}
+
+export interface RunTotals {
+  readonly examples: number;
+  readonly tokens: number;
+  readonly skippedPerturbations: number;
+  /** Wall time. */
+  readonly seconds: number;
+  /** Wall time of the steps alone. */
+  readonly trainingSeconds: number;
+}
+
+/** A checkpoint on disk that verified. */
+export interface Checkpoint {
+  readonly path: string;
+  readonly state: RunState;
+}
+
+/** Tensor files by what they hold. */
+const TENSOR_FILES = {
+  model: "model.safetensors",
+  optimizer: "optimizer.safetensors",
+  best: "best.safetensors",
+} as const;
+
+/**
+ * Writes `checkpoints/step-<n>`, complete or not at all.
+ *
+ * @returns Its path.
+ * @throws RATError `ERR_RAT_CHECKPOINT_WRITE`.
+ */
+export async function writeCheckpoint(
+  checkpoints: string,
+  model: NativeTrainer,
+  state: RunState,
+): Promise<string> {
+  const path = join(checkpoints, `step-${state.step}`);
+  await writeFolder(path, async (folder) => {
+    const files: Record<string, string> = {};
+    for (const [what, name] of tensorFiles(state)) {
+      await model.save(what, join(folder, name), { format: "pt" });
+      files[name] = await hashFile(join(folder, name));
+    }
+    const content = JSON.stringify({ format: FORMAT, ...state, files });
+    await writeNewFile(
+      join(folder, STATE_FILE),
+      JSON.stringify({ sha256: hashText(content), state: content }),
+    );
+  });
+  return path;
+}
+
+/**
+ * Brings weights, optimizer state and the best weights so far back.
+ *
+ * @throws RATError `ERR_RAT_MODEL_MISMATCH` or `ERR_RAT_SAFETENSORS_INVALID` when they do not fit the model.
+ */
+export async function loadCheckpoint(checkpoint: Checkpoint, model: NativeTrainer): Promise<void> {
+  for (const [what, name] of tensorFiles(checkpoint.state)) {
+    await model.load(what, join(checkpoint.path, name));
+  }
+}
+
+function tensorFiles({ evaluations }: RunState): [keyof typeof TENSOR_FILES, string][] {
+  const { model, optimizer, best } = TENSOR_FILES;
+  const always: [keyof typeof TENSOR_FILES, string][] = [
+    ["model", model],
+    ["optimizer", optimizer],
+  ];
+  return evaluations.length > 0 ? [...always, ["best", best]] : always;
+}
+
+/**
+ * The newest checkpoint in which every byte is as it was written. Damaged ones are passed over.
+ *
+ * @param warn - Told about each that is passed over.
+ * @returns undefined when there is none at all.
+ * @throws RATError `ERR_RAT_CHECKPOINT_CORRUPT` when there are some and all are damaged.
+ */
+export async function newestCheckpoint(
+  checkpoints: string,
+  warn: (message: string) => void,
+): Promise<Checkpoint | undefined> {
+  const problems: string[] = [];
+  for (const path of await listCheckpoints(checkpoints)) {
+    try {
+      return { path, state: await verify(path) };
+    } catch (error) {
+      problems.push(`${basename(path)}: ${error instanceof Error ? error.message : String(error)}`);
+      warn(`A damaged checkpoint is passed over, ${problems.at(-1)}`);
+    }
+  }
+  if (problems.length === 0) return undefined;
+  throw new RATError(
+    "ERR_RAT_CHECKPOINT_CORRUPT",
+    `No checkpoint in ${checkpoints} is intact (${problems.join("; ")}). Use overwrite to start again`,
+    { details: { file: checkpoints } },
+  );
+}
+
+/** Deletes all checkpoints but `keep`. */
+export async function pruneCheckpoints(checkpoints: string, keep: readonly string[]): Promise<void> {
+  for (const path of await listCheckpoints(checkpoints)) {
+    if (!keep.includes(path)) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Paths, newest first. */
+async function listCheckpoints(checkpoints: string): Promise<string[]> {
+  await mkdir(checkpoints, { recursive: true });
+  const steps = (await readdir(checkpoints))
+    .map((name) => FOLDER_NAME.exec(name)?.[1])
+    .filter((step) => step !== undefined)
+    .map(Number);
+  return steps.sort((a, b) => b - a).map((step) => join(checkpoints, `step-${step}`));
+}
+
+async function verify(path: string): Promise<RunState> {
+  const { format, files, ...state } = await readState(join(path, STATE_FILE));
+  if (format !== FORMAT) throw new Error(`format ${format}, this version reads ${FORMAT}`);
+  for (const [name, sha256] of Object.entries(files)) {
+    if ((await hashFile(join(path, name))) !== sha256)
+      throw new Error(`${name} has changed since it was written`);
+  }
+  return state;
+}
+
+/** The checksum covers the whole state, so that a file which passes has the structure that was written. */
+async function readState(
+  file: string,
+): Promise<RunState & { readonly format: number; readonly files: Readonly<Record<string, string>> }> {
+  const outer: unknown = JSON.parse(await readFile(file, "utf8"));
+  const { sha256, state } = (outer ?? {}) as { sha256?: unknown; state?: unknown };
+  if (typeof state !== "string" || hashText(state) !== sha256) {
+    throw new Error(`${STATE_FILE} has changed since it was written`);
+  }
+  return JSON.parse(state);
+}

@@ -1,0 +1,78 @@
+/**
+ * Files that are complete or not there at all: every byte written and counted, fsynced, then renamed into place. (The
+ * usual packages for this ignore short writes: on a full disk they replace a good file by a truncated one.)
+ */
+import { randomBytes } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { RATError } from "../errors.js";
+
+/** A single write takes less than 2^31 bytes; smaller pieces also let other work in between. */
+const WRITE_BYTES = 2 ** 26;
+
+/** Writes a new file completely and fsyncs it. The name must be free. */
+export async function writeNewFile(path: string, content: string | Uint8Array): Promise<void> {
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  const file = await open(path, "wx");
+  try {
+    await writeFully(file, bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < bytes.length; ) {
+    const length = Math.min(bytes.length - offset, WRITE_BYTES);
+    const { bytesWritten } = await file.write(bytes, offset, length);
+    if (bytesWritten <= 0) throw new Error(`wrote ${offset} of ${bytes.length} bytes`);
+    offset += bytesWritten;
+  }
+}
+
+/** Makes the renames and new names in a folder last. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Replaces the file at `path`, or leaves the old one as it was.
+ *
+ * @throws RATError `ERR_RAT_CHECKPOINT_WRITE`.
+ */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  const temporary = temporarySibling(path);
+  try {
+    await writeNewFile(temporary, content);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw writeError(path, cause);
+  }
+}
+
+/** A name beside `path`, so that renaming never crosses file systems. */
+export function temporarySibling(path: string, purpose = "tmp"): string {
+  return join(
+    dirname(path),
+    `.${basename(path)}.${purpose}-${process.pid}-${randomBytes(4).toString("hex")}`,
+  );
+}
+
+/** What a failed write is reported as; an abort and an error that already has a code stay themselves. */
+export function writeError(path: string, cause: unknown): RATError {
+  if (cause instanceof RATError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new RATError(
+    "ERR_RAT_CHECKPOINT_WRITE",
+    `${path} could not be written: ${reason}. What stood there before is intact; free some space or choose another folder`,
+    { cause, details: { file: path } },
+  );
+}

@@ -1,0 +1,46 @@
+/** Everything that is public, and nothing else. */
+
+// Use
+export {
+  Classifier,
+  type ClassifierOptions,
+  type ClassPrediction,
+  type Prediction,
+  type PredictOptions,
+  type ScorePrediction,
+  type TextInput,
+} from "./classifier.js";
+export type { ModelOptions, Regularizer } from "./config/schema.js";
+
+// Data
+export { type LoadTaskOptions, loadTask } from "./datasets/load-task.js";
+export type { Dataset, Example, LoadedTask, MetricName, Task, TaskKind } from "./datasets/types.js";
+
+// Errors
+export { isRATError, RATError, type RATErrorCode, type RATErrorDetails } from "./errors.js";
+
+// Tokenizers
+export { loadTokenizer } from "./tokenizers/load.js";
+export type { EncodedText, PackedTexts, Tokenizer } from "./tokenizers/types.js";
+export { type TrainTokenizerOptions, trainTokenizer } from "./tokenizers/word-vocabulary.js";
+
+// Training
+export type { EvaluationResult } from "./trainer/evaluate.js";
+export type {
+  CheckpointEvent,
+  EvalEvent,
+  Metrics,
+  StepEvent,
+  TrainEvent,
+  TrainSummary,
+  WarningEvent,
+} from "./trainer/events.js";
+export type {
+  EvaluateOptions,
+  EvaluationData,
+  FitOptions,
+  Logger,
+  TrainerOptions,
+} from "./trainer/options.js";
+export { RATTrainer } from "./trainer/rat-trainer.js";
+export type { Run } from "./trainer/run.js";

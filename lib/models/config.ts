@@ -1,0 +1,159 @@
+/**
+ * The `config.json` of a model folder: the one place where its snake-case keys meet the library's names. Keys that other
+ * tools wrote beside ours are ignored.
+ */
+import { z } from "zod";
+import { MODEL_TYPES } from "../config/fields.js";
+import { parseOptions } from "../config/parse.js";
+import type { MetricName, TaskKind } from "../datasets/types.js";
+import { RATError } from "../errors.js";
+import type { NativeModelOptions } from "../native/binding.js";
+import type { ModelSizes } from "./sizes.js";
+
+/** A model without its weights. */
+export interface ModelConfig {
+  readonly sizes: ModelSizes;
+  readonly vocabularySize: number;
+  readonly paddingId: number;
+  readonly kind: TaskKind;
+  /** Class names in index order; empty for regression. */
+  readonly labels: readonly string[];
+  /** Dropout rate that the model is trained with unless another is asked for. */
+  readonly dropout: number;
+  /** Most tokens of an example. */
+  readonly maxLength: number;
+  /** Name of the task it was trained on. */
+  readonly task: string;
+  readonly metrics: readonly MetricName[];
+}
+
+const size = z.int().min(1);
+const sizeFields = { embedding_size: size.max(65_536), hidden_size: size.max(65_536) };
+const recurrent = { ...sizeFields, num_layers: size.max(64) };
+const common = {
+  vocab_size: size,
+  pad_token_id: z.int().min(0),
+  problem_type: z.enum(["single_label_classification", "regression"]),
+  num_labels: size,
+  id2label: z.record(z.string(), z.string()),
+  dropout: z.number().min(0).lt(1),
+  max_length: size,
+  task: z.string().default("custom"),
+  metrics: z.array(z.enum(["accuracy", "f1", "matthews", "pearson", "spearman"])).default([]),
+};
+
+const fileSchema = z.discriminatedUnion("model_type", [
+  z.object({ model_type: z.literal("bilstm"), ...recurrent, ...common }),
+  z.object({ model_type: z.literal("texthan"), ...recurrent, ...common }),
+  z.object({
+    model_type: z.literal("textcnn"),
+    ...sizeFields,
+    window_sizes: z.array(z.int().min(1).max(64)).min(1).max(16),
+    ...common,
+  }),
+]);
+
+/** The text of `config.json`. */
+export function formatModelConfig(config: ModelConfig): string {
+  const { sizes, labels } = config;
+  const outputs = config.kind === "regression" ? ["LABEL_0"] : labels;
+  const file = {
+    model_type: sizes.type,
+    vocab_size: config.vocabularySize,
+    embedding_size: sizes.embeddingSize,
+    hidden_size: sizes.hiddenSize,
+    ...(sizes.type === "textcnn" ? { window_sizes: sizes.windows } : { num_layers: sizes.layers }),
+    pad_token_id: config.paddingId,
+    problem_type: config.kind === "regression" ? "regression" : "single_label_classification",
+    num_labels: outputs.length,
+    id2label: Object.fromEntries(outputs.map((label, index) => [String(index), label])),
+    label2id: Object.fromEntries(outputs.map((label, index) => [label, index])),
+    dropout: config.dropout,
+    max_length: config.maxLength,
+    task: config.task,
+    metrics: config.metrics,
+  };
+  return `${JSON.stringify(file, null, 2)}\n`;
+}
+
+/**
+ * Reads the text of a `config.json`.
+ *
+ * @param file - Its path, for messages.
+ * @throws RATError `ERR_RAT_MODEL_MISMATCH` when it is not JSON, lacks a key, contradicts itself or describes an
+ *   architecture that is not supported.
+ */
+export function parseModelConfig(text: string, file: string): ModelConfig {
+  const json = parseJson(text, file);
+  const type: unknown =
+    typeof json === "object" && json !== null ? Reflect.get(json, "model_type") : undefined;
+  if (!MODEL_TYPES.some((name) => name === type)) {
+    throw mismatch(
+      file,
+      `model_type ${JSON.stringify(type)} is not supported; supported: ${MODEL_TYPES.join(", ")}`,
+    );
+  }
+  const parsed = check(json, file);
+  const isRegression = parsed.problem_type === "regression";
+  const labels = Array.from({ length: parsed.num_labels }, (_, index) => parsed.id2label[String(index)]);
+  const known = labels.filter((label) => label !== undefined);
+  if (known.length !== parsed.num_labels || Object.keys(parsed.id2label).length !== parsed.num_labels) {
+    throw mismatch(file, `id2label must name the classes 0 to ${parsed.num_labels - 1}`);
+  }
+  if (new Set(known).size !== known.length) throw mismatch(file, "id2label gives two classes the same name");
+  if (isRegression && parsed.num_labels !== 1) throw mismatch(file, "a regression model has num_labels 1");
+  if (parsed.pad_token_id >= parsed.vocab_size) {
+    throw mismatch(
+      file,
+      `pad_token_id ${parsed.pad_token_id} is outside the vocabulary of ${parsed.vocab_size}`,
+    );
+  }
+  return {
+    sizes: {
+      type: parsed.model_type,
+      embeddingSize: parsed.embedding_size,
+      hiddenSize: parsed.hidden_size,
+      layers: parsed.model_type === "textcnn" ? 1 : parsed.num_layers,
+      windows: parsed.model_type === "textcnn" ? parsed.window_sizes : [],
+    },
+    vocabularySize: parsed.vocab_size,
+    paddingId: parsed.pad_token_id,
+    kind: isRegression ? "regression" : "classification",
+    labels: isRegression ? [] : known,
+    dropout: parsed.dropout,
+    maxLength: parsed.max_length,
+    task: parsed.task,
+    metrics: parsed.metrics,
+  };
+}
+
+/** A model as the native side builds it. */
+export function nativeModel(config: ModelConfig, embeddingStd: number): NativeModelOptions {
+  return {
+    ...config.sizes,
+    vocabularySize: config.vocabularySize,
+    outputs: config.kind === "regression" ? 1 : config.labels.length,
+    paddingId: config.paddingId,
+    embeddingStd,
+  };
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw mismatch(file, `it is not JSON (${cause instanceof Error ? cause.message : String(cause)})`, cause);
+  }
+}
+
+function check(json: unknown, file: string): z.output<typeof fileSchema> {
+  try {
+    return parseOptions(fileSchema, json, file);
+  } catch (cause) {
+    throw mismatch(file, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+function mismatch(file: string, message: string, cause?: unknown): RATError {
+  return new RATError("ERR_RAT_MODEL_MISMATCH", `${file}: ${message}`, { cause, details: { file } });
+}

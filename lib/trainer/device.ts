@@ -1,0 +1,47 @@
+/** Which device and how many threads a trainer gets, and what to tell the user about it. */
+import { RATError } from "../errors.js";
+import type { NativeBuildInfo } from "../native/binding.js";
+
+/** A choice with what should be said about it. */
+export interface DeviceChoice {
+  /** `cpu` or `cuda:N`. */
+  readonly device: string;
+  /** Set when the choice is worse than the build could do. */
+  readonly warning?: string;
+}
+
+/**
+ * Turns `auto`, `cpu`, `cuda` or `cuda:N` into a device: `auto` takes the first GPU where there is one.
+ *
+ * @throws RATError `ERR_RAT_DEVICE` when a GPU is asked for that is not there.
+ */
+export function chooseDevice(requested: string, build: NativeBuildInfo): DeviceChoice {
+  const gpus = build.cudaDevices.length;
+  if (requested === "cpu") return { device: "cpu" };
+  if (requested === "auto") {
+    if (gpus > 0) return { device: "cuda:0" };
+    if (!build.cudaBuild) return { device: "cpu" };
+    return {
+      device: "cpu",
+      warning:
+        "THE CPU IS USED ALTHOUGH THIS BUILD HAS CUDA: no usable GPU was found. `npx r-at doctor` says why; device cpu silences this",
+    };
+  }
+  const index = requested === "cuda" ? 0 : Number(requested.slice("cuda:".length));
+  if (index < gpus) return { device: `cuda:${index}` };
+  const found = build.cudaBuild
+    ? `this machine has ${gpus} usable GPU${gpus === 1 ? "" : "s"}`
+    : "this build of r-at has no CUDA";
+  throw new RATError(
+    "ERR_RAT_DEVICE",
+    `Device ${requested} cannot be used: ${found}. Use device cpu or auto, or see npx r-at doctor`,
+  );
+}
+
+/**
+ * Compute threads of a new trainer. Every trainer has a team of its own, and two teams on the same cores slow each other
+ * down, so the default divides the cores among the live trainers.
+ */
+export function chooseThreads(requested: number | undefined, cores: number, liveTrainers: number): number {
+  return requested ?? Math.max(1, Math.floor(cores / (liveTrainers + 1)));
+}

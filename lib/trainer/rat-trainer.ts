@@ -1,0 +1,348 @@
+/**
+ * The trainer: a model, a task and a training method. What a run does in which order stands in `#train` below; the
+ * arithmetic of a step stands in `native/objective/rat_step.cc`, behind `lib/native/binding.ts`.
+ */
+import type { Checkpoint } from "../checkpoint/checkpoint.js";
+import { parseOptions } from "../config/parse.js";
+import { fitSettingsSchema } from "../config/schema.js";
+import type { Dataset, TaskKind } from "../datasets/types.js";
+import { abortedError, fromNative, invalidArgument, RATError } from "../errors.js";
+import { saveModelFolder } from "../models/folder.js";
+import { Operation } from "./abort.js";
+import { type EncodedDataset, encodeDataset } from "./encoded-dataset.js";
+import { type EvaluationResult, evaluateDataset } from "./evaluate.js";
+import type { TrainEvent, TrainSummary } from "./events.js";
+import { checkResume, runIdentity, runRecord } from "./identity.js";
+import type { EvaluateOptions, EvaluationData, FitOptions, TrainerOptions } from "./options.js";
+import { Plan } from "./plan.js";
+import { type Prediction, predictTexts, type TextInput } from "./predictions.js";
+import { Run } from "./run.js";
+import { RunFolder } from "./run-folder.js";
+import { setUpTrainer, type TrainerParts } from "./setup.js";
+import { environmentOf, type SessionData, TrainingSession } from "./training-session.js";
+
+type Split = "train" | "dev" | "test";
+
+/**
+ * Trains a text classifier or regressor.
+ *
+ * One thing at a time: while `fit` runs, every other call rejects with `ERR_RAT_BUSY`, and `fit` does so while anything
+ * else runs. Reading calls (`evaluate`, `predict`, `save`) may overlap. The native side has a thread of its own, so that
+ * the event loop stays free.
+ */
+export class RATTrainer implements AsyncDisposable {
+  readonly #parts: TrainerParts;
+  readonly #encoded = new Map<Split, EncodedDataset>();
+  /** Calls in progress, with the promise of their end. */
+  readonly #operations = new Map<Operation, Promise<unknown>>();
+  #isFitting = false;
+  #disposal: Promise<void> | undefined;
+
+  private constructor(parts: TrainerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Builds a new model, or loads one from a folder.
+   *
+   * Defaults: `regularizer` R-AT with ε 1, weight 0.5 and two forwards; dropout 0.5 and 400 tokens (a folder's model: its
+   * own); AdamW without decay and with gradients clipped to norm 1; seed 1; device `auto` (the first GPU of a CUDA build,
+   * else the CPU); fp32; all cores, shared among the live trainers. ε and the spread of the initial embeddings (0.1) go
+   * together: what counts is their ratio.
+   *
+   * @throws RATError `ERR_RAT_CONFIG` or `ERR_RAT_INVALID_ARG` for an option; `ERR_RAT_PATH`, `ERR_RAT_MODEL_MISMATCH`,
+   *   `ERR_RAT_SAFETENSORS_INVALID`, `ERR_RAT_UNSAFE_FORMAT` or `ERR_RAT_TOKENIZER_INVALID` for a model folder;
+   *   `ERR_RAT_DEVICE`; `ERR_RAT_NATIVE_LOAD` when the native part is not built; `ERR_RAT_ABORTED`.
+   */
+  static async create(options: TrainerOptions): Promise<RATTrainer> {
+    return new RATTrainer(await setUpTrainer(options));
+  }
+
+  /** Class names in the order of the model's outputs; empty for regression. */
+  get labels(): readonly string[] {
+    return this.#parts.config.labels;
+  }
+
+  get kind(): TaskKind {
+    return this.#parts.config.kind;
+  }
+
+  /** `cpu` or `cuda:N`. */
+  get device(): string {
+    return this.#parts.device;
+  }
+
+  /** Compute threads. */
+  get threads(): number {
+    return this.#parts.threads;
+  }
+
+  /**
+   * Trains, and tests the result. The run starts at once; await it for the summary, iterate it for its events.
+   *
+   * With a dev set, the model is evaluated at each epoch's end (or every `evalEvery` steps, and at the end); the trainer
+   * holds the weights that were best by the task's first metric afterwards (of equals the earlier), and without one the
+   * last. `patience` stops after as many evaluations without a better one. Step events come every `logEvery` steps. A
+   * second `fit` goes on from the weights that the first one left.
+   *
+   * With `output`, the run is kept in that folder. An aborted run writes a checkpoint there first, and `resume` goes on
+   * from the newest intact one: on the same machine bit for bit as if it had never stopped.
+   *
+   * Defaults: 3 epochs (`maxSteps` overrides them), batches of 32, learning rate 1e-3 constant without warm-up (models
+   * from scratch learn too little in three epochs at the rates that suit encoders), shuffled, a log entry every 10 steps.
+   *
+   * @returns A run that rejects with: `ERR_RAT_CONFIG` for an option; `ERR_RAT_LABEL`, `ERR_RAT_DATA_FORMAT` or
+   *   `ERR_RAT_INVALID_ARG` for the data; `ERR_RAT_PATH` or `ERR_RAT_LOCKED` for the output folder;
+   *   `ERR_RAT_CHECKPOINT_WRITE`; `ERR_RAT_CHECKPOINT_CORRUPT`, `ERR_RAT_RESUME_CONFIG` or `ERR_RAT_RESUME_ENV` on resume;
+   *   `ERR_RAT_NON_FINITE` when a loss or gradient is; `ERR_RAT_ABORTED`; `ERR_RAT_BUSY`; `ERR_RAT_DISPOSED`.
+   */
+  fit(options: FitOptions = {}): Run {
+    return new Run((emit) =>
+      this.#exclusively(options, async (operation) => {
+        const { signal: _, config: __, ...plain } = options;
+        const settings = parseOptions(fitSettingsSchema, plain, "fit");
+        const { output, resume = false, overwrite = false } = settings;
+        if (output === undefined) {
+          checkNeedsNoOutput(settings);
+          return this.#train(await this.#prepare(options, operation, emit, undefined));
+        }
+        const folder = await RunFolder.open(output, { resume, overwrite });
+        try {
+          const summary = await this.#train(await this.#prepare(options, operation, emit, folder));
+          await this.#writeModel(folder.modelPath);
+          await folder.finish(summary);
+          return summary;
+        } finally {
+          await folder.close();
+        }
+      }),
+    );
+  }
+
+  /** A run, step by step. */
+  async #train(session: TrainingSession): Promise<TrainSummary> {
+    try {
+      await session.begin();
+      // A resumed run may have stopped just before an evaluation; a run of no steps evaluates the initial model.
+      await session.evaluateIfDue();
+      while (!session.isOver) {
+        await session.step();
+        await session.evaluateIfDue();
+        await session.checkpointIfDue();
+      }
+      return await session.finish();
+    } catch (error) {
+      throw await session.interrupt(error);
+    }
+  }
+
+  /** Encodes the data, and finds out where the run begins. */
+  async #prepare(
+    options: FitOptions,
+    operation: Operation,
+    emit: (event: TrainEvent) => void,
+    folder: RunFolder | undefined,
+  ): Promise<TrainingSession> {
+    const parts = this.#parts;
+    const data = await this.#encodeTask(operation.signal);
+    const plan = new Plan(options, data.train.size);
+    const identity = folder ? await runIdentity(parts, plan, data) : {};
+    let checkpoint: Checkpoint | undefined;
+    if (folder && options.resume) {
+      checkpoint = await folder.findCheckpoint((message) => {
+        parts.logger.warn(message);
+        emit({ type: "warning", step: 0, message });
+      });
+      if (checkpoint) {
+        checkResume(checkpoint, identity, environmentOf(parts), options.allowResumeElsewhere ?? false);
+        parts.logger.info(`Going on from step ${checkpoint.state.step} (${checkpoint.path})`);
+      } else {
+        parts.logger.info(`There is no checkpoint in ${folder.path}: the run starts afresh`);
+      }
+    }
+    operation.throwIfAborted();
+    await folder?.begin(runRecord(parts, plan, options), checkpoint);
+    operation.onAbort(() => parts.model.cancel());
+    return new TrainingSession({ parts, plan, data, operation, emit, folder, identity, checkpoint });
+  }
+
+  async #encodeTask(signal: AbortSignal): Promise<SessionData> {
+    const { task } = this.#parts;
+    const train = await this.#encodeSplit("train", signal);
+    const dev = task.dev && (await this.#encodeSplit("dev", signal));
+    const test = task.test && (await this.#encodeSplit("test", signal));
+    return { train, dev, test };
+  }
+
+  /** Each data set is read and encoded once. */
+  async #encodeSplit(split: Split, signal: AbortSignal): Promise<EncodedDataset> {
+    const known = this.#encoded.get(split);
+    if (known) return known;
+    const data = this.#parts.task[split];
+    if (data === null) {
+      throw new RATError("ERR_RAT_DATA_FORMAT", `The task ${this.#parts.task.name} has no ${split} data`);
+    }
+    const encoded = await this.#encode(data, split, signal);
+    this.#encoded.set(split, encoded);
+    return encoded;
+  }
+
+  async #encode(data: Dataset, name: string, signal: AbortSignal): Promise<EncodedDataset> {
+    const { config, tokenizer, maxLength, logger } = this.#parts;
+    const { kind, labels } = config;
+    const encoded = await encodeDataset(data, { kind, labels, tokenizer, maxLength, name, signal });
+    const { truncated } = encoded.texts;
+    if (truncated > 0) {
+      logger.info(`${truncated} of ${encoded.size} ${name} texts were cut at ${maxLength} tokens`);
+    }
+    return encoded;
+  }
+
+  /**
+   * Loss and metrics of the present weights on a data set of the task, or on any examples.
+   *
+   * @throws RATError `ERR_RAT_DATA_FORMAT` when the task lacks that data set; `ERR_RAT_LABEL`; `ERR_RAT_INVALID_ARG`;
+   *   `ERR_RAT_ABORTED`; `ERR_RAT_BUSY`; `ERR_RAT_DISPOSED`.
+   */
+  evaluate(data: EvaluationData, options: EvaluateOptions = {}): Promise<EvaluationResult> {
+    return this.#reading(options, async ({ signal }) => {
+      if (typeof data === "string" && data !== "train" && data !== "dev" && data !== "test") {
+        invalidArgument("data", "train, dev, test or examples", data);
+      }
+      const encoded =
+        typeof data === "string"
+          ? await this.#encodeSplit(data, signal)
+          : await this.#encode(data, "examples", signal);
+      const { model, config } = this.#parts;
+      return evaluateDataset(model, encoded, config, signal);
+    });
+  }
+
+  /**
+   * Classifies (or scores) texts with the present weights; results are in input order.
+   *
+   * @throws RATError `ERR_RAT_INVALID_ARG`; `ERR_RAT_ABORTED`; `ERR_RAT_BUSY`; `ERR_RAT_DISPOSED`.
+   */
+  predict(
+    texts: string | readonly TextInput[],
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Prediction[]> {
+    return this.#reading(options, ({ signal }) => {
+      const { model, tokenizer, config, maxLength } = this.#parts;
+      const { kind, labels } = config;
+      return predictTexts({ model, tokenizer, kind, labels, maxLength }, texts, signal);
+    });
+  }
+
+  /**
+   * Writes the present model as a folder that {@link Classifier.load} and `model: { path }` read: complete or not at all.
+   * A model folder that stands there is replaced.
+   *
+   * @throws RATError `ERR_RAT_PATH` when `folder` holds anything else; `ERR_RAT_CHECKPOINT_WRITE` when it cannot be
+   *   written, with the old one intact; `ERR_RAT_BUSY`; `ERR_RAT_DISPOSED`.
+   */
+  save(folder: string): Promise<void> {
+    return this.#reading({}, async () => {
+      if (typeof folder !== "string" || folder === "") invalidArgument("folder", "a path", folder);
+      await this.#writeModel(folder);
+    });
+  }
+
+  async #writeModel(folder: string): Promise<void> {
+    const { model, config, tokenizer } = this.#parts;
+    await saveModelFolder(folder, {
+      config,
+      tokenizerFiles: tokenizer.files(),
+      writeWeights: (path) => model.save("model", path, { format: "pt" }),
+    });
+  }
+
+  /**
+   * Aborts what is in progress, waits for it, and frees the native side. Idempotent; later calls reject with
+   * `ERR_RAT_DISPOSED`.
+   */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#dispose();
+    return this.#disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #dispose(): Promise<void> {
+    const { model, tokenizer, ownsTokenizer } = this.#parts;
+    const reason = new RATError("ERR_RAT_DISPOSED", "The trainer was disposed of");
+    for (const operation of this.#operations.keys()) operation.abort(reason);
+    await Promise.allSettled(this.#operations.values());
+    await model.dispose();
+    if (ownsTokenizer) await tokenizer.dispose();
+  }
+
+  async #exclusively<T>(
+    options: { readonly signal?: AbortSignal | undefined },
+    call: (operation: Operation) => Promise<T>,
+  ): Promise<T> {
+    if (this.#operations.size > 0) throw busy("fit cannot start", "another call is in progress");
+    return this.#perform(options, async (operation) => {
+      this.#isFitting = true;
+      try {
+        return await call(operation);
+      } finally {
+        this.#isFitting = false;
+      }
+    });
+  }
+
+  async #reading<T>(
+    options: { readonly signal?: AbortSignal | undefined },
+    call: (operation: Operation) => Promise<T>,
+  ): Promise<T> {
+    if (this.#isFitting) throw busy("The trainer cannot be used", "fit is in progress");
+    return this.#perform(options, call);
+  }
+
+  async #perform<T>(
+    options: { readonly signal?: AbortSignal | undefined },
+    call: (operation: Operation) => Promise<T>,
+  ): Promise<T> {
+    if (this.#disposal) throw new RATError("ERR_RAT_DISPOSED", "The trainer has been disposed of");
+    if (typeof options !== "object" || options === null) invalidArgument("options", "an object", options);
+    const { signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      invalidArgument("signal", "an AbortSignal", signal);
+    }
+    const operation = new Operation(signal);
+    const result = (async () => {
+      operation.throwIfAborted();
+      try {
+        return await call(operation);
+      } catch (error) {
+        const known = fromNative(error);
+        throw known.code === "ERR_RAT_ABORTED" ? abortedError(operation.signal) : known;
+      }
+    })();
+    this.#operations.set(operation, result);
+    try {
+      return await result;
+    } finally {
+      this.#operations.delete(operation);
+      operation.end();
+    }
+  }
+}
+
+/** @throws RATError `ERR_RAT_CONFIG` for an option that means nothing without a folder. */
+function checkNeedsNoOutput(settings: FitOptions): void {
+  for (const name of ["resume", "overwrite", "checkpointEvery"] as const) {
+    if (settings[name]) {
+      throw new RATError("ERR_RAT_CONFIG", `${name} needs output, the run's folder`, {
+        details: { option: name },
+      });
+    }
+  }
+}
+
+function busy(what: string, why: string): RATError {
+  return new RATError("ERR_RAT_BUSY", `${what} while ${why}; await it first`, { retryable: true });
+}

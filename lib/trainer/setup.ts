@@ -1,0 +1,175 @@
+/** From the options of `RATTrainer.create` to a model on its device: reads a folder if there is one, checks that all fits. */
+import {
+  nativeObjective,
+  type PerForward,
+  type ResolvedMethod,
+  resolveRegularizer,
+} from "../config/method.js";
+import { parseOptions } from "../config/parse.js";
+import { FROM_SCRATCH } from "../config/resolve.js";
+import { trainerSettingsSchema } from "../config/schema.js";
+import type { Dataset, Task } from "../datasets/types.js";
+import { fromNative, invalidArgument, RATError, throwIfAborted } from "../errors.js";
+import { type ModelConfig, nativeModel } from "../models/config.js";
+import { type ModelFolder, readModelFolder } from "../models/folder.js";
+import { modelSizes } from "../models/sizes.js";
+import {
+  type NativeBuildInfo,
+  type NativeOptimizerOptions,
+  type NativeTrainer,
+  type NativeTrainerOptions,
+  native,
+} from "../native/binding.js";
+import { loadTokenizer } from "../tokenizers/load.js";
+import type { Tokenizer } from "../tokenizers/types.js";
+import { chooseDevice, chooseThreads } from "./device.js";
+import type { Logger, TrainerOptions } from "./options.js";
+import { checkTask, labelsOfFolder } from "./task.js";
+
+/** All that a trainer consists of. */
+export interface TrainerParts {
+  readonly model: NativeTrainer;
+  /** The model as its folder will describe it; `labels` is the order of the outputs. */
+  readonly config: ModelConfig;
+  /** What the user calls the model: its architecture, or the folder it came from. */
+  readonly modelName: string;
+  readonly task: Task<Dataset>;
+  readonly tokenizer: Tokenizer;
+  /** Whether the trainer made the tokenizer, and so disposes of it. */
+  readonly ownsTokenizer: boolean;
+  readonly method: ResolvedMethod;
+  readonly dropout: PerForward;
+  readonly optimizer: NativeOptimizerOptions;
+  readonly seed: number;
+  readonly device: string;
+  readonly precision: "fp32" | "fp64";
+  readonly threads: number;
+  readonly embeddingStd: number;
+  readonly maxLength: number;
+  readonly build: NativeBuildInfo;
+  readonly logger: Logger;
+}
+
+const QUIET: Logger = { info: () => {}, warn: () => {} };
+const DEFAULT_EMBEDDING_STD = 0.1;
+
+/** Carries out `RATTrainer.create`; see there for what it throws. */
+export async function setUpTrainer(options: TrainerOptions): Promise<TrainerParts> {
+  if (typeof options !== "object" || options === null) invalidArgument("options", "an object", options);
+  const { task: givenTask, tokenizer: givenTokenizer, logger = QUIET, signal, ...plain } = options;
+  const settings = parseOptions(trainerSettingsSchema, plain, "RATTrainer.create");
+  const task = checkTask(givenTask);
+  throwIfAborted(signal);
+  const method = resolveRegularizer(settings.regularizer, settings.dropout);
+  const path = "path" in settings.model ? settings.model.path : undefined;
+  const folder = path === undefined ? undefined : await readModelFolder(path);
+  const tokenizer = givenTokenizer ?? (await tokenizerOf(path));
+  const ownsTokenizer = givenTokenizer === undefined;
+  try {
+    const dropout = settings.dropout ?? folder?.config.dropout ?? FROM_SCRATCH.dropout;
+    const maxLength = settings.maxLength ?? folder?.config.maxLength ?? FROM_SCRATCH.maxLength;
+    const config: ModelConfig = folder
+      ? configOfFolder(folder, task, tokenizer, path ?? "", maxLength)
+      : {
+          sizes: "type" in settings.model ? modelSizes(settings.model) : modelSizes({ type: "textcnn" }),
+          vocabularySize: tokenizer.vocabularySize,
+          paddingId: tokenizer.paddingId,
+          kind: task.kind,
+          labels: task.labels,
+          dropout: typeof dropout === "number" ? dropout : (dropout[0] ?? 0),
+          maxLength,
+          task: task.name,
+          metrics: task.metrics,
+        };
+    const build = native().buildInfo();
+    const { device, warning } = chooseDevice(settings.device ?? "auto", build);
+    if (warning) logger.warn(warning);
+    const live = native().liveTrainers();
+    const threads = chooseThreads(settings.threads, build.hardwareThreads, live);
+    const optimizer: NativeOptimizerOptions = {
+      type: settings.optimizer?.type ?? "adamw",
+      weightDecay: settings.optimizer?.weightDecay ?? FROM_SCRATCH.weightDecay,
+      clipNorm: settings.optimizer?.clipNorm ?? 1,
+    };
+    const seed = settings.seed ?? 1;
+    const precision = settings.precision ?? "fp32";
+    const embeddingStd = settings.embeddingStd ?? DEFAULT_EMBEDDING_STD;
+    const model = createNative({
+      model: nativeModel(config, embeddingStd),
+      kind: task.kind,
+      objective: nativeObjective(method, dropout),
+      ...{ optimizer, seed, device, precision, threads },
+    });
+    try {
+      if (folder) await model.load("model", folder.weights);
+      throwIfAborted(signal);
+    } catch (error) {
+      await model.dispose();
+      throw fromNative(error);
+    }
+    const sharing = live === 0 ? "" : ` (${live} other trainer${live === 1 ? "" : "s"} live)`;
+    logger.info(`Device ${device}, ${threads} of ${build.hardwareThreads} threads${sharing}, ${precision}`);
+    return {
+      ...{
+        model,
+        config,
+        task,
+        tokenizer,
+        ownsTokenizer,
+        method,
+        dropout,
+        optimizer,
+        seed,
+        device,
+        precision,
+      },
+      ...{ threads, embeddingStd, maxLength, build, logger },
+      modelName: path ?? config.sizes.type,
+    };
+  } catch (error) {
+    if (ownsTokenizer) await tokenizer.dispose();
+    throw error;
+  }
+}
+
+async function tokenizerOf(path: string | undefined): Promise<Tokenizer> {
+  if (path !== undefined) return loadTokenizer(path);
+  invalidArgument("tokenizer", "a tokenizer for a new model (see trainTokenizer)", undefined);
+}
+
+function configOfFolder(
+  folder: ModelFolder,
+  task: Task<Dataset>,
+  tokenizer: Tokenizer,
+  path: string,
+  maxLength: number,
+): ModelConfig {
+  checkVocabulary(folder.config, tokenizer, path);
+  return {
+    ...folder.config,
+    labels: labelsOfFolder(folder.config, task, path),
+    maxLength,
+    task: task.name,
+    metrics: task.metrics,
+  };
+}
+
+/** @throws RATError `ERR_RAT_MODEL_MISMATCH` when the tokenizer has ids that the embeddings lack. */
+export function checkVocabulary(config: ModelConfig, tokenizer: Tokenizer, path: string): void {
+  if (tokenizer.vocabularySize <= config.vocabularySize) return;
+  throw new RATError(
+    "ERR_RAT_MODEL_MISMATCH",
+    `The tokenizer has ${tokenizer.vocabularySize} tokens, the model in ${path} has embeddings for ${config.vocabularySize}. Use the tokenizer that the model was trained with`,
+    { details: { file: path } },
+  );
+}
+
+/** @throws RATError with the addon's code. */
+export function createNative(options: NativeTrainerOptions): NativeTrainer {
+  const { Trainer } = native();
+  try {
+    return new Trainer(options);
+  } catch (error) {
+    throw fromNative(error);
+  }
+}

@@ -1,0 +1,41 @@
+/** The summary of a finished run. */
+import type { RunTotals } from "../checkpoint/checkpoint.js";
+import type { Metrics, TrainSummary } from "./events.js";
+import type { TrainerParts } from "./setup.js";
+
+/** Puts the summary together. */
+export function summarize(run: {
+  readonly parts: TrainerParts;
+  readonly totals: RunTotals;
+  readonly steps: number;
+  readonly bestStep: number;
+  readonly dev: Metrics | null;
+  readonly test: Metrics | null;
+  readonly peakMemoryBytes: number;
+  readonly output: string | null;
+}): TrainSummary {
+  const { parts, totals, steps, bestStep, dev, test, output } = run;
+  return {
+    task: parts.task.name,
+    model: parts.modelName,
+    regularizer: parts.method.type,
+    seed: parts.seed,
+    device: parts.device,
+    precision: parts.precision,
+    ...{ steps, bestStep, dev, test },
+    seconds: totals.seconds,
+    examplesPerSecond: rate(totals.examples, totals.trainingSeconds),
+    tokensPerSecond: rate(totals.tokens, totals.trainingSeconds),
+    peakMemoryBytes: run.peakMemoryBytes,
+    output,
+  };
+}
+
+/** Peak memory of the GPU, or of this process on the CPU. */
+export async function peakMemoryBytes({ device, model }: TrainerParts): Promise<number> {
+  return device === "cpu" ? process.resourceUsage().maxRSS * 1024 : model.peakDeviceMemoryBytes();
+}
+
+function rate(count: number, seconds: number): number {
+  return seconds > 0 ? count / seconds : 0;
+}

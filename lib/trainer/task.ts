@@ -1,0 +1,61 @@
+/** Checks the task that a caller hands over, and settles the order of its labels. */
+import type { Dataset, MetricName, Task, TaskKind } from "../datasets/types.js";
+import { invalidArgument, RATError } from "../errors.js";
+
+const METRICS: Readonly<Record<TaskKind, readonly MetricName[]>> = {
+  classification: ["accuracy", "f1", "matthews"],
+  regression: ["pearson", "spearman"],
+};
+
+/**
+ * Returns `task` if it can be trained on.
+ *
+ * @throws RATError `ERR_RAT_INVALID_ARG` naming the field that is wrong.
+ */
+export function checkTask(task: Task<Dataset>): Task<Dataset> {
+  if (typeof task !== "object" || task === null)
+    invalidArgument("task", "a task, as loadTask gives it", task);
+  if (typeof task.name !== "string") invalidArgument("task.name", "a string", task.name);
+  if (task.kind !== "classification" && task.kind !== "regression") {
+    invalidArgument("task.kind", "classification or regression", task.kind);
+  }
+  const { labels, metrics, kind } = task;
+  if (!Array.isArray(labels) || labels.some((label) => typeof label !== "string")) {
+    invalidArgument("task.labels", "an array of class names", labels);
+  }
+  if (kind === "classification" && labels.length < 2) {
+    invalidArgument("task.labels", "at least two class names", labels.length);
+  }
+  if (new Set(labels).size !== labels.length)
+    invalidArgument("task.labels", "different class names", labels.join());
+  if (!Array.isArray(metrics)) invalidArgument("task.metrics", "an array of metric names", metrics);
+  const stranger = metrics.find((name) => !METRICS[kind].includes(name));
+  if (stranger !== undefined) {
+    invalidArgument("task.metrics", `names out of ${METRICS[kind].join(", ")} (${kind})`, stranger);
+  }
+  return task;
+}
+
+/**
+ * The order of the model's outputs: that of the folder, whose head knows no other, where it names the same classes.
+ *
+ * @throws RATError `ERR_RAT_MODEL_MISMATCH` when the folder's model is for other classes or another kind of task.
+ */
+export function labelsOfFolder(
+  folder: { readonly kind: TaskKind; readonly labels: readonly string[] },
+  task: Task<Dataset>,
+  path: string,
+): readonly string[] {
+  const same =
+    folder.labels.length === task.labels.length && task.labels.every((name) => folder.labels.includes(name));
+  if (folder.kind === task.kind && (same || task.kind === "regression")) return folder.labels;
+  const describe = (kind: TaskKind, labels: readonly string[]) =>
+    kind === "regression"
+      ? "regression"
+      : `${labels.length} classes (${labels.slice(0, 6).join(", ")}${labels.length > 6 ? ", ..." : ""})`;
+  throw new RATError(
+    "ERR_RAT_MODEL_MISMATCH",
+    `The model in ${path} is for ${describe(folder.kind, folder.labels)}, the task ${task.name} has ${describe(task.kind, task.labels)}. Take a model that was trained for these, or train a new one`,
+    { details: { file: path } },
+  );
+}
