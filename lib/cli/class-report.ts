@@ -1,5 +1,4 @@
 /** The scores of each class and the confusion matrix, for `--report`. */
-import type { Task } from "../datasets/types.js";
 import {
   type ClassificationReport,
   classificationReport,
@@ -7,7 +6,6 @@ import {
   renderClassificationReport,
   renderConfusionMatrix,
 } from "../metrics/index.js";
-import type { EvaluationResult } from "../trainer/evaluate.js";
 
 /** What `--report` adds to an evaluation. */
 export interface ClassReport {
@@ -16,15 +14,19 @@ export interface ClassReport {
   readonly confusionMatrix: readonly (readonly number[])[];
 }
 
-/** The report on an evaluation; null for regression, which has no classes. */
+/**
+ * The report on an evaluation that was made with `report`; null for regression, which has no classes.
+ *
+ * @param labels The model's class names in its order; empty for regression.
+ */
 export function reportClasses(
-  task: Pick<Task, "kind" | "labels">,
-  { predictions, references }: Pick<EvaluationResult, "predictions" | "references">,
+  labels: readonly string[],
+  { predictions = [], references = [] }: { predictions?: ArrayLike<number>; references?: ArrayLike<number> },
 ): ClassReport | null {
-  if (task.kind === "regression") return null;
+  if (labels.length === 0) return null;
   return {
-    report: classificationReport({ labels: task.labels, predictions, references }),
-    confusionMatrix: confusionMatrix({ labels: task.labels.length, predictions, references }),
+    report: classificationReport({ labels, predictions, references }),
+    confusionMatrix: confusionMatrix({ labels: labels.length, predictions, references }),
   };
 }
 

@@ -41,8 +41,9 @@ async function listTasks(json: boolean): Promise<void> {
   const { renderTable } = await import("../report/table.js");
   const rows = tasks.map(({ name, kind, labels, metrics }) => [name, kind, labels, metrics.join(", ")]);
   await print(renderTable(["task", "kind", "labels", "metrics"], rows));
-  for (const { name, description, files } of tasks) {
-    await print(`\n${name}: ${description}\n  ${files.join("\n  ")}`);
+  for (const { name, description, files, paperSplit } of tasks) {
+    const paper = paperSplit === null ? [] : [`--split paper: ${paperSplit}`];
+    await print([`\n${name}: ${description}`, ...files, ...paper].join("\n  "));
   }
   await print("\nFiles may be plain or .gz. r-at data check <task> <folder> looks at yours.");
 }

@@ -1,0 +1,93 @@
+/** Runs the built command in a child process, as a shell does. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that has been started. */
+export interface Running {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly outcome: Promise<Outcome>;
+}
+
+export function start(args: readonly string[], options: { cwd?: string } = {}): Running {
+  const child = spawn(process.execPath, [main, ...args], { ...options, stdio: "pipe" });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (chunk) => {
+    stdout += String(chunk);
+  });
+  child.stderr.on("data", (chunk) => {
+    stderr += String(chunk);
+  });
+  child.stdin.on("error", () => {}); // The command may end without having read it.
+  const outcome = once(child, "close").then(([code]) => ({ code: code as number | null, stdout, stderr }));
+  return { child, outcome };
+}
+
+/** Runs a command to its end. `input` is its whole stdin. */
+export function run(args: readonly string[], input = "", options: { cwd?: string } = {}): Promise<Outcome> {
+  const { child, outcome } = start(args, options);
+  child.stdin.end(input);
+  return outcome;
+}
+
+/** The one object on stdout; throws if there is anything else. */
+export function parseOnlyLine(stdout: string): Record<string, unknown> {
+  if (!/^[^\n]+\n$/.test(stdout))
+    throw new Error(`Expected exactly one line but received ${JSON.stringify(stdout)}`);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+/** A folder of its own that `clean` removes. */
+export async function temporaryFolder(): Promise<{ folder: string; clean: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), "r-at cli ü-")); // Paths with blanks and umlauts must work.
+  return { folder, clean: () => rm(folder, { recursive: true, force: true }) };
+}
+
+const good = ["great", "lovely", "fine", "superb", "moving"];
+const bad = ["dull", "awful", "poor", "boring", "clumsy"];
+
+/** Writes train.csv, dev.csv and test.csv: the words tell the two classes apart, so a model learns them in a few steps. */
+export async function writeToyTask(folder: string, rows = 64): Promise<void> {
+  for (const [split, count] of [
+    ["train", rows],
+    ["dev", 16],
+    ["test", 16],
+  ] as const) {
+    const lines = ["text,label"];
+    for (let row = 0; row < count; row++) {
+      const words = row % 2 === 0 ? good : bad;
+      const [first, second] = [words[row % 5], words[(row * 3 + 1) % 5]];
+      lines.push(`"a ${first}, ${second} film, number ${row % 7}",${row % 2 === 0 ? "good" : "bad"}`);
+    }
+    await writeFile(join(folder, `${split}.csv`), `${lines.join("\n")}\n`);
+  }
+}
+
+/** Flags of a run on the toy task that takes about a second. */
+export function toyRun(data: string, output: string, more: readonly string[] = []): string[] {
+  const sizes = ["--embedding-size", "16", "--hidden-size", "8", "--threads", "1", "--device", "cpu"];
+  const task = ["--task", "custom", "--data", data, "--model", "textcnn", "--output", output];
+  return [
+    "train",
+    ...task,
+    ...sizes,
+    "--batch-size",
+    "16",
+    "--learning-rate",
+    "0.01",
+    "--log-every",
+    "1",
+    ...more,
+  ];
+}
