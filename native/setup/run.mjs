@@ -13,7 +13,13 @@ import { createInterface } from "node:readline";
  */
 export function run(command, args, { env = process.env, cwd, timeoutMs, echo } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { env, cwd, timeout: timeoutMs, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
+    // Not spawn's own timeout: that one keeps the process alive when the program does not exist.
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => child.kill(), timeoutMs);
+    const end = (result) => {
+      clearTimeout(timer);
+      resolve(result);
+    };
     const text = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"]) {
       child[stream].setEncoding("utf8");
@@ -26,8 +32,8 @@ export function run(command, args, { env = process.env, cwd, timeoutMs, echo } =
         if (echo.test(line)) console.log(line);
       });
     }
-    child.on("error", (error) => resolve({ code: null, stdout: text.stdout, stderr: error.message }));
-    child.on("close", (code) => resolve({ code, ...text }));
+    child.on("error", (error) => end({ code: null, stdout: text.stdout, stderr: error.message }));
+    child.on("close", (code) => end({ code, ...text }));
   });
 }
 
