@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import type { NativeBuildInfo } from "#dist/native/binding.js";
+import { chooseDevice, chooseThreads } from "#dist/trainer/device.js";
+import { expectRATError } from "./toy.js";
+
+const build = (cudaBuild: boolean, gpus: number): NativeBuildInfo => ({
+  libtorchVersion: "2.13.0",
+  cudaBuild,
+  cudaDevices: Array.from({ length: gpus }, () => ({ name: "GPU", memoryBytes: 1, capability: "9.0" })),
+  cpuCapability: "AVX2",
+  hardwareThreads: 8,
+});
+
+it("auto takes the first GPU of a CUDA build, else the CPU", () => {
+  expect(chooseDevice("auto", build(true, 2))).toEqual({ device: "cuda:0" });
+  expect(chooseDevice("auto", build(false, 0))).toEqual({ device: "cpu" });
+});
+
+it("a CUDA build that falls back to the CPU says so", () => {
+  expect(chooseDevice("auto", build(true, 0))).toEqual({
+    device: "cpu",
+    warning: expect.stringMatching(/CPU IS USED ALTHOUGH/),
+  });
+  expect(chooseDevice("cpu", build(true, 0)).warning).toBeUndefined();
+});
+
+it("cuda means the first GPU", () => {
+  expect(chooseDevice("cuda", build(true, 1)).device).toBe("cuda:0");
+  expect(chooseDevice("cuda:1", build(true, 2)).device).toBe("cuda:1");
+});
+
+it("bad call - a GPU that is not there", async () => {
+  await expectRATError(() => chooseDevice("cuda:2", build(true, 2)), "ERR_RAT_DEVICE", /2 usable GPUs/);
+  await expectRATError(() => chooseDevice("cuda", build(false, 0)), "ERR_RAT_DEVICE", /no CUDA/);
+});
+
+it("cores are shared among live trainers", () => {
+  expect([0, 1, 2, 20].map((live) => chooseThreads(undefined, 8, live))).toEqual([8, 4, 2, 1]);
+  expect(chooseThreads(3, 8, 5)).toBe(3);
+});
