@@ -78,7 +78,7 @@ function numbers(description: string, range: Range) {
   const one = bounded(z.number(), range);
   const meta = { description, kind: "numbers" as const };
   return z
-    .union([one, z.array(one).min(1).max(MAX_FORWARDS)])
+    .union([one, z.array(one).min(1).max(MAX_FORWARDS).readonly()])
     .meta(range.otherwise ? { ...meta, otherwise: range.otherwise } : meta);
 }
 
@@ -146,7 +146,7 @@ export const layers = integer("recurrent layers (bilstm, texthan)", {
   otherwise: "bilstm 2, texthan 1",
 });
 const windowWidth = z.int().min(1).max(64);
-export const windows = z.array(windowWidth).min(1).max(16);
+export const windows = z.array(windowWidth).min(1).max(16).readonly();
 /** The same on a command line, where one number is no list. */
 export const windowList = z.union([windowWidth, windows]).meta({
   description: "widths of the filters in tokens (textcnn)",

@@ -18,7 +18,7 @@ export type PerForward = number | readonly number[];
 /** A method and its numbers; fields that the method does not read are absent. */
 export interface ResolvedMethod {
   readonly type: RegularizerType;
-  readonly epsilon?: number | number[];
+  readonly epsilon?: PerForward;
   readonly klWeight?: number;
   readonly forwards?: number;
   readonly consistency?: "bi-kl";
@@ -48,7 +48,7 @@ export function forwardCount(type: RegularizerType, forwards?: number): number {
  */
 export function resolveMethod(
   type: RegularizerType,
-  options: Omit<ResolvedMethod, "type" | "epsilon"> & { epsilon?: PerForward },
+  options: Omit<ResolvedMethod, "type">,
   dropout?: PerForward,
 ): ResolvedMethod {
   const count = forwardCount(type, options.forwards);
@@ -109,9 +109,8 @@ export function expand(value: PerForward, count: number): number[] {
   return typeof value === "number" ? new Array<number>(count).fill(value) : [...value];
 }
 
-function checkLength(name: string, value: PerForward, count: number, type: string): number | number[] {
-  if (typeof value === "number") return value;
-  if (value.length === count) return [...value];
+function checkLength(name: string, value: PerForward, count: number, type: string): PerForward {
+  if (typeof value === "number" || value.length === count) return value;
   throw configError(
     name,
     `Expected one number or a list of ${count} (one for each forward of ${type}) for ${name} but received ${value.length}: ${value.join(",")}`,

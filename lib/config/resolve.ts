@@ -48,8 +48,9 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
   if (rest.resume && rest.overwrite) {
     throw usage("resume", "resume and overwrite exclude each other: go on from the run, or replace it");
   }
-  if ((rest.resume || rest.checkpointEvery !== undefined) && rest.output === undefined) {
-    throw usage("output", `${rest.resume ? "resume" : "checkpointEvery"} needs output, the run's folder`);
+  const homeless = (["resume", "overwrite", "checkpointEvery"] as const).find((name) => rest[name]);
+  if (homeless && rest.output === undefined) {
+    throw usage("output", `${homeless} needs output, the run's folder`);
   }
   checkSizes(parsed);
   const fromScratch = isModelType(rest.model);
