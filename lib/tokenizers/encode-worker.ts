@@ -1,6 +1,12 @@
 /** The worker thread of one tokenizer: everything that touches the Hugging Face library happens here. */
 import { RATError } from "../errors.js";
-import { type Encoding, encodeBatch, type HuggingFaceTokenizer, parseTokenizer } from "./hugging-face.js";
+import {
+  type Encoding,
+  encodePairs,
+  encodeTexts,
+  type HuggingFaceTokenizer,
+  parseTokenizer,
+} from "./hugging-face.js";
 import { createSegmenter, type Segmenter } from "./segmenter.js";
 import { inspectTokenizerFile, invalidTokenizer } from "./tokenizer-file.js";
 import { serve } from "./worker-server.js";
@@ -64,14 +70,33 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
   // A vocabulary without an unknown token (byte-level BPE) can write every text; only the empty one needs a stand-in.
   const unknownNames = [file.unknownToken, data.unknownToken, "[UNK]", "<unk>"];
   const unknownId = file.unknownId ?? find(tokenizer, unknownNames) ?? paddingId;
-  const textForm = await tryForm(tokenizer, "text", "", "a", vocabulary.size);
-  const pairForm = await tryForm(tokenizer, "pair", ["", ""], ["a", "a"], vocabulary.size);
 
-  const encode = async (form: Form, inputs: TextInput[], maxLength: number | null): Promise<Row[]> => {
-    if (inputs.length === 0) return [];
-    setTruncation(tokenizer, form, maxLength);
-    const encodings = await encodeBatch(tokenizer, inputs);
-    return encodings.map((encoding) => readRow(encoding, form, maxLength, unknownId));
+  // Without a post-processor, the library marks the second text of a pair in `encode` but not where a pair is joined.
+  const isMarkedBySequence = tokenizer.getPostProcessor() === null;
+  const typesOf = (encoding: Encoding) =>
+    isMarkedBySequence ? encoding.getSequenceIds().map((id) => id ?? 0) : encoding.getTypeIds();
+
+  const tryForm = (name: Form["name"], [empty, full]: readonly Encoding[]): Form => {
+    const outside = full?.getIds().find((id) => id >= vocabulary.size);
+    if (outside !== undefined) {
+      throw invalidTokenizer(`its post-processor adds the id ${outside}, which the vocabulary does not have`);
+    }
+    const types = full === undefined ? [] : typesOf(full);
+    return { name, added: empty?.getLength() ?? 0, hasTypes: types.some((type) => type !== 0) };
+  };
+  const textForm = tryForm("text", await encodeTexts(tokenizer, ["", "a"], null));
+  const pairs = [["", ""] as const, ["a", "a"] as const];
+  const pairForm = tryForm("pair", await encodePairs(tokenizer, pairs, null));
+
+  const readRow = (encoding: Encoding, form: Form, maxLength: number | null): Row => {
+    const ids = encoding.getIds();
+    if (ids.length === 0) ids.push(unknownId);
+    const types = form.hasTypes ? typesOf(encoding) : null;
+    if (maxLength === null || ids.length < maxLength) return { ids, types, isCut: false };
+    if (ids.length > maxLength) {
+      return { ids: ids.slice(0, maxLength), types: types?.slice(0, maxLength) ?? null, isCut: true };
+    }
+    return { ids, types, isCut: encoding.getOverflowing().length > 0 };
   };
 
   return {
@@ -82,54 +107,32 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
       const pairs = texts
         .filter((text) => typeof text !== "string")
         .map(([text, pair]) => [segment(text), segment(pair)] as const);
-      const singleRows = (await encode(textForm, singles, maxLength)).values();
-      const pairRows = (await encode(pairForm, pairs, maxLength)).values();
+      if (maxLength !== null) {
+        if (singles.length > 0) checkLimit(textForm, maxLength);
+        if (pairs.length > 0) checkLimit(pairForm, maxLength);
+      }
+      // Without special tokens, a cut text is known only by a token beyond the limit; readRow takes it off.
+      const textLimit = maxLength !== null && textForm.added === 0 ? maxLength + 1 : maxLength;
+      const textEncodings = (await encodeTexts(tokenizer, singles, textLimit)).values();
+      const pairEncodings = (await encodePairs(tokenizer, pairs, maxLength)).values();
       return pack(
-        texts.flatMap((text) => (typeof text === "string" ? singleRows : pairRows).next().value ?? []),
+        texts.flatMap((text) => {
+          const isText = typeof text === "string";
+          const encoding = (isText ? textEncodings : pairEncodings).next().value;
+          return encoding === undefined ? [] : [readRow(encoding, isText ? textForm : pairForm, maxLength)];
+        }),
       );
     },
   };
 });
 
-/**
- * Sets the native tokenizer's truncation.
- *
- * It stops reading a text as soon as it has as many tokens as the limit. Where no special tokens are added, a text at
- * the limit cannot be told from one beyond it; so it gets one token more, and {@link readRow} takes that off.
- */
-function setTruncation(tokenizer: HuggingFaceTokenizer, form: Form, maxLength: number | null): void {
-  if (maxLength === null) {
-    tokenizer.disableTruncation();
-    return;
-  }
-  // The library subtracts the special tokens from the limit without looking whether there is room for them.
-  if (maxLength <= form.added) {
-    throw new RATError(
-      "ERR_RAT_INVALID_ARG",
-      `Expected maxLength to leave room beside the ${form.added} special tokens of a ${form.name} but received ${maxLength}; use at least ${form.added + 1}`,
-    );
-  }
-  // The declared type is an ambient const enum, which isolated modules may not read; its values are these strings.
-  tokenizer.setTruncation(maxLength + (isReadOneOver(form) ? 1 : 0), { strategy: "LongestFirst" as never });
-}
-
-function isReadOneOver(form: Form): boolean {
-  return form.name === "text" && form.added === 0;
-}
-
-function readRow(encoding: Encoding, form: Form, maxLength: number | null, unknownId: number): Row {
-  const ids = encoding.getIds();
-  if (ids.length === 0) ids.push(unknownId);
-  const types = form.hasTypes ? encoding.getTypeIds() : null;
-  if (maxLength === null) return { ids, types, isCut: false };
-  if (isReadOneOver(form)) {
-    const isCut = ids.length > maxLength;
-    return isCut
-      ? { ids: ids.slice(0, maxLength), types: types?.slice(0, maxLength) ?? null, isCut }
-      : { ids, types, isCut };
-  }
-  // Asking for the overflow is dear, and only a text at the limit can have one.
-  return { ids, types, isCut: ids.length === maxLength && encoding.getOverflowing().length > 0 };
+/** The library subtracts the special tokens from the limit without looking whether there is room for them. */
+function checkLimit({ name, added }: Form, maxLength: number): void {
+  if (maxLength > added) return;
+  throw new RATError(
+    "ERR_RAT_INVALID_ARG",
+    `Expected maxLength to leave room beside the ${added} special tokens of a ${name} but received ${maxLength}; use at least ${added + 1}`,
+  );
 }
 
 function pack(rows: readonly Row[]): EncodedChunk {
@@ -144,25 +147,6 @@ function pack(rows: readonly Row[]): EncodedChunk {
     start += row.ids.length;
   }
   return { tokens, lengths, types, truncated: rows.filter(({ isCut }) => isCut).length };
-}
-
-async function tryForm(
-  tokenizer: HuggingFaceTokenizer,
-  name: Form["name"],
-  empty: TextInput,
-  filled: TextInput,
-  vocabularySize: number,
-): Promise<Form> {
-  const [bare, full] = await encodeBatch(tokenizer, [empty, filled]);
-  const outside = full?.getIds().find((id) => id >= vocabularySize);
-  if (outside !== undefined) {
-    throw invalidTokenizer(`its post-processor adds the id ${outside}, which the vocabulary does not have`);
-  }
-  return {
-    name,
-    added: bare?.getLength() ?? 0,
-    hasTypes: full?.getTypeIds().some((type) => type !== 0) ?? false,
-  };
 }
 
 /** All tokens with their ids, added ones included; `size` is the largest id + 1. */

@@ -26,24 +26,57 @@ export function parseTokenizer(json: string): Tokenizer {
   }
 }
 
+/** Cuts at `limit` tokens from now on, special ones included; null: nothing is cut. */
+function setTruncation(tokenizer: Tokenizer, limit: number | null): void {
+  if (limit === null) tokenizer.disableTruncation();
+  // The declared type is an ambient const enum, which isolated modules may not read; its values are these strings.
+  else tokenizer.setTruncation(limit, { strategy: "LongestFirst" as never });
+}
+
 /**
- * Encodes texts and pairs in the library's thread pool.
+ * Encodes texts in the library's thread pool. Reading a text ends as soon as it has `limit` tokens, so where no special
+ * tokens are added what is cut leaves no trace.
  *
  * @throws RATError (rejects) `ERR_RAT_TOKENIZER_INVALID` when the tokenizer cannot encode one, as without an unknown token.
  */
-export async function encodeBatch(
+export async function encodeTexts(
   tokenizer: Tokenizer,
-  inputs: readonly (string | readonly [string, string])[],
+  texts: readonly string[],
+  limit: number | null,
 ): Promise<Encoding[]> {
+  if (texts.length === 0) return [];
   try {
-    // `encodeBatch` of the npm package takes no pairs, though its types and the library itself do.
-    const isText = (input: string | readonly [string, string]) => typeof input === "string";
-    if (inputs.every(isText)) return await tokenizer.encodeBatch([...inputs]);
-    return await Promise.all(
-      inputs.map((input) =>
-        typeof input === "string" ? tokenizer.encode(input) : tokenizer.encode(input[0], input[1]),
-      ),
-    );
+    setTruncation(tokenizer, limit);
+    return await tokenizer.encodeBatch([...texts]);
+  } catch (error) {
+    throw invalidTokenizer(error);
+  }
+}
+
+/**
+ * Encodes pairs in the library's thread pool; truncation is `longest_first` on the whole texts.
+ *
+ * The two texts are read apart and joined by the post-processor, which also truncates. `encode(text, pair)` of 0.23.2
+ * reads only `limit` tokens of each first; two texts beyond the limit then look equally long, and the shorter one may
+ * keep the odd token. Other versions of the library do as this function does. (`encodeBatch` of the npm package takes no
+ * pairs, whatever its types say.)
+ *
+ * @throws RATError (rejects) `ERR_RAT_TOKENIZER_INVALID` as {@link encodeTexts}.
+ */
+export async function encodePairs(
+  tokenizer: Tokenizer,
+  pairs: readonly (readonly [string, string])[],
+  limit: number | null,
+): Promise<Encoding[]> {
+  if (pairs.length === 0) return [];
+  try {
+    setTruncation(tokenizer, null);
+    const encodings = await tokenizer.encodeBatch(pairs.flat(), { addSpecialTokens: false });
+    setTruncation(tokenizer, limit);
+    return pairs.flatMap((_, row) => {
+      const [first, second] = [encodings[2 * row], encodings[2 * row + 1]];
+      return first === undefined ? [] : [tokenizer.postProcess(first, second)];
+    });
   } catch (error) {
     throw invalidTokenizer(error);
   }

@@ -30,7 +30,8 @@ export interface TrainTokenizerOptions {
   readonly lowercase?: boolean;
   /**
    * What a word of Chinese is: a character (`default`) or what jieba finds (`jieba`). Default: `default`.
-   * The `tokenizer.json` of `jieba` expects texts that have been cut: `" ".join(jieba.cut(text))` in Python.
+   * The `tokenizer.json` of `jieba` expects texts whose words stand apart; Python's `" ".join(jieba.cut(text))` cuts
+   * almost alike (it takes `2-0` apart, which stays whole here).
    */
   readonly segmenter?: Segmenter;
   readonly signal?: AbortSignal;
