@@ -10,7 +10,7 @@ const OFFICIAL: SplitPlan = {
   test: { files: ["dev.json"], required: true },
 };
 
-/** The paper's sizes are those of the whole train and dev files; nothing is left to choose the best model on but dev. */
+/** Assumed: the usual way to report CLUE, where the best model is chosen on the dev rows that are reported. */
 const PAPER: SplitPlan = { ...OFFICIAL, dev: { files: ["dev.json"] } };
 
 function clueTask(

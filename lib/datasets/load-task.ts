@@ -15,8 +15,10 @@ import type { Example, LoadedTask } from "./types.js";
 export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions {
   /**
    * `official`: the files as they are published; where there is no dev file, a stratified tenth of the training rows is
-   * held out by a seed of its own. `paper`: the sizes of the paper's Table 6, as `taskCatalogue` describes them for
-   * each task, with "assumed" where the paper does not say how its dev rows were drawn. Default: `official`.
+   * held out by a seed of its own. `paper`: the splits of the paper's Table 6 as far as they are known; `taskCatalogue`
+   * tells for each task what is done, and says "assumed" where neither sizes nor drawing could be confirmed. IMDB holds
+   * out a fifth, AG News a twelfth; TNEWS and IFLYTEK train on all of train, and their official dev set is dev and test
+   * at once, so that the best model is chosen on the rows that it is reported on. Default: `official`.
    */
   readonly split?: "official" | "paper" | undefined;
   /** Only the first rows of the training set in file order, after dev rows are held out. */

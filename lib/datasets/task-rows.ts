@@ -1,5 +1,6 @@
 /** The rows of one file of a task, labels still as the file spells them. */
 import { stat } from "node:fs/promises";
+import { invalidArgument } from "../errors.js";
 import type { TaskDefinition } from "./definition.js";
 import { type LabelMode, type RawExample, readRows, syntaxOf } from "./layout.js";
 import type { ReadOptions } from "./text-file.js";
@@ -7,7 +8,7 @@ import type { ReadOptions } from "./text-file.js";
 /**
  * The rows of a file, or of a folder where the task comes as one. The suffix decides on the syntax, then the task.
  *
- * @throws RATError as `readRows`, and `ERR_RAT_INVALID_ARG` if the syntax cannot be told.
+ * @throws RATError as `readRows`, and `ERR_RAT_INVALID_ARG` for a path that is none, or whose syntax cannot be told.
  */
 export async function* readTaskRows(
   task: TaskDefinition,
@@ -15,6 +16,7 @@ export async function* readTaskRows(
   labels: LabelMode,
   options: ReadOptions,
 ): AsyncGenerator<RawExample> {
+  if (typeof path !== "string" || path === "") invalidArgument("a data file", "a path", path);
   const { readFolder, layouts } = task;
   if (readFolder && (await isFolder(path))) yield* readFolder(path, options);
   else yield* readRows(path, { ...options, layouts, labels, syntax: syntaxOf(path, task.syntax) });

@@ -66,10 +66,10 @@ describe.runIf(present)("the real data sets", () => {
     const tnews = await loadTask("tnews", { data: DATA, dev: "none" });
     for (const task of [tnews, iflytek]) {
       const listed: unknown[] = [];
-      for await (const { value } of readJsonLines(`${DATA}/${task.name}/labels.json`)) {
-        const { label } = value;
+      for await (const {
+        value: { label },
+      } of readJsonLines(`${DATA}/${task.name}/labels.json`))
         listed.push(label);
-      }
       expect(task.labels).toEqual(listed);
       expect(new Set(Object.keys(countLabels(task.train)))).toEqual(new Set(listed));
     }

@@ -62,10 +62,11 @@ describe("readExamples", () => {
     await failureAt(work, "ERR_RAT_DATA_FORMAT", path, 1, '"label"');
   });
 
-  it("bad call - a file that is empty, one that is missing, and an unknown task", async () => {
+  it("bad call - a file that is empty or missing, no path, and an unknown task", async () => {
     const path = await fileOf("a.csv", "");
     await failureAt(readExamples(path, { task: "imdb" }), "ERR_RAT_DATA_FORMAT", path, 1, "no rows");
     await failure(readExamples("/nowhere/a.csv", { task: "imdb" }), "ERR_RAT_PATH", "/nowhere/a.csv");
+    await failure(readExamples("", { task: "imdb" }), "ERR_RAT_INVALID_ARG", "a path");
     await failure(readExamples(path, { task: "imbd" }), "ERR_RAT_INVALID_ARG", "imdb");
   });
 });
