@@ -54,12 +54,8 @@ export interface Checkpoint {
   readonly state: RunState;
 }
 
-/** Tensor files by what they hold. */
-const TENSOR_FILES = {
-  model: "model.safetensors",
-  optimizer: "optimizer.safetensors",
-  best: "best.safetensors",
-} as const;
+/** What the native side saves and loads. */
+type TensorSet = Parameters<NativeTrainer["save"]>[0];
 
 /**
  * Writes `checkpoints/step-<n>`, complete or not at all.
@@ -99,13 +95,12 @@ export async function loadCheckpoint(checkpoint: Checkpoint, model: NativeTraine
   }
 }
 
-function tensorFiles({ evaluations }: RunState): [keyof typeof TENSOR_FILES, string][] {
-  const { model, optimizer, best } = TENSOR_FILES;
-  const always: [keyof typeof TENSOR_FILES, string][] = [
-    ["model", model],
-    ["optimizer", optimizer],
-  ];
-  return evaluations.length > 0 ? [...always, ["best", best]] : always;
+/** Before the first step there is no optimizer state, before the first evaluation no best model. */
+function tensorFiles({ step, evaluations }: RunState): [TensorSet, string][] {
+  const sets: TensorSet[] = ["model"];
+  if (step > 0) sets.push("optimizer");
+  if (evaluations.length > 0) sets.push("best");
+  return sets.map((what) => [what, `${what}.safetensors`]);
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { RATError } from "../errors.js";
 import { MODEL_TYPES, type ModelType } from "./fields.js";
+import { checkFolderOptions } from "./folder-options.js";
 import { type ResolvedMethod, resolveMethod } from "./method.js";
 import { parseOptions } from "./parse.js";
 import { type RunConfig, runConfigSchema } from "./schema.js";
@@ -45,13 +46,7 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
   if (rest.data === undefined && rest.train === undefined) {
     throw usage("data", "data is missing: give the folder of the task's files, or train (and test) files");
   }
-  if (rest.resume && rest.overwrite) {
-    throw usage("resume", "resume and overwrite exclude each other: go on from the run, or replace it");
-  }
-  const homeless = (["resume", "overwrite", "checkpointEvery"] as const).find((name) => rest[name]);
-  if (homeless && rest.output === undefined) {
-    throw usage("output", `${homeless} needs output, the run's folder`);
-  }
+  checkFolderOptions(parsed);
   checkSizes(parsed);
   const fromScratch = isModelType(rest.model);
   const dropout = rest.dropout ?? (fromScratch ? FROM_SCRATCH.dropout : undefined);

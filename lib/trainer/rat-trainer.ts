@@ -3,6 +3,7 @@
  * arithmetic of a step stands in `native/objective/rat_step.cc`, behind `lib/native/binding.ts`.
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
+import { checkFolderOptions } from "../config/folder-options.js";
 import { parseOptions } from "../config/parse.js";
 import { fitSettingsSchema } from "../config/schema.js";
 import type { Dataset, TaskKind } from "../datasets/types.js";
@@ -102,10 +103,9 @@ export class RATTrainer implements AsyncDisposable {
         const { signal: _, config: __, ...plain } = options;
         const settings = parseOptions(fitSettingsSchema, plain, "fit");
         const { output, resume = false, overwrite = false } = settings;
-        if (output === undefined) {
-          checkNeedsNoOutput(settings);
+        checkFolderOptions(settings);
+        if (output === undefined)
           return this.#train(await this.#prepare(options, operation, emit, undefined));
-        }
         const folder = await RunFolder.open(output, { resume, overwrite });
         try {
           const summary = await this.#train(await this.#prepare(options, operation, emit, folder));
@@ -328,17 +328,6 @@ export class RATTrainer implements AsyncDisposable {
     } finally {
       this.#operations.delete(operation);
       operation.end();
-    }
-  }
-}
-
-/** @throws RATError `ERR_RAT_CONFIG` for an option that means nothing without a folder. */
-function checkNeedsNoOutput(settings: FitOptions): void {
-  for (const name of ["resume", "overwrite", "checkpointEvery"] as const) {
-    if (settings[name]) {
-      throw new RATError("ERR_RAT_CONFIG", `${name} needs output, the run's folder`, {
-        details: { option: name },
-      });
     }
   }
 }

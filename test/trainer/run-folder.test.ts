@@ -1,0 +1,189 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { resolveRunConfig } from "#dist/config/resolve.js";
+import { fitOptions, trainerOptions } from "#dist/config/run.js";
+import type { FitOptions } from "#dist/trainer/options.js";
+import { RATTrainer } from "#dist/trainer/rat-trainer.js";
+import { eventsOf, expectRATError, temporaryFolder, toyTask, toyTokenizer, toyTrainer } from "./toy.js";
+
+const fit = { epochs: 1, batchSize: 16, learningRate: 0.01 } satisfies FitOptions;
+
+async function newRun(options: FitOptions = {}): Promise<string> {
+  const output = join(await temporaryFolder(), "new", "run");
+  await using trainer = await toyTrainer();
+  await trainer.fit({ ...fit, output, ...options });
+  return output;
+}
+
+const readJson = async (...path: string[]) => JSON.parse(await readFile(join(...path), "utf8"));
+
+it("holds config.json, log.jsonl, summary.json and the model, and no lock", async () => {
+  const output = await newRun();
+  expect((await readdir(output)).sort()).toEqual(["config.json", "log.jsonl", "model", "summary.json"]);
+  expect((await readdir(join(output, "model"))).sort()).toEqual([
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+  ]);
+});
+
+it("log.jsonl holds the step and eval events, one a line", async () => {
+  const output = join(await temporaryFolder(), "run");
+  await using trainer = await toyTrainer();
+  const events = await eventsOf(trainer.fit({ ...fit, output, logEvery: 2, checkpointEvery: 4 }));
+  const lines = (await readFile(join(output, "log.jsonl"), "utf8")).trimEnd().split("\n");
+  const logged = events.filter(({ type }) => type === "step" || type === "eval");
+  expect(lines.map((line) => JSON.parse(line))).toEqual(logged);
+  expect(Object.keys(logged[0] ?? {})).toEqual([
+    ...["type", "step", "epoch", "loss", "cleanLoss", "adversarialLoss", "klLoss", "deltaNorm", "gradNorm"],
+    ...["learningRate", "examples", "tokens"],
+  ]);
+  expect(events.filter(({ type }) => type === "checkpoint")).toMatchObject([{ step: 4 }]);
+});
+
+it("summary.json is the summary", async () => {
+  const output = join(await temporaryFolder(), "run");
+  await using trainer = await toyTrainer();
+  const summary = await trainer.fit({ ...fit, output });
+  const written = await readJson(output, "summary.json");
+  expect(written).toEqual({ command: "train", ...summary });
+  expect(Object.keys(written)).toEqual([
+    ...[
+      "command",
+      "task",
+      "model",
+      "regularizer",
+      "seed",
+      "device",
+      "precision",
+      "steps",
+      "bestStep",
+      "dev",
+      "test",
+    ],
+    ...["seconds", "examplesPerSecond", "tokensPerSecond", "peakMemoryBytes", "output"],
+  ]);
+  expect(summary.output).toBe(output);
+});
+
+it("config.json fed back gives the same run", async () => {
+  const raw = {
+    task: "custom",
+    train: "toy.csv",
+    model: "textcnn",
+    hiddenSize: 8,
+    windows: 2,
+    embeddingSize: 16,
+  };
+  const config = resolveRunConfig({ ...raw, epsilon: [0.5, 1], threads: 1, device: "cpu", ...fit });
+  const train = async (from: typeof config, output: string) => {
+    const task = { ...toyTask, name: "custom" };
+    await using trainer = await RATTrainer.create({
+      ...trainerOptions(from),
+      task,
+      tokenizer: await toyTokenizer(),
+    });
+    await trainer.fit({ ...fitOptions({ ...from, output }) });
+  };
+  const first = join(await temporaryFolder(), "run");
+  await train(config, first);
+  const written = await readJson(first, "config.json");
+  const again = resolveRunConfig(written);
+  expect(again).toEqual({ ...written, resume: false, overwrite: false, allowResumeElsewhere: false });
+  const second = join(await temporaryFolder(), "run");
+  await train(again, second);
+  const read = (output: string, name: string) => readFile(join(output, name), "utf8");
+  expect(await read(second, "log.jsonl")).toBe(await read(first, "log.jsonl"));
+  expect(await readJson(second, "config.json")).toEqual({ ...written, output: second });
+});
+
+it("overwrite replaces a run, and only what a run leaves", async () => {
+  const output = await newRun({ checkpointEvery: 3 });
+  await writeFile(join(output, "notes.txt"), "mine");
+  await using trainer = await toyTrainer();
+  await trainer.fit({ ...fit, maxSteps: 2, output, overwrite: true });
+  expect((await readdir(output)).sort()).toEqual([
+    "config.json",
+    "log.jsonl",
+    "model",
+    "notes.txt",
+    "summary.json",
+  ]);
+  expect(await readJson(output, "summary.json")).toMatchObject({ steps: 2 });
+});
+
+it("a lock that a dead process left is taken over", async () => {
+  const output = await temporaryFolder();
+  // Process ids end far below.
+  await writeFile(join(output, ".lock"), JSON.stringify({ pid: 2 ** 30, host: hostname(), started: "1" }));
+  await using trainer = await toyTrainer();
+  await trainer.fit({ ...fit, output });
+  expect(await readdir(output)).not.toContain(".lock");
+});
+
+describe("misuse", () => {
+  it("bad call - a folder that holds a run", async () => {
+    const output = await newRun();
+    const before = await readFile(join(output, "summary.json"), "utf8");
+    await using trainer = await toyTrainer();
+    await expectRATError(() => trainer.fit({ ...fit, output }), "ERR_RAT_PATH", /resume .*overwrite/);
+    expect(await readFile(join(output, "summary.json"), "utf8")).toBe(before);
+    expect(await readdir(output)).not.toContain(".lock");
+  });
+
+  it("bad call - a folder in which another run works", async () => {
+    const output = join(await temporaryFolder(), "run");
+    await using first = await toyTrainer();
+    await using second = await toyTrainer();
+    const run = first.fit({ maxSteps: 1_000_000, output });
+    const ended = expectRATError(() => run, "ERR_RAT_ABORTED");
+    for (const mode of [{}, { resume: true }, { overwrite: true }]) {
+      await expectRATError(
+        () => second.fit({ ...fit, output, ...mode }),
+        "ERR_RAT_LOCKED",
+        /in use by process/,
+      );
+    }
+    await first.dispose();
+    await ended;
+    await second.fit({ ...fit, output, overwrite: true });
+  });
+
+  it("bad call - a folder that is a file", async () => {
+    const file = join(await temporaryFolder(), "file");
+    await writeFile(file, "");
+    await using trainer = await toyTrainer();
+    await expectRATError(() => trainer.fit({ output: file }), "ERR_RAT_PATH", /cannot be made/);
+    await expectRATError(() => trainer.fit({ output: join(file, "run") }), "ERR_RAT_PATH");
+    await expectRATError(() => trainer.save(file), "ERR_RAT_PATH", /is a file/);
+  });
+
+  it("bad call - a model folder as the folder of a run", async () => {
+    const output = await newRun();
+    await using trainer = await toyTrainer();
+    const model = join(output, "model");
+    await expectRATError(
+      () => trainer.fit({ ...fit, output: model, overwrite: true }),
+      "ERR_RAT_PATH",
+      /model folder/,
+    );
+  });
+
+  it("bad call - saving into a folder of other things", async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, "photos"));
+    await using trainer = await toyTrainer();
+    await expectRATError(() => trainer.save(folder), "ERR_RAT_PATH", /photos/);
+    expect(await readdir(folder)).toEqual(["photos"]);
+    await expectRATError(() => trainer.save(""), "ERR_RAT_INVALID_ARG");
+  });
+
+  it("bad data leaves the old run as it was", async () => {
+    const output = await newRun();
+    await using trainer = await toyTrainer({ task: { ...toyTask, train: [{ text: "a", label: "none" }] } });
+    await expectRATError(() => trainer.fit({ ...fit, output, overwrite: true }), "ERR_RAT_LABEL");
+    expect((await readdir(output)).sort()).toEqual(["config.json", "log.jsonl", "model", "summary.json"]);
+  });
+});
