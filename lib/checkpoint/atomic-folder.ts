@@ -1,7 +1,7 @@
 /** Folders that are complete or not there at all: filled under another name beside the target, then renamed. */
-import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { access, mkdir, open, readdir, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { syncFolder, temporarySibling, writeError } from "./durable-file.js";
+import { remove, syncFolder, temporarySibling, writeError } from "./durable-file.js";
 
 /**
  * Fills a temporary folder beside `path`, makes it last, and puts it at `path`. A folder that stood there is replaced;
@@ -21,7 +21,7 @@ export async function writeFolder(path: string, fill: (folder: string) => Promis
     await moveInto(temporary, target);
     await syncFolder(dirname(target));
   } catch (cause) {
-    await rm(temporary, { recursive: true, force: true });
+    await remove(temporary);
     throw writeError(path, cause);
   }
 }
@@ -49,7 +49,7 @@ async function moveInto(temporary: string, target: string): Promise<void> {
     await rename(aside, target);
     throw error;
   }
-  await rm(aside, { recursive: true, force: true });
+  await remove(aside);
 }
 
 /** Whether there is anything at `path`. */

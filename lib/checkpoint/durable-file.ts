@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { RATError } from "../errors.js";
+import { fromNative, RATError } from "../errors.js";
 
 /** A single write takes less than 2^31 bytes; smaller pieces also let other work in between. */
 const WRITE_BYTES = 2 ** 26;
@@ -53,9 +53,14 @@ export async function replaceFile(path: string, content: string): Promise<void> 
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (cause) {
-    await rm(temporary, { force: true });
+    await remove(temporary);
     throw writeError(path, cause);
   }
+}
+
+/** Clears away what a failed write left; failing at that must not hide why the write failed. */
+export async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }
 
 /** A name beside `path`, so that renaming never crosses file systems. */
@@ -66,9 +71,10 @@ export function temporarySibling(path: string, purpose = "tmp"): string {
   );
 }
 
-/** What a failed write is reported as; an abort and an error that already has a code stay themselves. */
+/** What a failed write is reported as; an error that already says what it is, an abort for one, stays itself. */
 export function writeError(path: string, cause: unknown): RATError {
-  if (cause instanceof RATError) return cause;
+  const known = fromNative(cause);
+  if (known.code !== "ERR_RAT_INTERNAL") return known;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new RATError(
     "ERR_RAT_CHECKPOINT_WRITE",

@@ -6,7 +6,7 @@ import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { RATError } from "../errors.js";
-import { temporarySibling, writeError } from "./durable-file.js";
+import { remove, temporarySibling, writeError } from "./durable-file.js";
 
 interface Owner {
   readonly pid: number;
@@ -60,7 +60,7 @@ async function create(path: string, content: string): Promise<boolean> {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
     throw writeError(path, error);
   } finally {
-    await rm(temporary, { force: true });
+    await remove(temporary);
   }
 }
 

@@ -75,6 +75,27 @@ describe("a run that was aborted and resumed equals one that was not", () => {
     expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
   });
 
+  it("whatever was going on when it stopped: a step, an evaluation, a checkpoint", async () => {
+    const busy = { evalEvery: 1, checkpointEvery: 1 };
+    const whole = join(await temporaryFolder(), "run");
+    await runInto(whole, { fit: busy });
+    const output = join(await temporaryFolder(), "run");
+    let isFinished = false;
+    for (let delay = 5; !isFinished; delay += 7) {
+      await using trainer = await toyTrainer();
+      const run = trainer.fit({ ...fit, ...busy, output, resume: true, signal: AbortSignal.timeout(delay) });
+      isFinished = await run.then(
+        () => true,
+        (error) => {
+          expect(error).toMatchObject({ code: "ERR_RAT_ABORTED", name: "AbortError" });
+          return false;
+        },
+      );
+    }
+    expect(await logOf(output)).toBe(await logOf(whole));
+    expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
+  });
+
   it("patience and the best model so far go on too", async () => {
     // At rate 0 the first evaluation is the best, and the fourth exhausts patience.
     const options = { fit: { epochs: 9, learningRate: 0, patience: 3 } };
