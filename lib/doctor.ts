@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, sep } from "node:path";
 import { type Candidate, type Machine, probeMachine, ROOT } from "../native/setup/probe.mjs";
+import { readStamp } from "../native/setup/stamp.mjs";
 import { type NativeBuildInfo, native } from "./native/binding.js";
 import { addonFolder } from "./native/load.js";
 
@@ -76,7 +77,8 @@ export interface Diagnosis {
 /** Looks at everything. Takes about a second, most of it loading the addon and asking python3. */
 export async function diagnose(): Promise<Diagnosis> {
   const machine = await probeMachine();
-  const { tools, python, chosen, stamp } = machine;
+  const { tools, python, chosen } = machine;
+  const stamp = readStamp(addonFolder());
   const loaded = tryAddon();
   const hardware = availableParallelism();
   const facts = {

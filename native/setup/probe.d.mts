@@ -1,5 +1,3 @@
-import type { Stamp } from "./stamp.d.mts";
-
 /** What a LibTorch folder is. */
 export interface LibTorch {
   readonly path: string;
@@ -69,8 +67,6 @@ export interface Machine {
   readonly tested: boolean;
   /** Whether the next build would compile CUDA; `warn`: it will not, though the machine suggests it. */
   readonly cuda: { readonly cuda: boolean; readonly reason: string; readonly warn: boolean } | undefined;
-  readonly addonFolder: string;
-  readonly stamp: Stamp | undefined;
   readonly cache: { readonly folder: string; readonly copies: readonly { readonly path: string; readonly bytes: number }[] };
 }
 

@@ -1,14 +1,13 @@
 // All that can be known of the machine without changing it. For the set-up step and for `r-at doctor`.
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { decideCuda, releaseFolder } from "./build.mjs";
+import { decideCuda } from "./build.mjs";
 import { cacheFolder, copiesIn, cudaCheckFolder, libtorchFolder, sizeOf } from "./cache.mjs";
 import { findLibTorch } from "./find.mjs";
 import { isTested } from "./libtorch.mjs";
 import { probeDriver } from "./nvidia.mjs";
 import { SetupProblem } from "./problem.mjs";
 import { probePython } from "./python.mjs";
-import { readStamp } from "./stamp.mjs";
 import { probeToolchain } from "./toolchain.mjs";
 
 /** The package's root folder. */
@@ -32,8 +31,6 @@ export async function probeMachine(env = process.env) {
     problem,
     tested: chosen !== undefined && isTested(chosen.libtorch.version),
     cuda: chosen && cudaOf({ libtorch: chosen.libtorch, tools, driver, env }),
-    addonFolder: releaseFolder(ROOT),
-    stamp: readStamp(releaseFolder(ROOT)),
     cache: describeCache(env),
   };
 }

@@ -14,5 +14,8 @@ export interface Stamp {
 }
 export const ADDON_FILE: string;
 export const STAMP_FILE: string;
+/** The stamp in `folder`; undefined if there is none that can be read. */
 export function readStamp(folder: string): Stamp | undefined;
+/** Why the addon in `folder` must not be loaded, or undefined. */
 export function whyNotLoadable(folder: string): string | undefined;
+export function writeStamp(folder: string, stamp: Stamp): void;

@@ -90,7 +90,7 @@ export function requireToolchain(tools, again) {
       `python3 -m pip install --upgrade cmake && ${again}`,
     );
   }
-  const isGcc = /^(?:g\+\+|gcc|c\+\+)\b/.test(tools.compiler.description);
+  const isGcc = /^(?:g\+\+|gcc|c\+\+)[-\s]/.test(tools.compiler.description);
   if (isGcc && Number.parseInt(tools.compiler.version, 10) < OLDEST_GCC) {
     throw new SetupProblem(
       `${tools.compiler.path} is g++ ${tools.compiler.version}; LibTorch's headers need g++ ${OLDEST_GCC} or newer. ` +
