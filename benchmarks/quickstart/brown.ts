@@ -17,8 +17,12 @@ const passageWords = 100;
 
 type Split = "train" | "dev" | "test";
 
-/** Reads the corpus; takes about a second. */
-export function loadBrown(): Task<readonly Example[]> {
+/**
+ * Reads the corpus; takes about a second.
+ *
+ * @param trainPassages How many passages to train on, spread evenly over the documents.
+ */
+export function loadBrown(trainPassages: number): Task<readonly Example[]> {
   const splits: Record<Split, Example[]> = { train: [], dev: [], test: [] };
   const documents = readFileSync(join(folder, "cats.txt"), "utf8").trim().split("\n");
   for (const [index, line] of documents.entries()) {
@@ -34,7 +38,15 @@ export function loadBrown(): Task<readonly Example[]> {
     labels: ["fiction", "non-fiction"],
     metrics: ["accuracy"],
     ...splits,
+    train: spread(splits.train, trainPassages),
   };
+}
+
+function spread<T>(items: readonly T[], count: number): T[] {
+  return items.filter(
+    (_, index) =>
+      Math.floor(((index + 1) * count) / items.length) > Math.floor((index * count) / items.length),
+  );
 }
 
 /** Documents stand in the order of their genres, so that every split has its share of each. */
