@@ -56,10 +56,10 @@ export async function encodeTexts(
 /**
  * Encodes pairs in the library's thread pool; truncation is `longest_first` on the whole texts.
  *
- * The two texts are read apart and joined by the post-processor, which also truncates. `encode(text, pair)` of 0.23.2
- * reads only `limit` tokens of each first; two texts beyond the limit then look equally long, and the shorter one may
- * keep the odd token. Other versions of the library do as this function does. (`encodeBatch` of the npm package takes no
- * pairs, whatever its types say.)
+ * The two texts are read apart and joined by the post-processor, which also truncates. `encode(text, pair)` of versions
+ * 0.23.1 and 0.23.2 reads only `limit` tokens of each first; two texts beyond the limit then look equally long, and the
+ * shorter one may keep the odd token. 0.22.2 and 0.23.3 do as this function does. (`encodeBatch` of the npm package takes
+ * no pairs, whatever its types say.)
  *
  * @throws RATError (rejects) `ERR_RAT_TOKENIZER_INVALID` as {@link encodeTexts}.
  */
