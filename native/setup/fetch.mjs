@@ -111,12 +111,12 @@ async function fetchWheel(folder, { env, python, cuda, again, say }) {
   const tried = [];
   for (const { what, size, args } of wheelPlans({ cuda, pythonVersion: python.version })) {
     requireSpace(libtorchFolder(env), size[1], again);
-    say(`trying the ${what} of torch ${PINNED}: ${size[0]} GB to fetch, ${size[1]} GB on disk`);
+    say(`trying torch ${PINNED}, the ${what}: ${size[0]} GB to fetch, ${size[1]} GB on disk`);
     const pip = ["-m", "pip", "install", "--target", folder, "--only-binary=:all:", "--no-compile"];
     pip.push("--disable-pip-version-check", "--no-input", "--quiet", ...args);
     const { code, stderr } = await withHeartbeat(say, () => run(python.executable, pip, { env }));
     if (code === 0) return `the ${what}, python3 -m pip install ${args.join(" ")}`;
-    const why = lastLines(stderr.replace(/^WARNING:.*$/gm, ""), 2);
+    const why = lastLines(stderr.replace(/^WARNING:.*$/gm, ""), 1);
     tried.push(`pip install ${args.join(" ")}\n    ${why}`);
     say(`  that did not work: ${why}`);
     for (const left of readdirSync(folder)) rmSync(join(folder, left), { recursive: true, force: true });
