@@ -1,0 +1,268 @@
+"""Makes the fixtures of test/native/parity.test.ts: ten steps of every from-scratch model and method in plain PyTorch.
+
+Written straight from the paper, as naively as possible: delta is added to the whole embedding matrix in place and taken off
+again before the update, the forwards are loops, padding is a mask. Dropout is 0 (masks are ours and differ by design).
+
+    python -m venv venv && venv/bin/pip install torch==2.13.0 safetensors numpy && venv/bin/python test/reference/parity.py
+"""
+
+import json
+import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import nn
+
+FIXTURES = pathlib.Path(__file__).parent / "fixtures"
+VOCABULARY, WIDTH, HIDDEN, CLASSES, STEPS, BATCH = 23, 12, 6, 3, 10, 5
+
+
+class TextCNN(nn.Module):
+    def __init__(self, outputs):
+        super().__init__()
+        self.embedding = nn.Embedding(VOCABULARY, WIDTH, padding_idx=0)
+        self.convs = nn.ModuleList(nn.Conv1d(WIDTH, HIDDEN, w) for w in (2, 3, 4))
+        self.classifier = nn.Linear(3 * HIDDEN, outputs)
+
+    def forward(self, text):
+        x = self.embedding(text).t()  # [D, L]
+        pooled = []
+        for conv in self.convs:
+            padded = F.pad(x, (0, max(0, conv.kernel_size[0] - x.shape[1])))
+            pooled.append(F.relu(conv(padded[None])).amax(-1)[0])
+        return self.classifier(torch.cat(pooled))
+
+
+class BiLSTM(nn.Module):
+    def __init__(self, outputs):
+        super().__init__()
+        self.embedding = nn.Embedding(VOCABULARY, WIDTH, padding_idx=0)
+        self.lstm = nn.LSTM(WIDTH, HIDDEN, num_layers=2, bidirectional=True, batch_first=True)
+        self.classifier = nn.Linear(2 * HIDDEN, outputs)
+
+    def forward(self, text):
+        states = self.lstm(self.embedding(text)[None])[0][0]
+        return self.classifier(torch.cat([states[-1, :HIDDEN], states[0, HIDDEN:]]))
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(2 * HIDDEN, 2 * HIDDEN).uniform_(-0.5, 0.5))
+        self.bias = nn.Parameter(torch.empty(2 * HIDDEN).uniform_(-0.5, 0.5))
+        self.context = nn.Parameter(torch.empty(2 * HIDDEN).uniform_(-0.5, 0.5))
+
+
+class TextHAN(nn.Module):
+    def __init__(self, outputs):
+        super().__init__()
+        self.embedding = nn.Embedding(VOCABULARY, WIDTH, padding_idx=0)
+        self.gru = nn.GRU(WIDTH, HIDDEN, bidirectional=True, batch_first=True)
+        self.attention = Attention()
+        self.classifier = nn.Linear(2 * HIDDEN, outputs)
+
+    def forward(self, text):
+        h = self.gru(self.embedding(text)[None])[0][0]
+        u = torch.tanh(h @ self.attention.weight.t() + self.attention.bias)
+        return self.classifier(torch.softmax(u @ self.attention.context, 0) @ h)
+
+
+MODELS = {"textcnn": TextCNN, "bilstm": BiLSTM, "texthan": TextHAN}
+
+R_AT = {"type": "r-at", "forwards": 2, "epsilon": [0.5, 1.0], "klWeight": 0.5}
+OBJECTIVES = {
+    "none": {"type": "none", "forwards": 1, "epsilon": [0.0], "klWeight": 0.0},
+    "fgm": {"type": "fgm", "forwards": 1, "epsilon": [0.5], "klWeight": 0.0},
+    "r-drop": {"type": "r-drop", "forwards": 2, "epsilon": [0.0], "klWeight": 0.5},
+    "r-at": R_AT,
+    "r-at one epsilon": {**R_AT, "epsilon": [1.0]},
+    "r-at K=1": {**R_AT, "forwards": 1, "epsilon": [1.0]},
+    "r-at K=3": {**R_AT, "forwards": 3, "epsilon": [0.5, 1.0, 2.0]},
+    "r-at without KL": {**R_AT, "klWeight": 0.0},
+    "r-at KL summed": {**R_AT, "klReduction": "sum"},
+    "r-at KL by element": {**R_AT, "klReduction": "element-mean"},
+}
+ADAMW = {"type": "adamw", "weightDecay": 0.01, "clipNorm": 1.0}
+OPTIMIZERS = {
+    "adamw": ADAMW,
+    "adamw unclipped": {**ADAMW, "weightDecay": 0.0, "clipNorm": 0.0},
+    "bertadam": {"type": "bertadam", "weightDecay": 0.01, "clipNorm": 0.7},
+    "sgd": {"type": "sgd", "weightDecay": 0.01, "clipNorm": 0.0},
+}
+
+
+def decays(name):
+    return "bias" not in name.split(".")[-1]
+
+
+class BertAdam(torch.optim.Optimizer):
+    """The released code's: eps outside the root, no bias correction, clip by parameter at 1.0."""
+
+    def __init__(self, named, weight_decay):
+        super().__init__([p for _, p in named], {"lr": 0.0})
+        self.named, self.weight_decay = named, weight_decay
+
+    @torch.no_grad()
+    def step(self):
+        for name, p in self.named:
+            state = self.state[p]
+            if not state:
+                state["m"], state["v"] = torch.zeros_like(p), torch.zeros_like(p)
+            nn.utils.clip_grad_norm_(p, 1.0)
+            state["m"].mul_(0.9).add_(p.grad, alpha=0.1)
+            state["v"].mul_(0.999).addcmul_(p.grad, p.grad, value=0.001)
+            update = state["m"] / (state["v"].sqrt() + 1e-6)
+            if decays(name):
+                update = update + self.weight_decay * p
+            p.sub_(self.param_groups[0]["lr"] * update)
+
+
+def make_optimizer(model, options):
+    named = list(model.named_parameters())
+    if options["type"] == "bertadam":
+        return BertAdam(named, options["weightDecay"])
+    groups = [
+        {"params": [p for n, p in named if decays(n)], "weight_decay": options["weightDecay"]},
+        {"params": [p for n, p in named if not decays(n)], "weight_decay": 0.0},
+    ]
+    if options["type"] == "sgd":
+        return torch.optim.SGD(groups, lr=0.0)
+    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.999), eps=1e-8)
+
+
+def kl(p_logits, q_logits):
+    """KL(P || Q) by example."""
+    log_p, log_q = F.log_softmax(p_logits, -1), F.log_softmax(q_logits, -1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def supervised(outputs, labels, regression):
+    return F.mse_loss(outputs[:, 0], labels) if regression else F.cross_entropy(outputs, labels)
+
+
+def consistency(outputs, regression, reduction):
+    """Mean over pairs of equation 7, then the reduction over the batch."""
+    pairs = [(i, j) for i in range(len(outputs)) for j in range(i + 1, len(outputs))]
+    if not pairs:
+        return outputs[0].new_zeros(())
+    by_example = 0
+    for i, j in pairs:
+        if regression:
+            by_example = by_example + (outputs[i][:, 0] - outputs[j][:, 0]) ** 2
+        else:
+            by_example = by_example + 0.5 * (kl(outputs[i], outputs[j]) + kl(outputs[j], outputs[i]))
+    by_example = by_example / len(pairs)
+    if reduction == "sum":
+        return by_example.sum()
+    return by_example.mean() / (outputs[0].shape[1] if reduction == "element-mean" else 1)
+
+
+def train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate):
+    def forward():
+        return torch.stack([model(text) for text in texts])
+
+    matrix = model.embedding.weight
+    forwards = objective["forwards"]
+    reduction = objective.get("klReduction", "batch-mean")
+    epsilon = objective["epsilon"] * (forwards if len(objective["epsilon"]) == 1 else 1)
+    optimizer.zero_grad()
+    event = {"adversarialLoss": 0.0, "klLoss": 0.0, "deltaNorm": 0.0}
+    if objective["type"] == "r-drop":
+        outputs = [forward() for _ in range(forwards)]
+        clean = torch.stack([supervised(o, labels, regression) for o in outputs]).mean()
+        divergence = consistency(outputs, regression, reduction)
+        total = clean + objective["klWeight"] * divergence
+        total.backward()
+        event.update(klLoss=divergence.item())
+    else:
+        clean = supervised(forward(), labels, regression)
+        clean.backward()
+        total = clean
+        if objective["type"] in ("fgm", "r-at"):
+            gradient = matrix.grad.clone()
+            norm = gradient.norm()
+            outputs = []
+            for radius in epsilon:
+                # A fresh matrix for each forward, so that the one the optimizer updates is never touched.
+                perturbed = (matrix + radius * gradient / norm).detach().requires_grad_()
+                outputs.append((perturbed, torch.stack([
+                    torch.func.functional_call(model, {"embedding.weight": perturbed}, (text,)) for text in texts])))
+            logits = [o for _, o in outputs]
+            adversarial = torch.stack([supervised(o, labels, regression) for o in logits]).mean()
+            divergence = consistency(logits, regression, reduction)
+            (adversarial + objective["klWeight"] * divergence).backward()
+            for perturbed, _ in outputs:
+                matrix.grad += perturbed.grad
+            total = clean + adversarial + objective["klWeight"] * divergence
+            event.update(adversarialLoss=adversarial.item(), klLoss=divergence.item(),
+                         deltaNorm=sum(epsilon) / len(epsilon))
+    limit = options["clipNorm"] or math.inf
+    event.update(loss=total.item(), cleanLoss=clean.item(),
+                 gradNorm=nn.utils.clip_grad_norm_(model.parameters(), limit).item())
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    optimizer.step()
+    return event
+
+
+def batches(regression):
+    generator = torch.Generator().manual_seed(7)
+    result = []
+    for _ in range(STEPS):
+        # Lengths from a single token (shorter than every window) on; token 0 is the padding token standing in a text.
+        texts = [torch.randint(0 if i == 0 else 1, VOCABULARY, (int(n),), generator=generator)
+                 for i, n in enumerate(torch.randint(1, 9, (BATCH,), generator=generator))]
+        labels = (torch.randn(BATCH, generator=generator) if regression
+                  else torch.randint(0, CLASSES, (BATCH,), generator=generator))
+        result.append((texts, labels))
+    return result
+
+
+def initial_model(name, regression):
+    torch.manual_seed(11)
+    return MODELS[name](1 if regression else CLASSES).double()
+
+
+def run(model_name, regression, objective, options):
+    model = initial_model(model_name, regression)
+    optimizer = make_optimizer(model, options)
+    events = []
+    for step, (texts, labels) in enumerate(batches(regression)):
+        labels = labels.double() if regression else labels
+        learning_rate = 0.01 * (STEPS - step) / STEPS
+        event = train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate)
+        events.append({**event, "learningRate": learning_rate})
+    # The weights' checksum: every value of every tensor counts, each with a weight of its own.
+    sums = {}
+    for name, parameter in model.named_parameters():
+        flat = parameter.detach().flatten()
+        sums[name] = (flat * torch.cos(torch.arange(len(flat), dtype=torch.float64))).sum().item()
+    return {"events": events, "weights": sums}
+
+
+def main():
+    FIXTURES.mkdir(exist_ok=True)
+    cases = []
+    for model_name in MODELS:
+        for regression in (False, True):
+            kind = "regression" if regression else "classification"
+            weights = {n: p.detach().clone() for n, p in initial_model(model_name, regression).named_parameters()}
+            save_file(weights, FIXTURES / f"parity-{model_name}-{kind}.safetensors")
+            plan = [(o, "adamw") for o in OBJECTIVES] + [("r-at", o) for o in OPTIMIZERS if o != "adamw"]
+            for objective, optimizer in plan:
+                result = run(model_name, regression, OBJECTIVES[objective], OPTIMIZERS[optimizer])
+                cases.append({"model": model_name, "kind": kind, "name": f"{objective}, {optimizer}",
+                              "objective": {"klReduction": "batch-mean", **OBJECTIVES[objective]},
+                              "optimizer": OPTIMIZERS[optimizer], **result})
+    data = {kind: [{"texts": [t.tolist() for t in texts], "labels": labels.tolist()}
+                   for texts, labels in batches(kind == "regression")] for kind in ("classification", "regression")}
+    sizes = {"vocabularySize": VOCABULARY, "embeddingSize": WIDTH, "hiddenSize": HIDDEN, "classes": CLASSES}
+    text = json.dumps({"torch": torch.__version__, "sizes": sizes, "batches": data, "cases": cases})
+    (FIXTURES / "parity.json").write_text(text + "\n")
+    print(f"{len(cases)} cases, {len(text) // 1024} KiB")
+
+
+if __name__ == "__main__":
+    main()
