@@ -9,7 +9,8 @@ import { type NativeTrainer, native } from "./native/binding.js";
 import { loadTokenizer } from "./tokenizers/load.js";
 import type { Tokenizer } from "./tokenizers/types.js";
 import { Operation } from "./trainer/abort.js";
-import { chooseDevice, chooseThreads } from "./trainer/device.js";
+import { announce, chooseDevice, chooseThreads } from "./trainer/device.js";
+import type { Logger } from "./trainer/options.js";
 import { type Prediction, predictTexts, type TextInput } from "./trainer/predictions.js";
 import { checkVocabulary, createNative } from "./trainer/setup.js";
 
@@ -17,6 +18,8 @@ export type { ClassPrediction, Prediction, ScorePrediction, TextInput } from "./
 
 /** How to load a model. */
 export interface ClassifierOptions extends ClassifierSettings {
+  /** Default: quiet. */
+  readonly logger?: Logger | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -48,7 +51,8 @@ export class Classifier implements AsyncDisposable {
    */
   static async load(folder: string, options: ClassifierOptions = {}): Promise<Classifier> {
     if (typeof folder !== "string" || folder === "") invalidArgument("folder", "a path", folder);
-    const { signal, ...plain } = options;
+    if (typeof options !== "object" || options === null) invalidArgument("options", "an object", options);
+    const { signal, logger, ...plain } = options;
     const settings = parseOptions(classifierSettingsSchema, plain, "Classifier.load");
     throwIfAborted(signal);
     const { config, weights } = await readModelFolder(folder);
@@ -57,13 +61,15 @@ export class Classifier implements AsyncDisposable {
     try {
       checkVocabulary(config, tokenizer, folder);
       const build = native().buildInfo();
+      const choice = chooseDevice(settings.device ?? "auto", build);
+      announce(choice, logger);
       model = createNative({
         model: nativeModel(config, 1),
         kind: config.kind,
         objective: PLAIN_OBJECTIVE,
         optimizer: { type: "sgd", weightDecay: 0, clipNorm: 0 },
         seed: 0,
-        device: chooseDevice(settings.device ?? "auto", build).device,
+        device: choice.device,
         precision: settings.precision ?? "fp32",
         threads: chooseThreads(settings.threads, build.hardwareThreads, native().liveTrainers()),
       });
@@ -94,7 +100,7 @@ export class Classifier implements AsyncDisposable {
    */
   async predict(texts: string | readonly TextInput[], options: PredictOptions = {}): Promise<Prediction[]> {
     if (this.#disposal) throw new RATError("ERR_RAT_DISPOSED", "The classifier has been disposed of");
-    const operation = new Operation(options.signal);
+    const operation = new Operation(options);
     const result = this.#predict(texts, operation);
     this.#operations.set(operation, result);
     try {

@@ -9,7 +9,7 @@ import type { NativeTrainer } from "../native/binding.js";
 import type { Evaluation } from "../trainer/early-stopping.js";
 import { writeFolder } from "./atomic-folder.js";
 import { hashFile, hashText } from "./checksum.js";
-import { writeNewFile } from "./durable-file.js";
+import { removeLeftovers, writeNewFile } from "./durable-file.js";
 
 /** Version of the layout below. */
 const FORMAT = 1;
@@ -34,6 +34,11 @@ export interface RunState {
   /** Everything that the course of the run depends on; compared on resume. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly environment: RunEnvironment;
+  /**
+   * The planned number of steps, of a run that was interrupted after its last one: the weights are the best by then, so it
+   * can be finished but not lengthened. Null before that.
+   */
+  readonly endedAt: number | null;
   /** Sums since the run began, over interruptions. */
   readonly totals: RunTotals;
 }
@@ -131,8 +136,9 @@ export async function newestCheckpoint(
   );
 }
 
-/** Deletes all checkpoints but `keep`. */
+/** Deletes all checkpoints but `keep`, and what is left of unfinished ones. */
 export async function pruneCheckpoints(checkpoints: string, keep: readonly string[]): Promise<void> {
+  await removeLeftovers(checkpoints, FOLDER_NAME);
   for (const path of await listCheckpoints(checkpoints)) {
     if (!keep.includes(path)) await rm(path, { recursive: true, force: true });
   }

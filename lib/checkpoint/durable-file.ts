@@ -3,7 +3,7 @@
  * usual packages for this ignore short writes: on a full disk they replace a good file by a truncated one.)
  */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fromNative, RATError } from "../errors.js";
 
@@ -69,6 +69,16 @@ export function temporarySibling(path: string, purpose = "tmp"): string {
     dirname(path),
     `.${basename(path)}.${purpose}-${process.pid}-${randomBytes(4).toString("hex")}`,
   );
+}
+
+/**
+ * Deletes what writers that were killed left in `folder` on the way to one of `names`. Nobody else may be writing there.
+ */
+export async function removeLeftovers(folder: string, names: RegExp): Promise<void> {
+  for (const entry of await readdir(folder)) {
+    const name = /^\.(.+)\.(?:tmp|old)-\d+-[0-9a-f]{8}$/.exec(entry)?.[1];
+    if (name !== undefined && names.test(name)) await remove(join(folder, entry));
+  }
 }
 
 /** What a failed write is reported as; an error that already says what it is, an abort for one, stays itself. */

@@ -1,5 +1,5 @@
 /** One call that can be stopped, by the caller's signal or by the disposal of the trainer. */
-import { abortedError } from "../errors.js";
+import { abortedError, invalidArgument } from "../errors.js";
 
 /** A call in progress. Its `signal` aborts when the caller's does or when {@link Operation.abort} is called. */
 export class Operation {
@@ -7,7 +7,13 @@ export class Operation {
   readonly #outer: AbortSignal | undefined;
   readonly #forward = () => this.abort(this.#outer?.reason);
 
-  constructor(outer: AbortSignal | undefined) {
+  /** @throws RATError `ERR_RAT_INVALID_ARG` when the call's options, or the signal in them, are none. */
+  constructor(options: { readonly signal?: AbortSignal | undefined }) {
+    if (typeof options !== "object" || options === null) invalidArgument("options", "an object", options);
+    const { signal: outer } = options;
+    if (outer !== undefined && !(outer instanceof AbortSignal)) {
+      invalidArgument("signal", "an AbortSignal", outer);
+    }
     this.#outer = outer;
     if (outer?.aborted) this.abort(outer.reason);
     else outer?.addEventListener("abort", this.#forward, { once: true });

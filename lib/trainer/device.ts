@@ -1,6 +1,7 @@
 /** Which device and how many threads a trainer gets, and what to tell the user about it. */
 import { RATError } from "../errors.js";
 import type { NativeBuildInfo } from "../native/binding.js";
+import type { Logger } from "./options.js";
 
 /** A choice with what should be said about it. */
 export interface DeviceChoice {
@@ -36,6 +37,13 @@ export function chooseDevice(requested: string, build: NativeBuildInfo): DeviceC
     "ERR_RAT_DEVICE",
     `Device ${requested} cannot be used: ${found}. Use device cpu or auto, or see npx r-at doctor`,
   );
+}
+
+/** Says that a choice is worse than the build could do; without a logger as a warning of the process, never not at all. */
+export function announce({ warning }: DeviceChoice, logger: Logger | undefined): void {
+  if (warning === undefined) return;
+  if (logger) logger.warn(warning);
+  else process.emitWarning(warning, "RATWarning");
 }
 
 /**

@@ -1,7 +1,6 @@
 /** What a run is: the record that `config.json` keeps of it, and what must be the same for it to be resumed. */
 import type { Checkpoint, RunEnvironment } from "../checkpoint/checkpoint.js";
 import { hashArrays } from "../checkpoint/checksum.js";
-import type { PerForward } from "../config/method.js";
 import { RATError } from "../errors.js";
 import type { EncodedDataset } from "./encoded-dataset.js";
 import type { FitOptions } from "./options.js";
@@ -62,7 +61,6 @@ export async function runIdentity(
 ): Promise<Record<string, unknown>> {
   const { type, learningRate, warmupRatio } = plan.schedule;
   const isEndless = type === "constant" && warmupRatio === 0;
-  const dropout: PerForward = parts.dropout;
   return {
     kind: parts.config.kind,
     labels: parts.config.labels,
@@ -71,7 +69,7 @@ export async function runIdentity(
     vocabularySize: parts.config.vocabularySize,
     maxLength: parts.maxLength,
     regularizer: parts.method,
-    dropout,
+    dropout: parts.dropout,
     optimizer: parts.optimizer,
     seed: parts.seed,
     precision: parts.precision,
@@ -100,11 +98,18 @@ function fingerprint({ texts, labels }: EncodedDataset): Promise<string> {
  */
 export function checkResume(
   checkpoint: Checkpoint,
-  identity: Readonly<Record<string, unknown>>,
-  environment: RunEnvironment,
-  allowElsewhere: boolean,
+  now: {
+    readonly identity: Readonly<Record<string, unknown>>;
+    readonly totalSteps: number;
+    readonly environment: RunEnvironment;
+    readonly allowElsewhere: boolean;
+  },
 ): void {
-  const changed = differences(checkpoint.state.identity, identity);
+  const { identity, environment, endedAt } = checkpoint.state;
+  const changed = differences(identity, now.identity);
+  if (endedAt !== null && endedAt !== now.totalSteps) {
+    changed.push(`it had ended after ${endedAt} steps, now there are ${now.totalSteps}`);
+  }
   if (changed.length > 0) {
     throw new RATError(
       "ERR_RAT_RESUME_CONFIG",
@@ -112,8 +117,8 @@ export function checkResume(
       { details: { file: checkpoint.path } },
     );
   }
-  const moved = differences({ ...checkpoint.state.environment }, { ...environment });
-  if (moved.length > 0 && !allowElsewhere) {
+  const moved = differences({ ...environment }, { ...now.environment });
+  if (moved.length > 0 && !now.allowElsewhere) {
     throw new RATError(
       "ERR_RAT_RESUME_ENV",
       `The run in ${checkpoint.path} would not go on bit for bit: ${moved.join("; ")}. Use the same, or allowResumeElsewhere`,

@@ -8,7 +8,6 @@ import { parseOptions } from "../config/parse.js";
 import { fitSettingsSchema } from "../config/schema.js";
 import type { Dataset, TaskKind } from "../datasets/types.js";
 import { abortedError, fromNative, invalidArgument, RATError } from "../errors.js";
-import { saveModelFolder } from "../models/folder.js";
 import { Operation } from "./abort.js";
 import { type EncodedDataset, encodeDataset } from "./encoded-dataset.js";
 import { type EvaluationResult, evaluateDataset } from "./evaluate.js";
@@ -19,6 +18,7 @@ import { Plan } from "./plan.js";
 import { type Prediction, predictTexts, type TextInput } from "./predictions.js";
 import { Run } from "./run.js";
 import { RunFolder } from "./run-folder.js";
+import { saveModel } from "./save-model.js";
 import { setUpTrainer, type TrainerParts } from "./setup.js";
 import { environmentOf, type SessionData, TrainingSession } from "./training-session.js";
 
@@ -108,10 +108,7 @@ export class RATTrainer implements AsyncDisposable {
           return this.#train(await this.#prepare(options, operation, emit, undefined));
         const folder = await RunFolder.open(output, { resume, overwrite });
         try {
-          const summary = await this.#train(await this.#prepare(options, operation, emit, folder));
-          await this.#writeModel(folder.modelPath);
-          await folder.finish(summary);
-          return summary;
+          return await this.#train(await this.#prepare(options, operation, emit, folder));
         } finally {
           await folder.close();
         }
@@ -154,7 +151,12 @@ export class RATTrainer implements AsyncDisposable {
         emit({ type: "warning", step: 0, message });
       });
       if (checkpoint) {
-        checkResume(checkpoint, identity, environmentOf(parts), options.allowResumeElsewhere ?? false);
+        checkResume(checkpoint, {
+          identity,
+          totalSteps: plan.totalSteps,
+          environment: environmentOf(parts),
+          allowElsewhere: options.allowResumeElsewhere ?? false,
+        });
         parts.logger.info(`Going on from step ${checkpoint.state.step} (${checkpoint.path})`);
       } else {
         parts.logger.info(`There is no checkpoint in ${folder.path}: the run starts afresh`);
@@ -244,16 +246,7 @@ export class RATTrainer implements AsyncDisposable {
   save(folder: string): Promise<void> {
     return this.#reading({}, async () => {
       if (typeof folder !== "string" || folder === "") invalidArgument("folder", "a path", folder);
-      await this.#writeModel(folder);
-    });
-  }
-
-  async #writeModel(folder: string): Promise<void> {
-    const { model, config, tokenizer } = this.#parts;
-    await saveModelFolder(folder, {
-      config,
-      tokenizerFiles: tokenizer.files(),
-      writeWeights: (path) => model.save("model", path, { format: "pt" }),
+      await saveModel(this.#parts, folder);
     });
   }
 
@@ -307,12 +300,7 @@ export class RATTrainer implements AsyncDisposable {
     call: (operation: Operation) => Promise<T>,
   ): Promise<T> {
     if (this.#disposal) throw new RATError("ERR_RAT_DISPOSED", "The trainer has been disposed of");
-    if (typeof options !== "object" || options === null) invalidArgument("options", "an object", options);
-    const { signal } = options;
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      invalidArgument("signal", "an AbortSignal", signal);
-    }
-    const operation = new Operation(signal);
+    const operation = new Operation(options);
     const result = (async () => {
       operation.throwIfAborted();
       try {

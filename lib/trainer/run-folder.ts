@@ -12,7 +12,7 @@ import {
   type RunState,
   writeCheckpoint,
 } from "../checkpoint/checkpoint.js";
-import { replaceFile } from "../checkpoint/durable-file.js";
+import { removeLeftovers, replaceFile } from "../checkpoint/durable-file.js";
 import { type FolderLock, lockFolder } from "../checkpoint/lock.js";
 import { RATError } from "../errors.js";
 import type { NativeTrainer } from "../native/binding.js";
@@ -26,6 +26,9 @@ const CHECKPOINTS = "checkpoints";
 const MODEL = "model";
 /** What a run leaves in its folder, and all that `overwrite` takes away. */
 const RUN_ENTRIES = [CONFIG, LOG, SUMMARY, CHECKPOINTS, MODEL];
+
+/** The lock is left out: a run that waits for it may just be writing it. */
+const LEFTOVERS = /^(config\.json|log\.jsonl|summary\.json|model)$/;
 
 const KEPT_CHECKPOINTS = 2;
 
@@ -87,6 +90,7 @@ export class RunFolder {
   async begin(config: Readonly<Record<string, unknown>>, checkpoint: Checkpoint | undefined): Promise<void> {
     const obsolete = checkpoint ? [SUMMARY] : RUN_ENTRIES;
     for (const name of obsolete) await rm(join(this.path, name), { recursive: true, force: true });
+    await removeLeftovers(this.path, LEFTOVERS);
     await replaceFile(join(this.path, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
     if (checkpoint) {
       this.#kept = [checkpoint.path];

@@ -22,7 +22,7 @@ import {
 } from "../native/binding.js";
 import { loadTokenizer } from "../tokenizers/load.js";
 import type { Tokenizer } from "../tokenizers/types.js";
-import { chooseDevice, chooseThreads } from "./device.js";
+import { announce, chooseDevice, chooseThreads } from "./device.js";
 import type { Logger, TrainerOptions } from "./options.js";
 import { checkTask, labelsOfFolder } from "./task.js";
 
@@ -82,8 +82,9 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
           metrics: task.metrics,
         };
     const build = native().buildInfo();
-    const { device, warning } = chooseDevice(settings.device ?? "auto", build);
-    if (warning) logger.warn(warning);
+    const choice = chooseDevice(settings.device ?? "auto", build);
+    announce(choice, options.logger);
+    const { device } = choice;
     const live = native().liveTrainers();
     const threads = chooseThreads(settings.threads, build.hardwareThreads, live);
     const optimizer: NativeOptimizerOptions = {

@@ -14,6 +14,7 @@ import { evaluateDataset } from "./evaluate.js";
 import type { EvalEvent, StepEvent, TrainEvent, TrainSummary } from "./events.js";
 import type { Plan } from "./plan.js";
 import type { RunFolder } from "./run-folder.js";
+import { saveModel } from "./save-model.js";
 import type { TrainerParts } from "./setup.js";
 import { peakMemoryBytes, summarize } from "./summary.js";
 
@@ -66,6 +67,8 @@ export class TrainingSession {
   #totals: RunTotals;
   #startedAt = performance.now();
   #secondsApart = 0;
+  /** Whether the best weights have taken the place of the last. */
+  #isEnded: boolean;
   #order: { epoch: number; rows: Int32Array } | undefined;
 
   constructor(options: SessionOptions) {
@@ -76,6 +79,7 @@ export class TrainingSession {
     this.#history = new EvaluationHistory(metric, patience, state?.evaluations);
     this.#done = state?.step ?? 0;
     this.#totals = state?.totals ?? NO_TOTALS;
+    this.#isEnded = state !== undefined && state.endedAt !== null;
   }
 
   /** Brings back what a checkpoint holds; the clock starts afterwards. */
@@ -87,7 +91,7 @@ export class TrainingSession {
 
   /** Whether the steps are used up, or patience is. */
   get isOver(): boolean {
-    return this.#handedOver >= this.#options.plan.totalSteps || this.#history.isExhausted;
+    return this.#isEnded || this.#handedOver >= this.#options.plan.totalSteps || this.#history.isExhausted;
   }
 
   /** The last step that was handed to the native side. */
@@ -177,19 +181,23 @@ export class TrainingSession {
       evaluations: this.#history.evaluations,
       identity,
       environment: environmentOf(parts),
+      endedAt: this.#isEnded ? plan.totalSteps : null,
       totals: this.#currentTotals(),
     });
     emit({ type: "checkpoint", step: this.#done, path });
     this.#setApart(from);
   }
 
-  /** Puts the best weights back and tests them. */
+  /** Puts the best weights back, tests them, and writes what belongs into the folder. */
   async finish(): Promise<TrainSummary> {
     const { parts, data, plan, operation, folder } = this.#options;
     await this.settle();
     const totals = this.#currentTotals();
     const { best } = this.#history;
-    if (best && best.step !== this.#done) await parts.model.restore();
+    if (best && best.step !== this.#done) {
+      this.#isEnded = true;
+      await parts.model.restore();
+    }
     const bestStep = best?.step ?? this.#done;
     const test = data.test && (await evaluateDataset(parts.model, data.test, parts.config, operation.signal));
     if (test) {
@@ -206,13 +214,18 @@ export class TrainingSession {
     if (totals.skippedPerturbations > 0) {
       parts.logger.warn(`${totals.skippedPerturbations} of ${this.#done} steps had no perturbation`);
     }
-    return summarize({
+    const summary = summarize({
       parts,
       totals: { ...totals, seconds: this.#currentTotals().seconds },
       ...{ steps: this.#done, bestStep, dev: best?.metrics ?? null, test: test?.metrics ?? null },
       peakMemoryBytes: await peakMemoryBytes(parts),
       output: folder?.path ?? null,
     });
+    if (folder) {
+      await saveModel(parts, folder.modelPath);
+      await folder.finish(summary);
+    }
+    return summary;
   }
 
   /**

@@ -166,6 +166,12 @@ describe("misuse", () => {
     await expectRATError(() => Classifier.load(model, { device: "gpu" }), "ERR_RAT_CONFIG", /cuda:N/);
   });
 
+  it("bad call - predict with a signal that is none", async () => {
+    await using classifier = await load();
+    await expectRATError(() => classifier.predict("a", { signal: {} as never }), "ERR_RAT_INVALID_ARG");
+    await expectRATError(() => classifier.predict("a", null as never), "ERR_RAT_INVALID_ARG", /options/);
+  });
+
   it.each([[null], [7], [[null]], [[{}]]])("bad call - predict %j", async (texts) => {
     await using classifier = await load();
     await expectRATError(() => classifier.predict(texts as never), "ERR_RAT_INVALID_ARG", /texts/);

@@ -1,6 +1,7 @@
+import { once } from "node:events";
 import { expect, it } from "vitest";
 import type { NativeBuildInfo } from "#dist/native/binding.js";
-import { chooseDevice, chooseThreads } from "#dist/trainer/device.js";
+import { announce, chooseDevice, chooseThreads } from "#dist/trainer/device.js";
 import { expectRATError } from "./toy.js";
 
 const build = (cudaBuild: boolean, gpus: number): NativeBuildInfo => ({
@@ -27,6 +28,16 @@ it("a CUDA build that falls back to the CPU says so", () => {
 it("cuda means the first GPU", () => {
   expect(chooseDevice("cuda", build(true, 1)).device).toBe("cuda:0");
   expect(chooseDevice("cuda:1", build(true, 2)).device).toBe("cuda:1");
+});
+
+it("a fall-back is said to the logger, or else as a warning of the process", async () => {
+  const choice = chooseDevice("auto", build(true, 0));
+  const said: string[] = [];
+  announce(choice, { info: () => {}, warn: (message) => said.push(message) });
+  expect(said).toEqual([choice.warning]);
+  const warning = once(process, "warning");
+  announce(choice, undefined);
+  expect(await warning).toMatchObject([{ name: "RATWarning", message: choice.warning }]);
 });
 
 it("bad call - a GPU that is not there", async () => {

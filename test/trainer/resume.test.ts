@@ -96,6 +96,26 @@ describe("a run that was aborted and resumed equals one that was not", () => {
     expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
   });
 
+  it("also in its last test, with the best weights back; but it cannot be made longer then", async () => {
+    // At rate 0 the first evaluation is the best.
+    const still = { learningRate: 0 };
+    const whole = join(await temporaryFolder(), "run");
+    const summary = await runInto(whole, { fit: still });
+    const output = join(await temporaryFolder(), "run");
+    await using trainer = await toyTrainer();
+    const controller = new AbortController();
+    const run = trainer.fit({ ...fit, ...still, output, signal: controller.signal });
+    await expectRATError(async () => {
+      for await (const event of run) if (event.type === "eval" && event.step === 18) controller.abort();
+    }, "ERR_RAT_ABORTED");
+    const longer = () => runInto(output, { fit: { ...still, epochs: 4, resume: true } });
+    await expectRATError(longer, "ERR_RAT_RESUME_CONFIG", /ended after 18 steps, now there are 24/);
+    const resumed = await runInto(output, { fit: { ...still, resume: true } });
+    expect(withoutTimes(resumed)).toEqual(withoutTimes(summary));
+    expect(await logOf(output)).toBe(await logOf(whole));
+    expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
+  });
+
   it("patience and the best model so far go on too", async () => {
     // At rate 0 the first evaluation is the best, and the fourth exhausts patience.
     const options = { fit: { epochs: 9, learningRate: 0, patience: 3 } };
