@@ -6,6 +6,7 @@ import {
   renderClassificationReport,
   renderConfusionMatrix,
 } from "../metrics/index.js";
+import type { EvaluationResult } from "../trainer/evaluate.js";
 
 /** What `--report` adds to an evaluation. */
 export interface ClassReport {
@@ -15,13 +16,13 @@ export interface ClassReport {
 }
 
 /**
- * The report on an evaluation that was made with `report`; null for regression, which has no classes.
+ * The report on an evaluation; null for regression, which has no classes.
  *
  * @param labels The model's class names in its order; empty for regression.
  */
 export function reportClasses(
   labels: readonly string[],
-  { predictions = [], references = [] }: { predictions?: ArrayLike<number>; references?: ArrayLike<number> },
+  { predictions, references }: Pick<EvaluationResult, "predictions" | "references">,
 ): ClassReport | null {
   if (labels.length === 0) return null;
   return {

@@ -2,7 +2,6 @@
 import { type Command, Option } from "commander";
 import { RATError } from "../errors.js";
 import { formatMetrics } from "../report/words.js";
-import type { Metrics } from "../trainer/events.js";
 import { refusalIsUsage } from "./failure.js";
 import { note, print, printJson } from "./output.js";
 import { addComputeFlags, addTaskFlags, computeOf, taskOf } from "./task-flags.js";
@@ -56,25 +55,12 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
   const evaluation = await trainer.evaluate(flags.split, { signal });
   const { loss, metrics } = evaluation;
   const result = { command: "evaluate", task: name, split: flags.split, loss, metrics };
+  const line = `${name} ${flags.split}: loss ${loss.toFixed(4)}, ${formatMetrics(metrics)}`;
   if (flags.report) {
     const { renderClassReport, reportClasses } = await import("./class-report.js");
     const report = reportClasses(trainer.labels, evaluation);
     if (flags.json) await printJson({ ...result, ...report });
-    else await print(`${describe(result)}\n\n${renderClassReport(report, trainer.labels)}`);
+    else await print(`${line}\n\n${renderClassReport(report, trainer.labels)}`);
   } else if (flags.json) await printJson(result);
-  else await print(describe(result));
-}
-
-function describe({
-  task,
-  split,
-  loss,
-  metrics,
-}: {
-  task: string;
-  split: string;
-  loss: number;
-  metrics: Metrics;
-}): string {
-  return `${task} ${split}: loss ${loss.toFixed(4)}, ${formatMetrics(metrics)}`;
+  else await print(line);
 }

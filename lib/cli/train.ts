@@ -59,20 +59,24 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
   const tokenizer = isModelType(config.model)
     ? await trainTokenizer(task.train, { ...run.tokenizerOptions(config), signal })
     : undefined;
+  let say = note; // While the bar is there, only it may write.
   await using trainer = await RATTrainer.create({
     ...run.trainerOptions(config),
     ...{ task, tokenizer, signal },
-    logger: { info: note, warn: (message) => note(`warning: ${message}`) },
+    logger: { info: (message) => say(message), warn: (message) => say(`warning: ${message}`) },
   });
   const { totalSteps } = new Plan(run.fitOptions(config), task.train.length);
   const progress = progressBar.createProgress({ totalSteps });
+  say = (message) => progress.log(message);
   let summary: TrainSummary;
   try {
     const fit = trainer.fit({ ...run.fitOptions(config), signal });
-    for await (const event of fit) progress.update(event);
+    // The logger says what a warning event says.
+    for await (const event of fit) if (event.type !== "warning") progress.update(event);
     summary = await fit;
   } finally {
     progress.stop();
+    say = note;
   }
   if (flags.report) {
     const { renderClassReport, reportClasses } = await import("./class-report.js");
