@@ -5,7 +5,7 @@ import type { ReadExamplesOptions } from "../datasets/read-examples.js";
 import { refusalIsUsage, UsageError } from "./failure.js";
 import { note, print, printJson } from "./output.js";
 import { addComputeFlags, addTaskFlags, computeOf, taskOf } from "./task-flags.js";
-import { readTextLines, type TextOrPair } from "./text-input.js";
+import { readFileLines, readStdinLines, type TextOrPair, textsAtOnce } from "./text-input.js";
 
 interface PredictFlags {
   readonly model: string;
@@ -14,9 +14,6 @@ interface PredictFlags {
   readonly textColumn?: string;
   readonly json?: boolean;
 }
-
-/** Texts that are held at once: enough to fill batches of like lengths, few enough for a stream to flow. */
-const chunkSize = 512;
 
 const examples = `
 Examples:
@@ -59,7 +56,7 @@ async function predict(
   const { Classifier } = await import("../classifier.js");
   await using classifier = await Classifier.load(flags.model, { ...compute, signal });
   const all: Prediction[] = [];
-  for await (const texts of chunks(input, chunkSize)) {
+  for await (const texts of input) {
     const predictions = await classifier.predict(texts, { signal });
     if (flags.json) all.push(...predictions);
     else if (!(await printLines(predictions))) return;
@@ -73,10 +70,10 @@ function chooseInput(
   given: readonly string[],
   flags: PredictFlags,
   signal: AbortSignal,
-): AsyncIterable<TextOrPair> | Iterable<TextOrPair> {
+): AsyncIterable<TextOrPair[]> | Iterable<TextOrPair[]> {
   if (given.length > 0) {
     if (flags.input !== undefined) throw new UsageError("Expected texts or --input but received both");
-    return given.map((text) => ({ text }));
+    return [given.map((text) => ({ text }))];
   }
   const isTable = flags.task !== undefined || flags.textColumn !== undefined;
   if (isTable) {
@@ -89,25 +86,17 @@ function chooseInput(
   if (flags.input === undefined && process.stdin.isTTY) {
     note("Reading texts from the terminal, one a line; Ctrl-D ends.");
   }
-  return readTextLines(flags.input ?? "-", signal);
+  return flags.input === undefined || flags.input === "-"
+    ? readStdinLines(signal)
+    : readFileLines(flags.input, signal);
 }
 
-async function* readTable(path: string, options: ReadExamplesOptions): AsyncGenerator<TextOrPair> {
+async function* readTable(path: string, options: ReadExamplesOptions): AsyncGenerator<TextOrPair[]> {
   const { readExamples } = await import("../datasets/read-examples.js");
-  yield* await refusalIsUsage(readExamples(path, options));
+  const rows = await refusalIsUsage(readExamples(path, options));
+  for (let start = 0; start < rows.length; start += textsAtOnce) yield rows.slice(start, start + textsAtOnce);
 }
 
 async function printLines(predictions: readonly Prediction[]): Promise<boolean> {
   return await print(predictions.map((prediction) => JSON.stringify(prediction)).join("\n"));
-}
-
-async function* chunks<T>(source: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {
-  let chunk: T[] = [];
-  for await (const item of source) {
-    chunk.push(item);
-    if (chunk.length < size) continue;
-    yield chunk;
-    chunk = [];
-  }
-  if (chunk.length > 0) yield chunk;
 }

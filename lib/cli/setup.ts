@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import { throwIfAborted } from "../errors.js";
 
 const installer = fileURLToPath(new URL("../../native/install.mjs", import.meta.url));
 
@@ -12,6 +13,7 @@ export function defineSetup(program: Command, signal: AbortSignal): void {
     .description("find or fetch LibTorch and build the native addon")
     .action(async () => {
       process.exitCode = await runInstaller(signal);
+      throwIfAborted(signal);
     });
 }
 

@@ -1,4 +1,4 @@
-/** Texts, one a line, from a file or from stdin. */
+/** Texts, one a line, from a file or from stdin, some at a time. An empty line is an empty text. */
 import { RATError, throwIfAborted } from "../errors.js";
 
 /** A text to classify. */
@@ -7,23 +7,33 @@ export interface TextOrPair {
   readonly pair?: string;
 }
 
+/** Texts that are classified at once: enough to fill batches of like lengths, few enough for a stream to flow. */
+export const textsAtOnce = 512;
+
 /**
- * The lines of a file (plain or gzip), or of stdin if `path` is `-`. An empty line is an empty text, so that input and
- * output have the same number of lines.
+ * The lines of a file, plain or gzip.
  *
  * @throws RATError `ERR_RAT_PATH`, `ERR_RAT_DATA_ENCODING` (not UTF-8, with the line), `ERR_RAT_ABORTED`.
  */
-export async function* readTextLines(path: string, signal: AbortSignal): AsyncGenerator<TextOrPair> {
-  if (path === "-") {
-    yield* readStdin(signal);
-    return;
-  }
+export async function* readFileLines(path: string, signal: AbortSignal): AsyncGenerator<TextOrPair[]> {
   const { readLines } = await import("../datasets/text-file.js");
-  for await (const { text } of readLines(path, { signal })) yield { text };
+  let texts: TextOrPair[] = [];
+  for await (const { text } of readLines(path, { signal })) {
+    texts.push({ text });
+    if (texts.length < textsAtOnce) continue;
+    yield texts;
+    texts = [];
+  }
+  if (texts.length > 0) yield texts;
 }
 
-/** stdin is not read as the file /dev/stdin, because that cannot be opened when it is a socket. */
-async function* readStdin(signal: AbortSignal): AsyncGenerator<TextOrPair> {
+/**
+ * The lines of stdin as they come, so that whoever types or follows a log is answered at once. It is not read as the file
+ * /dev/stdin, because that cannot be opened when it is a socket.
+ *
+ * @throws RATError `ERR_RAT_DATA_ENCODING` (not UTF-8, with the line), `ERR_RAT_ABORTED`.
+ */
+export async function* readStdinLines(signal: AbortSignal): AsyncGenerator<TextOrPair[]> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let line = 1;
   let rest = "";
@@ -43,7 +53,9 @@ async function* readStdin(signal: AbortSignal): AsyncGenerator<TextOrPair> {
       const lines = (rest + decode(chunk as Uint8Array)).split("\n");
       rest = lines.pop() ?? "";
       line += lines.length;
-      for (const text of lines) yield { text: text.endsWith("\r") ? text.slice(0, -1) : text };
+      if (lines.length > 0) {
+        yield lines.map((text) => ({ text: text.endsWith("\r") ? text.slice(0, -1) : text }));
+      }
     }
   } catch (error) {
     throwIfAborted(signal);
@@ -53,5 +65,5 @@ async function* readStdin(signal: AbortSignal): AsyncGenerator<TextOrPair> {
   }
   throwIfAborted(signal);
   rest += decode();
-  if (rest !== "") yield { text: rest };
+  if (rest !== "") yield [{ text: rest }];
 }
