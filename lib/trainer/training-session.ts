@@ -67,6 +67,8 @@ export class TrainingSession {
   #totals: RunTotals;
   #startedAt = performance.now();
   #secondsApart = 0;
+  /** What the newest checkpoint holds; undefined as long as the weights are not those of this run. */
+  #saved: { readonly step: number; readonly evaluations: number } | undefined;
   /** Whether the best weights have taken the place of the last. */
   #isEnded: boolean;
   #order: { epoch: number; rows: Int32Array } | undefined;
@@ -86,6 +88,7 @@ export class TrainingSession {
   async begin(): Promise<void> {
     const { checkpoint, parts } = this.#options;
     if (checkpoint) await loadCheckpoint(checkpoint, parts.model);
+    this.#saved = { step: checkpoint ? this.#done : -1, evaluations: this.#history.evaluations.length };
     this.#startedAt = performance.now();
   }
 
@@ -184,6 +187,7 @@ export class TrainingSession {
       endedAt: this.#isEnded ? plan.totalSteps : null,
       totals: this.#currentTotals(),
     });
+    this.#saved = { step: this.#done, evaluations: this.#history.evaluations.length };
     emit({ type: "checkpoint", step: this.#done, path });
     this.#setApart(from);
   }
@@ -244,11 +248,20 @@ export class TrainingSession {
     this.#queue.length = 0;
     if (!isAborted) return cause;
     try {
-      await this.#checkpoint();
+      if (this.#hasUnsaved) await this.#checkpoint();
     } catch (checkpointError) {
       return fromNative(checkpointError);
     }
     return abortedError(operation.signal);
+  }
+
+  /** Not while a checkpoint is being loaded, and not if nothing has happened since the last one. */
+  get #hasUnsaved(): boolean {
+    const { evaluations } = this.#history;
+    return (
+      this.#saved !== undefined &&
+      (this.#saved.step !== this.#done || this.#saved.evaluations !== evaluations.length)
+    );
   }
 
   #log(event: StepEvent | EvalEvent): void {

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { temporaryFolder, toyTask } from "./toy.js";
@@ -10,6 +11,7 @@ import { temporaryFolder, toyTask } from "./toy.js";
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 
 const script = `
+import { writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
 import { trainTokenizer } from "#dist/tokenizers/word-vocabulary.js";
@@ -19,17 +21,26 @@ const tokenizer = await trainTokenizer(task.train, {});
 const trainer = await RATTrainer.create({
   model: { type: "textcnn", embeddingSize: 64, hiddenSize: 32 }, task, tokenizer, threads: 1, device: "cpu",
 });
-await trainer.fit({ maxSteps: 30, batchSize: 8, logEvery: 1, evalEvery: 7, checkpointEvery: 2, output, resume: true });
+const run = trainer.fit({ maxSteps: 30, batchSize: 8, logEvery: 1, evalEvery: 7, checkpointEvery: 2, output, resume: true });
+for await (const { step } of run) writeSync(1, step + "\\n");
 await trainer.dispose();
 await tokenizer.dispose();
 `;
 
-function train(taskFile: string, output: string) {
+/** Runs to the end, or until it tells of step `killAt` or a later one. Resolves to what it ended with. */
+async function train(
+  taskFile: string,
+  output: string,
+  killAt = Number.POSITIVE_INFINITY,
+): Promise<number | string> {
   const child = spawn(process.execPath, ["--input-type=module", "-e", script, taskFile, output], {
     cwd: root,
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["ignore", "pipe", "inherit"],
   });
-  return { child, exit: once(child, "exit") };
+  const exit = once(child, "exit");
+  for await (const line of createInterface(child.stdout)) if (Number(line) >= killAt) child.kill("SIGKILL");
+  const [code, signal] = await exit;
+  return signal ?? code;
 }
 
 it("goes on bit for bit after SIGKILL", async () => {
@@ -37,22 +48,10 @@ it("goes on bit for bit after SIGKILL", async () => {
   const taskFile = join(folder, "task.json");
   await writeFile(taskFile, JSON.stringify(toyTask));
   const whole = join(folder, "whole");
-  const started = performance.now();
-  expect(await train(taskFile, whole).exit).toEqual([0, null]);
-  const duration = performance.now() - started;
+  expect(await train(taskFile, whole)).toBe(0);
   const killed = join(folder, "killed");
-  let kills = 0;
-  for (let isFinished = false, round = 0; !isFinished; round++) {
-    const { child, exit } = train(taskFile, killed);
-    // Later in each round, so that the run gets to its end.
-    const timer = setTimeout(() => child.kill("SIGKILL"), duration * (0.5 + round * 0.1));
-    const [code, signal] = await exit;
-    clearTimeout(timer);
-    isFinished = code === 0;
-    if (signal === "SIGKILL") kills++;
-    else expect(code).toBe(0);
-  }
-  expect(kills).toBeGreaterThan(0);
+  for (const killAt of [1, 5, 11, 18]) expect(await train(taskFile, killed, killAt)).toBe("SIGKILL");
+  expect(await train(taskFile, killed)).toBe(0);
   expect((await readdir(killed)).sort()).toEqual((await readdir(whole)).sort());
   expect((await readdir(join(killed, "checkpoints"))).sort()).toEqual(["step-28", "step-30"]);
   for (const name of ["log.jsonl", "model/model.safetensors"]) {
