@@ -7,8 +7,8 @@ import { availableParallelism } from "node:os";
 import { join, sep } from "node:path";
 import { type Candidate, type Machine, probeMachine, ROOT } from "../native/setup/probe.mjs";
 import { readStamp } from "../native/setup/stamp.mjs";
-import { type NativeBuildInfo, native } from "./native/binding.js";
-import { addonFolder } from "./native/load.js";
+import type { NativeBinding, NativeBuildInfo } from "./native/binding.js";
+import { addonFolder, loadAddon } from "./native/load.js";
 
 /** How much a remark matters: `problem`: nothing works; `warning`: works, but not as the machine could; `hint`. */
 export type AdviceLevel = "problem" | "warning" | "hint";
@@ -122,7 +122,8 @@ export async function diagnose(): Promise<Diagnosis> {
 
 function tryAddon(): { info: NativeBuildInfo | null; error: string | null } {
   try {
-    return { info: native().buildInfo(), error: null };
+    // Not native(): that one remembers an addon it once loaded, and this looks at what is there now.
+    return { info: (loadAddon() as NativeBinding).buildInfo(), error: null };
   } catch (error) {
     return { info: null, error: error instanceof Error ? error.message : String(error) };
   }
@@ -188,12 +189,12 @@ function advise(machine: Machine, facts: Facts): Advice[] {
       `LibTorch uses its ${addon.info.cpuCapability} kernels: this processor has no AVX2, or it is masked.`,
     );
   }
-  const used = addon.libtorch?.path ?? "";
-  const unused = machine.cache.copies.filter(({ path }) => !used.startsWith(path + sep));
+  const used = [addon.libtorch?.path, libtorch?.path];
+  const unused = machine.cache.copies.filter(({ path }) => !used.some((one) => one?.startsWith(path + sep)));
   if (addon.loadable && unused.length > 0) {
     const bytes = unused.reduce((sum, copy) => sum + copy.bytes, 0);
     const folders = unused.map(({ path }) => `'${path}'`).join(" ");
-    add("hint", `${gigabytes(bytes)} in the cache are not used by this build: rm -r ${folders}`);
+    add("hint", `${gigabytes(bytes)} in the cache are not used: rm -r ${folders}`);
   }
   if (driver && driver.gpus.length === 0) add("hint", "nvidia-smi is missing or lists no GPU.");
   return advice;
