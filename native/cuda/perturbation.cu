@@ -24,10 +24,10 @@ __global__ void perturb(const scalar_t* rows, const scalar_t* gradient, const do
        i += stride) {
     const int64_t row = i / width, channel = i % width, t = row % tokens;
     const int64_t slot = slots[t];
-    const auto scale = usable && slot != padding_slot
-                           ? static_cast<scalar_t>(radii.epsilon[row / tokens] / length)
-                           : scalar_t(0);
-    out[i] = rows[t * width + channel] + scale * gradient[slot * width + channel];
+    // In double: a tiny gradient's scale is beyond the range of a float, its product with the gradient is
+    // not.
+    const double scale = usable && slot != padding_slot ? radii.epsilon[row / tokens] / length : 0;
+    out[i] = rows[t * width + channel] + static_cast<scalar_t>(scale * gradient[slot * width + channel]);
   }
 }
 

@@ -4,7 +4,24 @@
 #include <numeric>
 #include <tuple>
 
+#include "layers/recurrent_cpu.h"
+
 namespace rat {
+namespace {
+
+/// LibTorch's own packed layer: cuDNN on CUDA.
+at::Tensor bidirectional_aten(const at::Tensor& x, const at::Tensor& batch_sizes,
+                              const RecurrentLayer& layer) {
+  const int64_t hidden = layer.parameters[1].size(1);
+  const at::Tensor zeros = at::zeros({2, batch_sizes[0].item<int64_t>(), hidden}, x.options());
+  const bool train = x.requires_grad();
+  return layer.cell == Cell::kLstm
+             ? std::get<0>(at::lstm(x, batch_sizes, {zeros, zeros}, layer.parameters, /*has_biases=*/true,
+                                    /*num_layers=*/1, /*dropout=*/0.0, train, /*bidirectional=*/true))
+             : std::get<0>(at::gru(x, batch_sizes, zeros, layer.parameters, true, 1, 0.0, train, true));
+}
+
+}  // namespace
 
 TimeMajor time_major(const ForwardRows& rows, at::Device device) {
   const auto length = [&](int64_t s) { return rows.starts[s + 1] - rows.starts[s]; };
@@ -33,16 +50,10 @@ TimeMajor time_major(const ForwardRows& rows, at::Device device) {
 }
 
 at::Tensor bidirectional(const at::Tensor& x, const TimeMajor& layout, const RecurrentLayer& layer) {
-  const int64_t hidden = layer.parameters[1].size(1);
   const at::Tensor by_time = x.index_select(0, layout.order);
-  const at::Tensor zeros = at::zeros({2, layout.batch_sizes[0].item<int64_t>(), hidden}, x.options());
-  const at::Tensor states =
-      layer.cell == Cell::kLstm
-          ? std::get<0>(at::lstm(
-                by_time, layout.batch_sizes, {zeros, zeros}, layer.parameters, /*has_biases=*/true,
-                /*num_layers=*/1, /*dropout=*/0.0, /*train=*/x.requires_grad(), /*bidirectional=*/true))
-          : std::get<0>(at::gru(by_time, layout.batch_sizes, zeros, layer.parameters, true, 1, 0.0,
-                                x.requires_grad(), true));
+  const at::Tensor states = by_time.device().is_cpu()
+                                ? bidirectional_cpu(by_time, layout.batch_sizes, layer)
+                                : bidirectional_aten(by_time, layout.batch_sizes, layer);
   return states.index_select(0, layout.inverse);
 }
 

@@ -43,10 +43,11 @@ void perturbed_rows_cpu(const at::Tensor& rows, const at::Tensor& gradient, cons
     for (int64_t i = begin; i < end; ++i) {
       const int64_t t = i % tokens;
       const int64_t slot = vocabulary.slots[static_cast<size_t>(t)];
-      const auto scale =
-          static_cast<scalar_t>(slot < vocabulary.size() ? scales[static_cast<size_t>(i / tokens)] : 0.0);
+      // In double: a tiny gradient's scale is beyond the range of a float, its product with the gradient is
+      // not.
+      const double scale = slot < vocabulary.size() ? scales[static_cast<size_t>(i / tokens)] : 0;
       for (int64_t d = 0; d < width; ++d)
-        result[i * width + d] = row[t * width + d] + scale * g[slot * width + d];
+        result[i * width + d] = row[t * width + d] + static_cast<scalar_t>(scale * g[slot * width + d]);
     }
   });
 }
