@@ -70,8 +70,8 @@ ObjectiveOptions objective_options(const Napi::Object& object) {
   ObjectiveOptions objective;
   objective.method = static_cast<Method>(get_choice(object, "type", {"none", "fgm", "r-drop", "r-at"}));
   const int64_t forwards = get_integer(object, "forwards", 1, 8);
-  RAT_CHECK(objective.method != Method::kFgm || forwards == 1, kInvalid, "fgm has one adversarial forward, not ",
-            forwards);
+  RAT_CHECK(objective.method != Method::kFgm || forwards == 1, kInvalid,
+            "fgm has one adversarial forward, not ", forwards);
   objective.loss.kl_weight = get_number(object, "klWeight");
   objective.loss.kl_reduction =
       static_cast<KlReduction>(get_choice(object, "klReduction", {"batch-mean", "sum", "element-mean"}));
