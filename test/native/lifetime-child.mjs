@@ -93,9 +93,9 @@ const modes = {
   },
   async "garbage in mid-step"() {
     for (let i = 0; i < 3; i++) await train(newTrainer(i), 3);
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 200 && native().liveTrainers() > 0; i++) {
       globalThis.gc();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
     console.log("live", native().liveTrainers());
   },
