@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { exists, writeFolder } from "../checkpoint/atomic-folder.js";
 import { writeNewFile } from "../checkpoint/durable-file.js";
-import { RATError } from "../errors.js";
+import { RATError, throwIfAborted } from "../errors.js";
 import { formatModelConfig, type ModelConfig, parseModelConfig } from "./config.js";
 
 export const CONFIG_FILE = "config.json";
@@ -32,16 +32,22 @@ export interface ModelFolderContent {
  * Writes a model folder, complete or not at all. One that stands there already is replaced.
  *
  * @throws RATError `ERR_RAT_PATH` when `folder` holds anything else; `ERR_RAT_CHECKPOINT_WRITE` when writing fails, with
- *   the old folder intact.
+ *   the old folder intact; `ERR_RAT_ABORTED` at the end of the file that is being written, with the old folder intact.
  */
-export async function saveModelFolder(folder: string, content: ModelFolderContent): Promise<void> {
+export async function saveModelFolder(
+  folder: string,
+  content: ModelFolderContent,
+  signal: AbortSignal,
+): Promise<void> {
   await refuseStrangers(folder);
   await writeFolder(folder, async (temporary) => {
     await content.writeWeights(join(temporary, WEIGHTS_FILE));
-    await writeNewFile(join(temporary, CONFIG_FILE), formatModelConfig(content.config));
-    for (const [name, text] of Object.entries(content.tokenizerFiles)) {
+    const files = { [CONFIG_FILE]: formatModelConfig(content.config), ...content.tokenizerFiles };
+    for (const [name, text] of Object.entries(files)) {
+      throwIfAborted(signal);
       await writeNewFile(join(temporary, name), text);
     }
+    throwIfAborted(signal);
   });
 }
 

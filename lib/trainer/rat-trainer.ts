@@ -241,12 +241,12 @@ export class RATTrainer implements AsyncDisposable {
    * A model folder that stands there is replaced.
    *
    * @throws RATError `ERR_RAT_PATH` when `folder` holds anything else; `ERR_RAT_CHECKPOINT_WRITE` when it cannot be
-   *   written, with the old one intact; `ERR_RAT_BUSY`; `ERR_RAT_DISPOSED`.
+   *   written and `ERR_RAT_ABORTED`, both with the old one intact; `ERR_RAT_BUSY`; `ERR_RAT_DISPOSED`.
    */
-  save(folder: string): Promise<void> {
-    return this.#reading({}, async () => {
+  save(folder: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    return this.#reading(options, async ({ signal }) => {
       if (typeof folder !== "string" || folder === "") invalidArgument("folder", "a path", folder);
-      await saveModel(this.#parts, folder);
+      await saveModel(this.#parts, folder, signal);
     });
   }
 

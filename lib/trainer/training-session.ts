@@ -226,7 +226,7 @@ export class TrainingSession {
       output: folder?.path ?? null,
     });
     if (folder) {
-      await saveModel(parts, folder.modelPath);
+      await saveModel(parts, folder.modelPath, operation.signal);
       await folder.finish(summary);
     }
     return summary;

@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -24,7 +25,7 @@ const calls: [string, Call][] = [
   ["fit", (trainer, signal) => trainer.fit({ maxSteps: 1, signal })],
   ["evaluate", (trainer, signal) => trainer.evaluate("dev", { signal })],
   ["predict", (trainer, signal) => trainer.predict(["fine"], { signal })],
-  ["save", async (trainer) => trainer.save(join(await temporaryFolder(), "model"))],
+  ["save", async (trainer, signal) => trainer.save(join(await temporaryFolder(), "model"), { signal })],
 ];
 
 describe("every call in every state", () => {
@@ -51,16 +52,13 @@ describe("every call in every state", () => {
     await expectRATError(() => call(trainer), "ERR_RAT_DISPOSED");
   });
 
-  it.each(calls.filter(([name]) => name !== "save"))(
-    "bad call - %s with an aborted signal",
-    async (_, call) => {
-      await using trainer = await toyTrainer();
-      const reason = new Error("no");
-      const error = await expectRATError(() => call(trainer, AbortSignal.abort(reason)), "ERR_RAT_ABORTED");
-      expect(error).toMatchObject({ name: "AbortError", cause: reason });
-      await call(trainer);
-    },
-  );
+  it.each(calls)("bad call - %s with an aborted signal", async (_, call) => {
+    await using trainer = await toyTrainer();
+    const reason = new Error("no");
+    const error = await expectRATError(() => call(trainer, AbortSignal.abort(reason)), "ERR_RAT_ABORTED");
+    expect(error).toMatchObject({ name: "AbortError", cause: reason });
+    await call(trainer);
+  });
 
   it("bad call - fit while evaluate runs", async () => {
     await using trainer = await toyTrainer();
@@ -106,6 +104,7 @@ describe("abort", () => {
     await trainer.fit({ maxSteps: 1, signal });
     await trainer.evaluate("dev", { signal });
     await trainer.predict(["a"], { signal });
+    await trainer.save(join(await temporaryFolder(), "model"), { signal });
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
@@ -116,6 +115,23 @@ describe("abort", () => {
     await using trainer = await toyTrainer({ task: toyTaskWith({ train: forever() }) });
     const run = trainer.fit({ signal: AbortSignal.timeout(30) });
     await expectRATError(() => run, "ERR_RAT_ABORTED");
+  });
+
+  it("while a model is saved leaves the folder as it was", async () => {
+    await using trainer = await toyTrainer();
+    const parent = await temporaryFolder();
+    const folder = join(parent, "model");
+    await trainer.save(folder);
+    const before = await readFile(join(folder, "model.safetensors"));
+    await trainer.fit({ maxSteps: 1, batchSize: 16 });
+    const controller = new AbortController();
+    const saving = trainer.save(folder, { signal: controller.signal });
+    controller.abort();
+    await expectRATError(() => saving, "ERR_RAT_ABORTED");
+    expect((await readFile(join(folder, "model.safetensors"))).equals(before)).toBe(true);
+    expect(await readdir(parent)).toEqual(["model"]);
+    await trainer.save(folder);
+    expect((await readFile(join(folder, "model.safetensors"))).equals(before)).toBe(false);
   });
 
   it("dispose aborts what runs, and waits for it", async () => {
