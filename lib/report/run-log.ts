@@ -62,13 +62,26 @@ export class RunLog {
     if (this.#failure) throw this.#failure;
   }
 
-  /** Flushes, syncs and closes. A second call does nothing. Throws what `flush` throws, with the file closed. */
+  /**
+   * Resolves when every line so far is on the disk.
+   *
+   * @throws RATError `ERR_RAT_CHECKPOINT_WRITE` when one could not be written.
+   */
+  async sync(): Promise<void> {
+    await this.flush();
+    try {
+      await this.#file.sync();
+    } catch (cause) {
+      throw this.#writeError(cause);
+    }
+  }
+
+  /** Syncs and closes. A second call does nothing. Throws what `sync` throws, with the file closed. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      await this.flush();
-      await this.#file.sync();
+      await this.sync();
     } finally {
       await this.#file.close();
     }
@@ -82,14 +95,15 @@ export class RunLog {
       try {
         await this.#file.appendFile(lines);
       } catch (cause) {
-        const message = `Writing to the log ${this.path} failed: ${reason(cause)}. Free some space and use --resume`;
-        this.#failure = new RATError("ERR_RAT_CHECKPOINT_WRITE", message, {
-          cause,
-          details: { file: this.path },
-        });
+        this.#failure = this.#writeError(cause);
       }
     }
     this.#writing = undefined;
+  }
+
+  #writeError(cause: unknown): RATError {
+    const message = `Writing to the log ${this.path} failed: ${reason(cause)}. Free some space and use --resume`;
+    return new RATError("ERR_RAT_CHECKPOINT_WRITE", message, { cause, details: { file: this.path } });
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type RunState,
   writeCheckpoint,
 } from "../checkpoint/checkpoint.js";
-import { removeLeftovers, replaceFile } from "../checkpoint/durable-file.js";
+import { removeLeftovers, replaceFile, syncFolder } from "../checkpoint/durable-file.js";
 import { type FolderLock, lockFolder } from "../checkpoint/lock.js";
 import { RATError } from "../errors.js";
 import type { NativeTrainer } from "../native/binding.js";
@@ -97,6 +97,7 @@ export class RunFolder {
       await this.#cutLogBack(checkpoint.state);
     }
     this.#log = await RunLog.open(join(this.path, LOG), { append: checkpoint !== undefined });
+    await syncFolder(this.path);
   }
 
   /** Steps that come after the checkpoint are taken again, so their lines go. */
@@ -116,9 +117,12 @@ export class RunFolder {
     this.#log?.write(event);
   }
 
-  /** Writes a checkpoint and deletes all but the last two that this run wrote or went on from. */
+  /**
+   * Writes a checkpoint and deletes all but the last two that this run wrote or went on from. The log is on the disk
+   * first: what a checkpoint has behind it is not taken again, so a line that is lost then stays lost.
+   */
   async checkpoint(model: NativeTrainer, state: RunState): Promise<string> {
-    await this.#log?.flush();
+    await this.#log?.sync();
     const path = await writeCheckpoint(this.#checkpoints, model, state);
     this.#kept = [...this.#kept.filter((kept) => kept !== path), path].slice(-KEPT_CHECKPOINTS);
     await pruneCheckpoints(this.#checkpoints, this.#kept);
@@ -127,7 +131,7 @@ export class RunFolder {
 
   /** The last thing that a run writes: a folder with a summary holds a finished run. */
   async finish(summary: TrainSummary): Promise<void> {
-    await this.#log?.flush();
+    await this.#log?.sync();
     await replaceFile(join(this.path, SUMMARY), `${JSON.stringify({ command: "train", ...summary })}\n`);
   }
 

@@ -1,7 +1,9 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import fs, { type FileHandle, mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { hostname } from "node:os";
-import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { basename, join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
 import { resolveRunConfig } from "#dist/config/resolve.js";
 import { fitOptions, trainerOptions } from "#dist/config/run.js";
 import type { FitOptions } from "#dist/trainer/options.js";
@@ -41,6 +43,43 @@ it("log.jsonl holds the step and eval events, one a line", async () => {
     ...["learningRate", "examples", "tokens"],
   ]);
   expect(events.filter(({ type }) => type === "checkpoint")).toMatchObject([{ step: 4 }]);
+});
+
+it("the log is on the disk before a checkpoint of its steps, or the summary, is there", async () => {
+  const output = join(await temporaryFolder(), "run");
+  const log = join(output, "log.jsonl");
+  const place = ({ dev, ino }: Stats) => `${dev}:${ino}`;
+  let bytesOnDisk = 0;
+  const renames: { name: string; bytesOfLog: number; bytesOnDisk: number }[] = [];
+  const handle = await open(process.execPath);
+  const prototype = Object.getPrototypeOf(handle) as FileHandle;
+  await handle.close();
+  const { sync } = prototype;
+  vi.spyOn(prototype, "sync").mockImplementation(async function (this: FileHandle) {
+    await sync.call(this);
+    const [own, logged] = [await this.stat(), await fs.stat(log).catch(() => undefined)];
+    if (logged && place(own) === place(logged)) bytesOnDisk = own.size;
+  });
+  const { rename } = fs;
+  vi.spyOn(fs, "rename").mockImplementation(async (from, to) => {
+    const bytesOfLog = (await readFile(log).catch(() => "")).length;
+    renames.push({ name: basename(String(to)), bytesOfLog, bytesOnDisk });
+    await rename(from, to);
+  });
+  syncBuiltinESMExports();
+  try {
+    await using trainer = await toyTrainer();
+    await trainer.fit({ ...fit, output, logEvery: 1, checkpointEvery: 3 });
+  } finally {
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+  }
+  const after = (name: string) => renames.filter((entry) => entry.name === name);
+  for (const name of ["step-3", "step-6", "summary.json"]) {
+    const [entry] = after(name);
+    expect(entry?.bytesOfLog).toBeGreaterThan(0);
+    expect(entry?.bytesOnDisk).toBe(entry?.bytesOfLog);
+  }
 });
 
 it("summary.json is the summary", async () => {
