@@ -7,12 +7,13 @@ import { basename, join } from "node:path";
 import { RATError } from "../errors.js";
 import type { NativeTrainer } from "../native/binding.js";
 import type { Evaluation } from "../trainer/early-stopping.js";
+import type { Position } from "../trainer/plan.js";
 import { writeFolder } from "./atomic-folder.js";
 import { hashFile, hashText } from "./checksum.js";
 import { removeLeftovers, writeNewFile } from "./durable-file.js";
 
 /** Version of the layout below. */
-const FORMAT = 1;
+const FORMAT = 2;
 const STATE_FILE = "state.json";
 const FOLDER_NAME = /^step-(\d+)$/;
 
@@ -26,7 +27,9 @@ export interface RunEnvironment {
 
 /** A run at the end of a step, without its tensors. */
 export interface RunState {
-  /** Steps done. */
+  /** Where the run began: not at 0 if its trainer had trained before. */
+  readonly begin: Position;
+  /** Steps done, those before the run included. */
   readonly step: number;
   readonly epoch: number;
   /** Evaluations on dev so far. */

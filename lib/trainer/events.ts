@@ -6,9 +6,9 @@ export type Metrics = Readonly<Partial<Record<MetricName, number | null>>>;
 /** One optimizer step; values of that step alone. */
 export interface StepEvent {
   readonly type: "step";
-  /** From 1. */
+  /** From 1, counted over all runs of the trainer. */
   readonly step: number;
-  /** From 0. */
+  /** From 0, counted over all runs of the trainer. */
   readonly epoch: number;
   /** The total that was minimised. */
   readonly loss: number;
@@ -60,6 +60,7 @@ export interface TrainSummary {
   readonly seed: number;
   readonly device: string;
   readonly precision: string;
+  /** Number of the last step: all that the trainer has taken, earlier runs included. */
   readonly steps: number;
   /** Step of the model that was kept: best on dev, else the last. */
   readonly bestStep: number;

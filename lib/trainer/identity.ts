@@ -100,15 +100,15 @@ export function checkResume(
   checkpoint: Checkpoint,
   now: {
     readonly identity: Readonly<Record<string, unknown>>;
-    readonly totalSteps: number;
+    readonly lastStep: number;
     readonly environment: RunEnvironment;
     readonly allowElsewhere: boolean;
   },
 ): void {
   const { identity, environment, endedAt } = checkpoint.state;
   const changed = differences(identity, now.identity);
-  if (endedAt !== null && endedAt !== now.totalSteps) {
-    changed.push(`it had ended after ${endedAt} steps, now there are ${now.totalSteps}`);
+  if (endedAt !== null && endedAt !== now.lastStep) {
+    changed.push(`it had ended after ${endedAt} steps, now there are ${now.lastStep}`);
   }
   if (changed.length > 0) {
     throw new RATError(

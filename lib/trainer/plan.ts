@@ -7,8 +7,21 @@ const DEFAULT_EPOCHS = 3;
 const DEFAULT_BATCH_SIZE = 32;
 const DEFAULT_LOG_EVERY = 10;
 
-/** The course of a run. Steps count from 1, epochs from 0. */
+/** How far a trainer has come: where its next run begins. */
+export interface Position {
+  /** Steps done. */
+  readonly step: number;
+  /** Epochs begun. */
+  readonly epoch: number;
+}
+
+/** Of a trainer that has not trained yet. */
+export const START: Position = { step: 0, epoch: 0 };
+
+/** The course of a run. A trainer's steps count from 1 and its epochs from 0, over all of its runs. */
 export class Plan {
+  /** Where the run begins, always with a new epoch. */
+  readonly begin: Position;
   readonly epochs: number;
   readonly maxSteps: number | undefined;
   readonly batchSize: number;
@@ -19,11 +32,17 @@ export class Plan {
   readonly patience: number | undefined;
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
-  /** `maxSteps`, else all epochs. */
+  /** Steps of this run: `maxSteps`, else all epochs. */
   readonly totalSteps: number;
+  /** The number that its last step has. */
+  readonly lastStep: number;
 
-  /** @param examples - Number of training examples. */
-  constructor(settings: FitSettings, examples: number) {
+  /**
+   * @param examples - Number of training examples.
+   * @param begin - Where earlier runs of the trainer ended.
+   */
+  constructor(settings: FitSettings, examples: number, begin: Position = START) {
+    this.begin = begin;
     this.epochs = settings.epochs ?? DEFAULT_EPOCHS;
     this.maxSteps = settings.maxSteps;
     this.batchSize = settings.batchSize ?? DEFAULT_BATCH_SIZE;
@@ -34,6 +53,7 @@ export class Plan {
     this.patience = settings.patience;
     this.stepsPerEpoch = Math.ceil(examples / this.batchSize);
     this.totalSteps = this.maxSteps ?? this.epochs * this.stepsPerEpoch;
+    this.lastStep = begin.step + this.totalSteps;
     this.schedule = {
       type: settings.schedule ?? FROM_SCRATCH.schedule,
       learningRate: settings.learningRate ?? FROM_SCRATCH.learningRate,
@@ -42,31 +62,44 @@ export class Plan {
     };
   }
 
-  /** The epoch of a step; that of step 0, before any, is 0. */
+  /** The epoch of a step; that of a run that has not taken one is its first. */
   epochOf(step: number): number {
-    return Math.floor(Math.max(0, step - 1) / this.stepsPerEpoch);
+    return this.begin.epoch + Math.floor(Math.max(0, this.#indexOf(step)) / this.stepsPerEpoch);
   }
 
   /** Where a step's batch begins in its epoch's order. */
   firstRowOf(step: number): number {
-    return ((step - 1) % this.stepsPerEpoch) * this.batchSize;
+    return (this.#indexOf(step) % this.stepsPerEpoch) * this.batchSize;
   }
 
   learningRateOf(step: number): number {
-    return learningRateAt(step - 1, this.schedule);
+    return learningRateAt(this.#indexOf(step), this.schedule);
   }
 
   isLogged(step: number): boolean {
-    return step % this.logEvery === 0 || step === this.totalSteps;
+    return step % this.logEvery === 0 || step === this.lastStep;
   }
 
-  /** At the end, and every `evalEvery` steps or else after each epoch. A run of no steps evaluates the initial model. */
+  /** At the end, and every `evalEvery` steps or else after each epoch. A run of no steps evaluates what is there. */
   isEvaluated(step: number): boolean {
-    if (step === this.totalSteps) return true;
-    return step > 0 && step % (this.evalEvery ?? this.stepsPerEpoch) === 0;
+    if (step === this.lastStep) return true;
+    if (step === this.begin.step) return false;
+    return this.evalEvery === undefined
+      ? (step - this.begin.step) % this.stepsPerEpoch === 0
+      : step % this.evalEvery === 0;
   }
 
   isCheckpointed(step: number): boolean {
     return this.checkpointEvery !== undefined && step % this.checkpointEvery === 0;
+  }
+
+  /** Where the next run of the trainer begins if this one ends after `step`. */
+  positionAfter(step: number): Position {
+    return step === this.begin.step ? this.begin : { step, epoch: this.epochOf(step) + 1 };
+  }
+
+  /** Of a step in this run, from 0. */
+  #indexOf(step: number): number {
+    return step - 1 - this.begin.step;
   }
 }

@@ -14,7 +14,7 @@ import { type EvaluationResult, evaluateDataset } from "./evaluate.js";
 import type { TrainEvent, TrainSummary } from "./events.js";
 import { checkResume, runIdentity, runRecord } from "./identity.js";
 import type { EvaluateOptions, EvaluationData, FitOptions, TrainerOptions } from "./options.js";
-import { Plan } from "./plan.js";
+import { Plan, START } from "./plan.js";
 import { type Prediction, predictTexts, type TextInput } from "./predictions.js";
 import { Run } from "./run.js";
 import { RunFolder } from "./run-folder.js";
@@ -36,6 +36,7 @@ export class RATTrainer implements AsyncDisposable {
   readonly #encoded = new Map<Split, EncodedDataset>();
   /** Calls in progress, with the promise of their end. */
   readonly #operations = new Map<Operation, Promise<unknown>>();
+  #position = START;
   #isFitting = false;
   #disposal: Promise<void> | undefined;
 
@@ -83,8 +84,12 @@ export class RATTrainer implements AsyncDisposable {
    *
    * With a dev set, the model is evaluated at each epoch's end (or every `evalEvery` steps, and at the end); the trainer
    * holds the weights that were best by the task's first metric afterwards (of equals the earlier), and without one the
-   * last. `patience` stops after as many evaluations without a better one. Step events come every `logEvery` steps. A
-   * second `fit` goes on from the weights that the first one left.
+   * last. `patience` stops after as many evaluations without a better one. Step events come every `logEvery` steps.
+   *
+   * A second `fit` goes on where the first one ended: it begins a new epoch with the weights and the optimizer's state that
+   * are there, and steps, epochs and dropout masks count on. So, at a constant rate and without earlier weights that were
+   * better on dev, two runs of one epoch are bit for bit one run of two. Schedule, `patience` and the choice of the best
+   * are each run's own.
    *
    * With `output`, the run is kept in that folder. An aborted run writes a checkpoint there first, and `resume` goes on
    * from the newest intact one: on the same machine bit for bit as if it had never stopped.
@@ -130,6 +135,8 @@ export class RATTrainer implements AsyncDisposable {
       return await session.finish();
     } catch (error) {
       throw await session.interrupt(error);
+    } finally {
+      this.#position = session.position;
     }
   }
 
@@ -142,30 +149,35 @@ export class RATTrainer implements AsyncDisposable {
   ): Promise<TrainingSession> {
     const parts = this.#parts;
     const data = await this.#encodeTask(operation.signal);
-    const plan = new Plan(options, data.train.size);
+    const checkpoint = options.resume ? await this.#findCheckpoint(folder, emit) : undefined;
+    const plan = new Plan(options, data.train.size, checkpoint?.state.begin ?? this.#position);
     const identity = folder ? await runIdentity(parts, plan, data) : {};
-    let checkpoint: Checkpoint | undefined;
-    if (folder && options.resume) {
-      checkpoint = await folder.findCheckpoint((message) => {
-        parts.logger.warn(message);
-        emit({ type: "warning", step: 0, message });
+    if (checkpoint) {
+      checkResume(checkpoint, {
+        identity,
+        lastStep: plan.lastStep,
+        environment: environmentOf(parts),
+        allowElsewhere: options.allowResumeElsewhere ?? false,
       });
-      if (checkpoint) {
-        checkResume(checkpoint, {
-          identity,
-          totalSteps: plan.totalSteps,
-          environment: environmentOf(parts),
-          allowElsewhere: options.allowResumeElsewhere ?? false,
-        });
-        parts.logger.info(`Going on from step ${checkpoint.state.step} (${checkpoint.path})`);
-      } else {
-        parts.logger.info(`There is no checkpoint in ${folder.path}: the run starts afresh`);
-      }
+      parts.logger.info(`Going on from step ${checkpoint.state.step} (${checkpoint.path})`);
     }
     operation.throwIfAborted();
     await folder?.begin(runRecord(parts, plan, options), checkpoint);
     operation.onAbort(() => parts.model.cancel());
     return new TrainingSession({ parts, plan, data, operation, emit, folder, identity, checkpoint });
+  }
+
+  async #findCheckpoint(
+    folder: RunFolder | undefined,
+    emit: (event: TrainEvent) => void,
+  ): Promise<Checkpoint | undefined> {
+    const { logger } = this.#parts;
+    const checkpoint = await folder?.findCheckpoint((message) => {
+      logger.warn(message);
+      emit({ type: "warning", step: 0, message });
+    });
+    if (!checkpoint) logger.info(`There is no checkpoint in ${folder?.path}: the run starts afresh`);
+    return checkpoint;
   }
 
   async #encodeTask(signal: AbortSignal): Promise<SessionData> {

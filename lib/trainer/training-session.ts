@@ -12,7 +12,7 @@ import { type Evaluation, EvaluationHistory } from "./early-stopping.js";
 import type { EncodedDataset } from "./encoded-dataset.js";
 import { evaluateDataset } from "./evaluate.js";
 import type { EvalEvent, StepEvent, TrainEvent, TrainSummary } from "./events.js";
-import type { Plan } from "./plan.js";
+import type { Plan, Position } from "./plan.js";
 import type { RunFolder } from "./run-folder.js";
 import { saveModel } from "./save-model.js";
 import type { TrainerParts } from "./setup.js";
@@ -79,7 +79,7 @@ export class TrainingSession {
     const metric = options.parts.task.metrics[0];
     const patience = options.plan.patience ?? Number.POSITIVE_INFINITY;
     this.#history = new EvaluationHistory(metric, patience, state?.evaluations);
-    this.#done = state?.step ?? 0;
+    this.#done = state?.step ?? options.plan.begin.step;
     this.#totals = state?.totals ?? NO_TOTALS;
     this.#isEnded = state !== undefined && state.endedAt !== null;
   }
@@ -94,7 +94,12 @@ export class TrainingSession {
 
   /** Whether the steps are used up, or patience is. */
   get isOver(): boolean {
-    return this.#isEnded || this.#handedOver >= this.#options.plan.totalSteps || this.#history.isExhausted;
+    return this.#isEnded || this.#handedOver >= this.#options.plan.lastStep || this.#history.isExhausted;
+  }
+
+  /** Where the next run of the trainer begins. */
+  get position(): Position {
+    return this.#options.plan.positionAfter(this.#done);
   }
 
   /** The last step that was handed to the native side. */
@@ -179,12 +184,13 @@ export class TrainingSession {
     if (folder === undefined) return;
     const from = performance.now();
     const path = await folder.checkpoint(parts.model, {
+      begin: plan.begin,
       step: this.#done,
       epoch: plan.epochOf(this.#done),
       evaluations: this.#history.evaluations,
       identity,
       environment: environmentOf(parts),
-      endedAt: this.#isEnded ? plan.totalSteps : null,
+      endedAt: this.#isEnded ? plan.lastStep : null,
       totals: this.#currentTotals(),
     });
     this.#saved = { step: this.#done, evaluations: this.#history.evaluations.length };
@@ -216,7 +222,8 @@ export class TrainingSession {
       });
     }
     if (totals.skippedPerturbations > 0) {
-      parts.logger.warn(`${totals.skippedPerturbations} of ${this.#done} steps had no perturbation`);
+      const steps = this.#done - plan.begin.step;
+      parts.logger.warn(`${totals.skippedPerturbations} of ${steps} steps had no perturbation`);
     }
     const summary = summarize({
       parts,

@@ -42,3 +42,28 @@ it("logs every N steps and the last", () => {
   const plan = new Plan({ maxSteps: 25, logEvery: 10 }, 100);
   expect(stepsWhere(plan, (step) => plan.isLogged(step))).toEqual([10, 20, 25]);
 });
+
+it("a later run counts on from where the earlier ended, with a new epoch", () => {
+  const plan = new Plan({ epochs: 2, batchSize: 4, schedule: "linear", learningRate: 0.6 }, 10, {
+    step: 7,
+    epoch: 3,
+  });
+  expect([plan.totalSteps, plan.lastStep, plan.epochOf(7)]).toEqual([6, 13, 3]);
+  const steps = [8, 9, 10, 11, 12, 13];
+  expect(steps.map((step) => [plan.epochOf(step), plan.firstRowOf(step)])).toEqual([
+    [3, 0],
+    [3, 4],
+    [3, 8],
+    [4, 0],
+    [4, 4],
+    [4, 8],
+  ]);
+  expect([7, ...steps].filter((step) => plan.isEvaluated(step))).toEqual([10, 13]);
+  expect(plan.learningRateOf(8)).toBe(0.6);
+  expect(plan.learningRateOf(13)).toBeCloseTo(0.1, 12);
+  expect([7, 9, 13].map((step) => plan.positionAfter(step))).toEqual([
+    { step: 7, epoch: 3 },
+    { step: 9, epoch: 4 },
+    { step: 13, epoch: 5 },
+  ]);
+});

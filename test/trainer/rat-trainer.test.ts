@@ -8,6 +8,7 @@ import type { EvalEvent, StepEvent, TrainEvent } from "#dist/trainer/events.js";
 import type { FitOptions, TrainerOptions } from "#dist/trainer/options.js";
 import {
   eventsOf,
+  expectRATError,
   scoreTask,
   temporaryFolder,
   tinyTextCnn,
@@ -178,6 +179,69 @@ describe("keeps the best model on dev", () => {
     const { events, summary } = await train({}, { ...quick, epochs: 10, learningRate: 0, patience: 2 });
     expect(evalsOf(events, "dev").map(({ step }) => step)).toEqual([6, 12, 18]);
     expect(summary).toMatchObject({ steps: 18, bestStep: 6 });
+  });
+});
+
+describe("a second fit goes on where the first ended", () => {
+  const withoutDev = { task: toyTaskWith({ dev: null }) };
+
+  it.each(["adamw", "bertadam", "sgd"] as const)(
+    "two runs of one epoch are one of two, bit for bit, with %s",
+    async (type) => {
+      const options = { ...withoutDev, optimizer: { type } };
+      await using once = await toyTrainer(options);
+      const whole = await eventsOf(once.fit({ ...quick, epochs: 2 }));
+      await using twice = await toyTrainer(options);
+      const first = await eventsOf(twice.fit({ ...quick, epochs: 1 }));
+      const run = twice.fit({ ...quick, epochs: 1 });
+      const second = await eventsOf(run);
+      expect([...stepsOf(first), ...stepsOf(second)]).toEqual(stepsOf(whole));
+      expect(second.at(-1)).toEqual(whole.at(-1));
+      expect(await weightsOf(twice)).toBe(await weightsOf(once));
+      expect(await run).toMatchObject({ steps: 12, bestStep: 12 });
+    },
+  );
+
+  it("also evaluations on dev, when the last was the best", async () => {
+    const metrics = { task: toyTaskWith({ metrics: [] }) };
+    const { events } = await train(metrics, { ...quick, epochs: 2, logEvery: 3 });
+    await using twice = await toyTrainer(metrics);
+    const first = await eventsOf(twice.fit({ ...quick, epochs: 1, logEvery: 3 }));
+    const second = await eventsOf(twice.fit({ ...quick, epochs: 1, logEvery: 3 }));
+    // Each run tests at its end; all else is what one run tells.
+    expect([...first.slice(0, -1), ...second]).toEqual(events);
+  });
+
+  it("begins a new epoch after a run that stopped in the middle of one", async () => {
+    await using trainer = await toyTrainer(withoutDev);
+    await trainer.fit({ ...quick, maxSteps: 8 });
+    const [step] = stepsOf(await eventsOf(trainer.fit({ ...quick, maxSteps: 1 })));
+    expect(step).toMatchObject({ step: 9, epoch: 2 });
+  });
+
+  it("counts on after an abort, and after a run of no steps", async () => {
+    await using trainer = await toyTrainer(withoutDev);
+    const controller = new AbortController();
+    let last = 0;
+    await expectRATError(async () => {
+      for await (const { step } of trainer.fit({ ...quick, maxSteps: 1_000, signal: controller.signal })) {
+        last = step;
+        if (step === 3) controller.abort();
+      }
+    }, "ERR_RAT_ABORTED");
+    expect(await trainer.fit({ maxSteps: 0 })).toMatchObject({ steps: last });
+    const [step] = stepsOf(await eventsOf(trainer.fit({ ...quick, maxSteps: 1 })));
+    expect(step).toMatchObject({ step: last + 1, epoch: 1 });
+  });
+
+  it("has a schedule of its own", async () => {
+    await using trainer = await toyTrainer(withoutDev);
+    const rates = async () =>
+      stepsOf(await eventsOf(trainer.fit({ ...quick, maxSteps: 4, schedule: "linear" }))).map(
+        ({ learningRate }) => learningRate,
+      );
+    expect(await rates()).toEqual([0.01, 0.0075, 0.005, 0.0025]);
+    expect(await rates()).toEqual([0.01, 0.0075, 0.005, 0.0025]);
   });
 });
 

@@ -116,6 +116,29 @@ describe("a run that was aborted and resumed equals one that was not", () => {
     expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
   });
 
+  it("also one that began after another run of its trainer", async () => {
+    const first = { epochs: 1, batchSize: 16, learningRate: 0.02 };
+    const whole = join(await temporaryFolder(), "run");
+    await using steady = await toyTrainer();
+    await steady.fit(first);
+    const summary = await steady.fit({ ...fit, output: whole });
+    expect(summary.steps).toBe(24);
+
+    const output = join(await temporaryFolder(), "run");
+    await using interrupted = await toyTrainer();
+    await interrupted.fit(first);
+    const controller = new AbortController();
+    const run = interrupted.fit({ ...fit, output, signal: controller.signal });
+    await expectRATError(async () => {
+      for await (const { step } of run) if (step === 10) controller.abort();
+    }, "ERR_RAT_ABORTED");
+    // Another process knows nothing of the first run: all that matters stands in the checkpoint.
+    const resumed = await runInto(output, { fit: { resume: true } });
+    expect(withoutTimes(resumed)).toEqual(withoutTimes(summary));
+    expect(await logOf(output)).toBe(await logOf(whole));
+    expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
+  });
+
   it("patience and the best model so far go on too", async () => {
     // At rate 0 the first evaluation is the best, and the fourth exhausts patience.
     const options = { fit: { epochs: 9, learningRate: 0, patience: 3 } };
