@@ -178,6 +178,8 @@ describe("misuse", () => {
     await using second = await toyTrainer();
     const run = first.fit({ maxSteps: 1_000_000, output });
     const ended = expectRATError(() => run, "ERR_RAT_ABORTED");
+    // From its first event on, the lock is the first run's.
+    for await (const _ of run) break;
     for (const mode of [{}, { resume: true }, { overwrite: true }]) {
       await expectRATError(
         () => second.fit({ ...fit, output, ...mode }),
