@@ -91,6 +91,15 @@ describe("train", () => {
     expect(stderr).toMatch(/^step 4 {2}dev: loss/m);
   });
 
+  it("reports on a folder's model in the order of its labels, whatever that of the task", async () => {
+    const task = ["--task", "custom", "--data", folder, "--labels", "good,bad"];
+    for (const command of [["train", "--max-steps", "0"], ["evaluate"]]) {
+      const { stdout } = await run([...command, ...task, "--model", model(), "--device", "cpu", "--report"]);
+      expect(stdout).toMatch(/^bad( +\d\.\d+){3} +8\ngood( +\d\.\d+){3} +8$/m);
+      expect(stdout).toMatch(/^bad( +\d+){2}\ngood( +\d+){2}$/m);
+    }
+  });
+
   it("expected failure - an output folder that holds a run", async () => {
     const { code, stdout, stderr } = await run(toyRun(folder, output, ["--json"]));
     expect(code).toBe(1);
