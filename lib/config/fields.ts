@@ -124,6 +124,7 @@ export const segmenter = choice(["default", "jieba"], "Chinese by characters (de
 // Model
 
 export const model = text("bilstm, textcnn, texthan, or the folder of a trained model");
+export const resetHead = flag("start the folder's model with a new head, for the labels of this task");
 export const dropout = numbers("dropout rate, or one for each forward; the clean pass takes the first", {
   min: 0,
   below: 1,

@@ -4,6 +4,7 @@ import { RATError } from "../errors.js";
 import { MODEL_TYPES, type ModelType } from "./fields.js";
 import { checkFolderOptions } from "./folder-options.js";
 import { type ResolvedMethod, resolveMethod } from "./method.js";
+import { checkModelOptions } from "./model-options.js";
 import { parseOptions } from "./parse.js";
 import { type RunConfig, runConfigSchema } from "./schema.js";
 
@@ -49,6 +50,7 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
   checkFolderOptions(parsed);
   checkSizes(parsed);
   const fromScratch = isModelType(rest.model);
+  checkModelOptions({ ...rest, isNew: fromScratch });
   const dropout = rest.dropout ?? (fromScratch ? FROM_SCRATCH.dropout : undefined);
   const maxLength = rest.maxLength ?? (fromScratch ? FROM_SCRATCH.maxLength : undefined);
   const { type: regularizer, ...method } = resolveMethod(

@@ -20,9 +20,10 @@ export function tokenizerOptions(config: ResolvedRunConfig) {
 /** Options of `RATTrainer.create`, to which the task, the tokenizer and a logger are added. */
 export function trainerOptions(config: ResolvedRunConfig): Omit<TrainerOptions, "task"> {
   const { dropout, maxLength, optimizer, weightDecay, clipNorm } = config;
-  const { seed, device, precision, threads, embeddingStd } = config;
+  const { seed, device, precision, threads, embeddingStd, resetHead } = config;
   return {
     model: modelOf(config),
+    resetHead,
     regularizer: regularizerOf(config),
     optimizer: { type: optimizer, weightDecay, clipNorm },
     ...defined({ dropout, maxLength, threads }),

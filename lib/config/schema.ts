@@ -25,6 +25,7 @@ export const runConfigSchema = z.strictObject({
   limitTest: field.limitTest.optional(),
 
   model: field.model,
+  resetHead: field.resetHead.default(false),
   embeddingSize: field.embeddingSize.optional(),
   hiddenSize: field.hiddenSize.optional(),
   layers: field.layers.optional(),
@@ -135,6 +136,7 @@ export type ModelOptions = z.input<typeof modelSchema>;
 /** The part of the trainer's options that is plain data. */
 export const trainerSettingsSchema = z.strictObject({
   model: modelSchema,
+  resetHead: field.resetHead.optional(),
   regularizer: regularizerSchema.optional(),
   dropout: field.dropout.optional(),
   maxLength: field.maxLength.optional(),

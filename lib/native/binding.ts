@@ -108,8 +108,15 @@ export interface NativeTrainer {
    * `model`: the weights; `best`: the last snapshot; `optimizer`: the optimizer's moments.
    */
   save(what: "model" | "best" | "optimizer", path: string, metadata: Record<string, string>): Promise<void>;
-  /** Reads a file that `save` (or anybody) wrote; names, shapes and sizes must match exactly. */
-  load(what: "model" | "best" | "optimizer", path: string): Promise<void>;
+  /**
+   * Reads a file that `save` (or anybody) wrote; names, shapes and sizes must match exactly. Tensors whose names begin
+   * with `except` stay as they are, whatever the file has for them.
+   */
+  load(
+    what: "model" | "best" | "optimizer",
+    path: string,
+    options?: { readonly except: string },
+  ): Promise<void>;
   /** Keeps a copy of the weights (host memory); `restore` brings it back. */
   snapshot(): Promise<void>;
   restore(): Promise<void>;

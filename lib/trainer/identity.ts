@@ -20,6 +20,7 @@ export function runRecord(parts: TrainerParts, plan: Plan, options: FitOptions):
     ...given,
     task: parts.task.name,
     model: parts.modelName,
+    resetHead: parts.resetHead,
     ...(isNew && { embeddingSize: sizes.embeddingSize, hiddenSize: sizes.hiddenSize }),
     ...(isNew && (sizes.type === "textcnn" ? { windows: sizes.windows } : { layers: sizes.layers })),
     embeddingStd: parts.embeddingStd,

@@ -45,7 +45,8 @@ export class RATTrainer implements AsyncDisposable {
   }
 
   /**
-   * Builds a new model, or loads one from a folder.
+   * Builds a new model, or loads one from a folder. Where the folder's model has the task's labels in another order, that
+   * order is kept; for other labels, or another kind of task, `resetHead` puts a new head on it, initialised from `seed`.
    *
    * Defaults: `regularizer` R-AT with ε 1, weight 0.5 and two forwards; dropout 0.5 and 400 tokens (a folder's model: its
    * own); AdamW without decay and with gradients clipped to norm 1; seed 1; device `auto` (the first GPU of a CUDA build,

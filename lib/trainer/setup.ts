@@ -5,6 +5,7 @@ import {
   type ResolvedMethod,
   resolveRegularizer,
 } from "../config/method.js";
+import { checkModelOptions } from "../config/model-options.js";
 import { parseOptions } from "../config/parse.js";
 import { FROM_SCRATCH } from "../config/resolve.js";
 import { trainerSettingsSchema } from "../config/schema.js";
@@ -33,6 +34,8 @@ export interface TrainerParts {
   readonly config: ModelConfig;
   /** What the user calls the model: its architecture, or the folder it came from. */
   readonly modelName: string;
+  /** Whether a folder's model was given a new head. */
+  readonly resetHead: boolean;
   readonly task: Task<Dataset>;
   readonly tokenizer: Tokenizer;
   /** Whether the trainer made the tokenizer, and so disposes of it. */
@@ -52,6 +55,8 @@ export interface TrainerParts {
 
 const QUIET: Logger = { info: () => {}, warn: () => {} };
 const DEFAULT_EMBEDDING_STD = 0.1;
+/** How the names of the head's tensors begin, in every model. */
+const HEAD = "classifier.";
 
 /** Carries out `RATTrainer.create`; see there for what it throws. */
 export async function setUpTrainer(options: TrainerOptions): Promise<TrainerParts> {
@@ -62,6 +67,8 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   throwIfAborted(signal);
   const method = resolveRegularizer(settings.regularizer, settings.dropout);
   const path = "path" in settings.model ? settings.model.path : undefined;
+  const { resetHead = false } = settings;
+  checkModelOptions({ isNew: path === undefined, resetHead });
   const folder = path === undefined ? undefined : await readModelFolder(path);
   const tokenizer = givenTokenizer ?? (await tokenizerOf(path));
   const ownsTokenizer = givenTokenizer === undefined;
@@ -69,7 +76,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const dropout = settings.dropout ?? folder?.config.dropout ?? FROM_SCRATCH.dropout;
     const maxLength = settings.maxLength ?? folder?.config.maxLength ?? FROM_SCRATCH.maxLength;
     const config: ModelConfig = folder
-      ? configOfFolder(folder, task, tokenizer, path ?? "", maxLength)
+      ? configOfFolder(folder, task, tokenizer, path ?? "", { maxLength, resetHead })
       : {
           sizes: "type" in settings.model ? modelSizes(settings.model) : modelSizes({ type: "textcnn" }),
           vocabularySize: tokenizer.vocabularySize,
@@ -102,7 +109,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
       ...{ optimizer, seed, device, precision, threads },
     });
     try {
-      if (folder) await model.load("model", folder.weights);
+      if (folder) await model.load("model", folder.weights, resetHead ? { except: HEAD } : undefined);
       throwIfAborted(signal);
     } catch (error) {
       await model.dispose();
@@ -126,6 +133,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
       },
       ...{ threads, embeddingStd, maxLength, build, logger },
       modelName: path ?? config.sizes.type,
+      resetHead,
     };
   } catch (error) {
     if (ownsTokenizer) await tokenizer.dispose();
@@ -143,12 +151,13 @@ function configOfFolder(
   task: Task<Dataset>,
   tokenizer: Tokenizer,
   path: string,
-  maxLength: number,
+  { maxLength, resetHead }: { readonly maxLength: number; readonly resetHead: boolean },
 ): ModelConfig {
   checkVocabulary(folder.config, tokenizer, path);
   return {
     ...folder.config,
-    labels: labelsOfFolder(folder.config, task, path),
+    kind: task.kind,
+    labels: resetHead ? task.labels : labelsOfFolder(folder.config, task, path),
     maxLength,
     task: task.name,
     metrics: task.metrics,

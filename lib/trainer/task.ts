@@ -55,7 +55,7 @@ export function labelsOfFolder(
       : `${labels.length} classes (${labels.slice(0, 6).join(", ")}${labels.length > 6 ? ", ..." : ""})`;
   throw new RATError(
     "ERR_RAT_MODEL_MISMATCH",
-    `The model in ${path} is for ${describe(folder.kind, folder.labels)}, the task ${task.name} has ${describe(task.kind, task.labels)}. Take a model that was trained for these, or train a new one`,
+    `The model in ${path} is for ${describe(folder.kind, folder.labels)}, the task ${task.name} has ${describe(task.kind, task.labels)}. Take a model for these, or train this one with a new head: resetHead (--reset-head)`,
     { details: { file: path } },
   );
 }

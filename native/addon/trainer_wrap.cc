@@ -133,8 +133,11 @@ Napi::Value TrainerWrap::load(const Napi::CallbackInfo& info) {
     check_receiver(info);
     const StateKind what = state_kind(info[0]);
     const std::string path = string_argument(info[1], "path");
+    std::string except;
+    if (!info[2].IsUndefined())
+      except = string_argument(object_argument(info[2], "options").Get("except"), "except");
     return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) {
-      trainer.load(what, path);
+      trainer.load(what, path, except);
       return undefined();
     });
   });

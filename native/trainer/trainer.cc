@@ -177,13 +177,17 @@ void Trainer::save(StateKind what, const std::string& path,
   io::write_safetensors(path, tensors(what), metadata);
 }
 
-void Trainer::load(StateKind what, const std::string& path) {
+void Trainer::load(StateKind what, const std::string& path, const std::string& except) {
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
   const io::SafetensorsFile file(path);
   if (what == StateKind::kOptimizer) require_optimizer();
   if (what == StateKind::kBest && snapshot_.empty()) snapshot();
-  const NamedTensors own = tensors(what);
+  NamedTensors own = tensors(what);
+  const auto is_excepted = [&](const std::string& name) {
+    return !except.empty() && name.starts_with(except);
+  };
+  std::erase_if(own, [&](const auto& named) { return is_excepted(named.first); });
 
   std::string wrong;
   std::vector<at::Tensor> values;
@@ -202,7 +206,7 @@ void Trainer::load(StateKind what, const std::string& path) {
   std::unordered_map<std::string, bool> known;
   for (const auto& [name, tensor] : own) known[name] = true;
   for (const auto& entry : file.entries())
-    if (!known.count(entry.name)) wrong += "\n  unexpected: " + entry.name;
+    if (!known.count(entry.name) && !is_excepted(entry.name)) wrong += "\n  unexpected: " + entry.name;
   RAT_CHECK(wrong.empty(), "ERR_RAT_MODEL_MISMATCH", path, " does not fit this model:", wrong);
   for (size_t i = 0; i < own.size(); ++i) at::Tensor(own[i].second).copy_(values[i]);
 }

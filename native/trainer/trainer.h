@@ -53,8 +53,9 @@ class Trainer {
 
   void save(StateKind what, const std::string& path,
             const std::map<std::string, std::string>& metadata) const;
-  /// All or nothing: names, shapes and dtypes are checked before the first tensor is overwritten.
-  void load(StateKind what, const std::string& path);
+  /// All or nothing: names, shapes and dtypes are checked before the first tensor is overwritten. Tensors
+  /// whose names begin with `except` stay as they are, whatever the file has for them; empty: there are none.
+  void load(StateKind what, const std::string& path, const std::string& except = "");
 
   void snapshot();
   void restore();

@@ -11,6 +11,7 @@ describe("defaults", () => {
     expect(resolveRunConfig(base)).toEqual({
       ...base,
       split: "official",
+      resetHead: false,
       embeddingStd: 0.1,
       vocabularySize: 30_000,
       minimumCount: 1,
@@ -134,6 +135,7 @@ describe("misuse", () => {
     ["resume and overwrite", { ...base, output: "x", resume: true, overwrite: true }, /exclude each other/],
     ["layers of a textcnn", { ...base, layers: 2 }, /textcnn has no layers/],
     ["windows of a bilstm", { ...base, model: "bilstm", windows: [2] }, /bilstm has no windows/],
+    ["a new head on a new model", { ...base, resetHead: true }, /resetHead is for the model of a folder/],
     ["the size of a folder's model", { ...base, model: "folder", hiddenSize: 3 }, /a folder has its own/],
   ];
   it.each(cases)("bad call - %s", (_, raw, message) => {

@@ -1,0 +1,19 @@
+/** Rules among the options about where a model comes from, the same for a command line and for `RATTrainer.create`. */
+import { RATError } from "../errors.js";
+
+/**
+ * @param options - `isNew`: whether the model is trained from scratch rather than read from a folder.
+ * @throws RATError `ERR_RAT_CONFIG` for an option that means nothing for such a model.
+ */
+export function checkModelOptions(options: {
+  readonly isNew: boolean;
+  readonly resetHead?: boolean | undefined;
+}) {
+  if (options.isNew && options.resetHead) {
+    throw usage("resetHead", "resetHead is for the model of a folder: the head of a new model is new");
+  }
+}
+
+function usage(option: string, message: string): RATError {
+  return new RATError("ERR_RAT_CONFIG", message, { details: { option } });
+}
