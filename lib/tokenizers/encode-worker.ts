@@ -37,6 +37,8 @@ export interface EncodedChunk {
 export interface EncodeCalls {
   describe: { input: null; output: { vocabularySize: number; paddingId: number } };
   vocabulary: { input: null; output: { tokens: string[]; ids: Int32Array } };
+  /** Ids of tokens as they are spelt; -1: there is none. */
+  ids: { input: readonly string[]; output: Int32Array };
   /** `maxLength` null: no truncation. */
   encode: { input: { texts: readonly TextInput[]; maxLength: number | null }; output: EncodedChunk };
 }
@@ -102,6 +104,7 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
   return {
     describe: () => ({ vocabularySize: vocabulary.size, paddingId }),
     vocabulary: () => ({ tokens: vocabulary.tokens, ids: vocabulary.ids.slice() }),
+    ids: (tokens) => Int32Array.from(tokens, (token) => tokenizer.tokenToId(token) ?? -1),
     encode: async ({ texts, maxLength }) => {
       const singles = texts.filter((text) => typeof text === "string").map(segment);
       const pairs = texts

@@ -47,8 +47,14 @@ export interface Tokenizer extends AsyncDisposable {
     texts: Iterable<{ readonly text: string; readonly pair?: string }>,
     options: EncodeAllOptions,
   ): Promise<PackedTexts>;
-  /** Id of a token, or undefined. */
+  /** Id of a token, or undefined. The first call reads the whole vocabulary, which blocks for as long as that takes. */
   tokenToId(token: string): number | undefined;
+  /**
+   * Ids of tokens, -1 where there is none; looked up in the worker thread, so that the event loop is never blocked.
+   *
+   * @throws RATError (rejects) `ERR_RAT_INVALID_ARG`, `ERR_RAT_DISPOSED`.
+   */
+  tokensToIds(tokens: readonly string[]): Promise<Int32Array>;
   /** The files a model folder needs, by name (`tokenizer.json`, ...), as text. */
   files(): Readonly<Record<string, string>>;
   /** Ends the worker thread. It also ends with the process, and does not keep it alive. */

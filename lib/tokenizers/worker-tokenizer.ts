@@ -48,6 +48,13 @@ class WorkerTokenizer implements Tokenizer {
     return this.#vocabulary.get(token);
   }
 
+  async tokensToIds(tokens: readonly string[]): Promise<Int32Array> {
+    if (!Array.isArray(tokens) || tokens.some((token) => typeof token !== "string")) {
+      invalidArgument("tokens", "an array of strings", tokens);
+    }
+    return this.#client.call("ids", tokens);
+  }
+
   files(): Readonly<Record<string, string>> {
     return this.#files;
   }

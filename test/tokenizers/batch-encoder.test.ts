@@ -248,6 +248,7 @@ describe("dispose", () => {
     await disposed.dispose();
     await expectError(() => disposed.encode("a"), "ERR_RAT_DISPOSED", /disposed/);
     await expectError(() => disposed.tokenToId("a"), "ERR_RAT_DISPOSED", /disposed/);
+    await expectError(() => disposed.tokensToIds(["a"]), "ERR_RAT_DISPOSED", /disposed/);
     const encode = () => disposed.encodeAll([{ text: "a" }], { maxLength: 5 });
     await expectError(encode, "ERR_RAT_DISPOSED", /disposed/);
     expect(disposed).toMatchObject({ vocabularySize: 4, paddingId: 0 });

@@ -116,6 +116,19 @@ describe("a vocabulary of known words", () => {
     );
   });
 
+  it("looks tokens up in its worker, all at once", async () => {
+    const tokens = [...SPECIAL_TOKENS, ...WORDS, "nowhere", "", "__proto__", "constructor"];
+    const ids = tokens.map((token) => tokenizer.tokenToId(token) ?? -1);
+    expect([...(await tokenizer.tokensToIds(tokens))]).toEqual(ids);
+    expect(await tokenizer.tokensToIds([])).toEqual(new Int32Array());
+  });
+
+  it("bad call - tokensToIds of what is no list of tokens", async () => {
+    for (const tokens of ["the", null, ["the", 3]]) {
+      await expectError(() => tokenizer.tokensToIds(tokens as string[]), "ERR_RAT_INVALID_ARG", /tokens/);
+    }
+  });
+
   it("bad call - encode and tokenToId of what is not text", async () => {
     await expectError(
       () => tokenizer.encode(5 as unknown as string),
