@@ -62,7 +62,7 @@ export class Classifier implements AsyncDisposable {
       checkVocabulary(config, tokenizer, folder);
       const build = native().buildInfo();
       const choice = chooseDevice(settings.device ?? "auto", build);
-      announce(choice, logger);
+      announce(choice.warning, logger);
       model = createNative({
         model: nativeModel(config, 1),
         kind: config.kind,

@@ -43,6 +43,7 @@ const namedPlaceholders: Partial<Record<RunConfigKey, string>> = {
   labelColumn: "<column>",
   device: "<name>",
   model: "<name|folder>",
+  vectors: "<file>",
 };
 
 /** Adds the flags of `keys` to a command. */

@@ -131,6 +131,7 @@ export const dropout = numbers("dropout rate, or one for each forward; the clean
   otherwise: "the model's, 0.5 from scratch",
 });
 export const embeddingStd = number("standard deviation of the initial word embeddings", { above: 0 });
+export const vectors = text("word vectors for a new model: GloVe or word2vec text, plain or .gz", "random");
 export const embeddingSize = integer("width of the word embeddings", {
   min: 1,
   max: 65_536,

@@ -7,10 +7,17 @@ import { RATError } from "../errors.js";
  */
 export function checkModelOptions(options: {
   readonly isNew: boolean;
+  readonly vectors?: string | undefined;
   readonly resetHead?: boolean | undefined;
-}) {
+}): void {
   if (options.isNew && options.resetHead) {
     throw usage("resetHead", "resetHead is for the model of a folder: the head of a new model is new");
+  }
+  if (!options.isNew && options.vectors !== undefined) {
+    throw usage(
+      "vectors",
+      "vectors are for new models: the embeddings of a folder's model have been trained",
+    );
   }
 }
 

@@ -26,7 +26,7 @@ export function trainerOptions(config: ResolvedRunConfig): Omit<TrainerOptions, 
     resetHead,
     regularizer: regularizerOf(config),
     optimizer: { type: optimizer, weightDecay, clipNorm },
-    ...defined({ dropout, maxLength, threads }),
+    ...defined({ vectors: config.vectors, dropout, maxLength, threads }),
     ...{ seed, device, precision, embeddingStd },
   };
 }

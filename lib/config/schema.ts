@@ -30,6 +30,7 @@ export const runConfigSchema = z.strictObject({
   hiddenSize: field.hiddenSize.optional(),
   layers: field.layers.optional(),
   windows: field.windowList.optional(),
+  vectors: field.vectors.optional(),
   embeddingStd: field.embeddingStd.default(0.1),
   vocabularySize: field.vocabularySize.default(30_000),
   minimumCount: field.minimumCount.default(1),
@@ -151,6 +152,7 @@ export const trainerSettingsSchema = z.strictObject({
   device: field.device.optional(),
   precision: field.precision.optional(),
   threads: field.threads.optional(),
+  vectors: field.vectors.optional(),
   embeddingStd: field.embeddingStd.optional(),
 });
 export type TrainerSettings = z.input<typeof trainerSettingsSchema>;

@@ -39,8 +39,8 @@ export function chooseDevice(requested: string, build: NativeBuildInfo): DeviceC
   );
 }
 
-/** Says that a choice is worse than the build could do; without a logger as a warning of the process, never not at all. */
-export function announce({ warning }: DeviceChoice, logger: Logger | undefined): void {
+/** Says what must be heard, if there is anything: without a logger as a warning of the process, never not at all. */
+export function announce(warning: string | undefined, logger: Logger | undefined): void {
   if (warning === undefined) return;
   if (logger) logger.warn(warning);
   else process.emitWarning(warning, "RATWarning");

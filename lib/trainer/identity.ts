@@ -23,6 +23,7 @@ export function runRecord(parts: TrainerParts, plan: Plan, options: FitOptions):
     resetHead: parts.resetHead,
     ...(isNew && { embeddingSize: sizes.embeddingSize, hiddenSize: sizes.hiddenSize }),
     ...(isNew && (sizes.type === "textcnn" ? { windows: sizes.windows } : { layers: sizes.layers })),
+    vectors: parts.vectors,
     embeddingStd: parts.embeddingStd,
     maxLength: parts.maxLength,
     dropout: parts.dropout,

@@ -47,6 +47,8 @@ export class RATTrainer implements AsyncDisposable {
   /**
    * Builds a new model, or loads one from a folder. Where the folder's model has the task's labels in another order, that
    * order is kept; for other labels, or another kind of task, `resetHead` puts a new head on it, initialised from `seed`.
+   * `vectors` is a file of word vectors (GloVe, word2vec or fastText in text form, plain or .gz, as wide as the embeddings:
+   * 300 by default), which take the place of the random embeddings of a new model where the vocabulary has their words.
    *
    * Defaults: `regularizer` R-AT with ε 1, weight 0.5 and two forwards; dropout 0.5 and 400 tokens (a folder's model: its
    * own); AdamW without decay and with gradients clipped to norm 1; seed 1; device `auto` (the first GPU of a CUDA build,
@@ -55,6 +57,7 @@ export class RATTrainer implements AsyncDisposable {
    *
    * @throws RATError `ERR_RAT_CONFIG` or `ERR_RAT_INVALID_ARG` for an option; `ERR_RAT_PATH`, `ERR_RAT_MODEL_MISMATCH`,
    *   `ERR_RAT_SAFETENSORS_INVALID`, `ERR_RAT_UNSAFE_FORMAT` or `ERR_RAT_TOKENIZER_INVALID` for a model folder;
+   *   `ERR_RAT_PATH`, `ERR_RAT_DATA_FORMAT` (with file and line) or `ERR_RAT_DATA_ENCODING` for word vectors;
    *   `ERR_RAT_DEVICE`; `ERR_RAT_NATIVE_LOAD` when the native part is not built; `ERR_RAT_ABORTED`.
    */
   static async create(options: TrainerOptions): Promise<RATTrainer> {

@@ -24,6 +24,7 @@ import {
 import { loadTokenizer } from "../tokenizers/load.js";
 import type { Tokenizer } from "../tokenizers/types.js";
 import { announce, chooseDevice, chooseThreads } from "./device.js";
+import { setInitialWeights } from "./initial-weights.js";
 import type { Logger, TrainerOptions } from "./options.js";
 import { checkTask, labelsOfFolder } from "./task.js";
 
@@ -36,6 +37,8 @@ export interface TrainerParts {
   readonly modelName: string;
   /** Whether a folder's model was given a new head. */
   readonly resetHead: boolean;
+  /** File that the initial embeddings came from. */
+  readonly vectors: string | undefined;
   readonly task: Task<Dataset>;
   readonly tokenizer: Tokenizer;
   /** Whether the trainer made the tokenizer, and so disposes of it. */
@@ -55,8 +58,6 @@ export interface TrainerParts {
 
 const QUIET: Logger = { info: () => {}, warn: () => {} };
 const DEFAULT_EMBEDDING_STD = 0.1;
-/** How the names of the head's tensors begin, in every model. */
-const HEAD = "classifier.";
 
 /** Carries out `RATTrainer.create`; see there for what it throws. */
 export async function setUpTrainer(options: TrainerOptions): Promise<TrainerParts> {
@@ -67,8 +68,8 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   throwIfAborted(signal);
   const method = resolveRegularizer(settings.regularizer, settings.dropout);
   const path = "path" in settings.model ? settings.model.path : undefined;
-  const { resetHead = false } = settings;
-  checkModelOptions({ isNew: path === undefined, resetHead });
+  const { resetHead = false, vectors } = settings;
+  checkModelOptions({ isNew: path === undefined, resetHead, vectors });
   const folder = path === undefined ? undefined : await readModelFolder(path);
   const tokenizer = givenTokenizer ?? (await tokenizerOf(path));
   const ownsTokenizer = givenTokenizer === undefined;
@@ -90,7 +91,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
         };
     const build = native().buildInfo();
     const choice = chooseDevice(settings.device ?? "auto", build);
-    announce(choice, options.logger);
+    announce(choice.warning, options.logger);
     const { device } = choice;
     const live = native().liveTrainers();
     const threads = chooseThreads(settings.threads, build.hardwareThreads, live);
@@ -109,7 +110,10 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
       ...{ optimizer, seed, device, precision, threads },
     });
     try {
-      if (folder) await model.load("model", folder.weights, resetHead ? { except: HEAD } : undefined);
+      await setInitialWeights(model, {
+        ...{ config, tokenizer, folder, resetHead, vectors, signal },
+        logger: options.logger,
+      });
       throwIfAborted(signal);
     } catch (error) {
       await model.dispose();
@@ -133,7 +137,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
       },
       ...{ threads, embeddingStd, maxLength, build, logger },
       modelName: path ?? config.sizes.type,
-      resetHead,
+      ...{ resetHead, vectors },
     };
   } catch (error) {
     if (ownsTokenizer) await tokenizer.dispose();

@@ -136,6 +136,7 @@ describe("misuse", () => {
     ["layers of a textcnn", { ...base, layers: 2 }, /textcnn has no layers/],
     ["windows of a bilstm", { ...base, model: "bilstm", windows: [2] }, /bilstm has no windows/],
     ["a new head on a new model", { ...base, resetHead: true }, /resetHead is for the model of a folder/],
+    ["word vectors for a folder's model", { ...base, model: "folder", vectors: "v" }, /vectors are for new/],
     ["the size of a folder's model", { ...base, model: "folder", hiddenSize: 3 }, /a folder has its own/],
   ];
   it.each(cases)("bad call - %s", (_, raw, message) => {

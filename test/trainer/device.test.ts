@@ -33,10 +33,10 @@ it("cuda means the first GPU", () => {
 it("a fall-back is said to the logger, or else as a warning of the process", async () => {
   const choice = chooseDevice("auto", build(true, 0));
   const said: string[] = [];
-  announce(choice, { info: () => {}, warn: (message) => said.push(message) });
+  announce(choice.warning, { info: () => {}, warn: (message) => said.push(message) });
   expect(said).toEqual([choice.warning]);
   const warning = once(process, "warning");
-  announce(choice, undefined);
+  announce(choice.warning, undefined);
   expect(await warning).toMatchObject([{ name: "RATWarning", message: choice.warning }]);
 });
 
