@@ -199,7 +199,7 @@ export function native(): NativeBinding {
 function installExitHook(loaded: NativeBinding): NativeBinding {
   if (!isMainThread) return loaded;
   process.on("exit", (code) => {
-    if (!loaded.shutdown(4_000)) loaded.exitNow(code);
+    if (!loaded.shutdown(4_000)) loaded.exitNow(code & 0xff);
   });
   return loaded;
 }

@@ -6,6 +6,7 @@
 #include <napi.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "addon/environment.h"
@@ -113,7 +114,10 @@ Napi::Value inspect_safetensors(const Napi::CallbackInfo& info) {
 // [sync] liveTrainers(): number
 Napi::Value live_trainers(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).live.size()));
+    const LiveThreads& live = *environment(info.Env()).live;
+    return Napi::Number::New(
+        info.Env(), static_cast<double>(std::count_if(live.begin(), live.end(),
+                                                      [](auto* thread) { return !thread->is_disposing(); })));
   });
 }
 
@@ -123,8 +127,8 @@ Napi::Value shutdown(const Napi::CallbackInfo& info) {
     const auto timeout = std::chrono::milliseconds(integer_argument(info[0], "timeoutMs", 0, 3'600'000));
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     bool all_ended = true;
-    for (TrainerThread* thread : environment(info.Env()).live) thread->cancel();
-    for (TrainerThread* thread : environment(info.Env()).live) {
+    for (TrainerThread* thread : *environment(info.Env()).live) thread->cancel();
+    for (TrainerThread* thread : *environment(info.Env()).live) {
       const auto left =
           std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       all_ended &= thread->stop(std::max(left, std::chrono::milliseconds(0)));

@@ -55,6 +55,10 @@ class TrainerThread {
   /// [JavaScript thread] Resolves when everything queued before it has run and the trainer has been freed.
   Napi::Promise dispose(Napi::Env env);
 
+  /// [JavaScript thread] Whether dispose() was called, and whether its promise has been settled.
+  bool is_disposing() const { return is_disposing_; }
+  bool has_ended() const { return is_released_; }
+
   /// [JavaScript thread] Cancels everything and joins. False if the thread did not end in time. Nothing is
   /// settled after this: it is for exit and clean-up.
   bool stop(std::chrono::milliseconds timeout);

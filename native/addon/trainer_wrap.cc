@@ -1,6 +1,5 @@
 #include "addon/trainer_wrap.h"
 
-#include "addon/environment.h"
 #include "addon/options.h"
 #include "core/check.h"
 #ifdef RAT_CUDA
@@ -65,9 +64,14 @@ TrainerWrap::TrainerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Trai
     // V8 does not see tensors: without this, thousands of them could wait for a collection that never comes.
     external_bytes_ = options.model.vocabulary_size * options.model.embedding_size *
                       (options.precision == at::kDouble ? 8 : 4);
+    live_ = environment(info.Env()).live;
     thread_ = std::make_unique<TrainerThread>(
-        info.Env(), std::move(options), [this] { Ref(); }, [this] { Unref(); });
-    environment(info.Env()).live.insert(thread_.get());
+        info.Env(), std::move(options), [this] { Ref(); },
+        [this] {
+          if (thread_->has_ended()) live_->erase(thread_.get());
+          Unref();
+        });
+    live_->insert(thread_.get());
     info.This().As<Napi::Object>().TypeTag(&kTypeTag);
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), external_bytes_);
   });
@@ -75,7 +79,7 @@ TrainerWrap::TrainerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Trai
 
 TrainerWrap::~TrainerWrap() {
   if (!thread_) return;
-  if (auto* data = Env().GetInstanceData<Environment>()) data->live.erase(thread_.get());
+  live_->erase(thread_.get());
   Napi::MemoryManagement::AdjustExternalMemory(Env(), -external_bytes_);
 }
 
@@ -205,7 +209,6 @@ Napi::Value TrainerWrap::peak_device_memory_bytes(const Napi::CallbackInfo& info
 Napi::Value TrainerWrap::dispose(const Napi::CallbackInfo& info) {
   return guarded_promise(info.Env(), [&]() -> Napi::Value {
     check_receiver(info);
-    environment(info.Env()).live.erase(thread_.get());
     return thread_->dispose(info.Env());
   });
 }

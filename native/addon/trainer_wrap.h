@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "addon/trainer_thread.h"
+#include "addon/environment.h"
 
 namespace rat {
 
@@ -35,6 +35,7 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   void check_receiver(const Napi::CallbackInfo& info) const;
   Napi::Value submit(const Napi::CallbackInfo& info, TrainerThread::Work work);
 
+  std::shared_ptr<LiveThreads> live_;
   std::unique_ptr<TrainerThread> thread_;
   int64_t external_bytes_ = 0;
 };

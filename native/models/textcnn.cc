@@ -18,7 +18,7 @@ class TextCnn final : public Model {
       const int64_t width = options.windows[i];
       RAT_CHECK(width >= 1 && width <= 64, "ERR_RAT_INVALID_ARG", "A window width must be 1 to 64, not ",
                 width);
-      const double bound = 1 / std::sqrt(static_cast<double>(options.embedding_size * width));
+      const double bound = std::sqrt(6 / static_cast<double>(options.embedding_size * width));
       const std::string prefix = "convs." + std::to_string(i);
       weights_.push_back(
           add(prefix + ".weight",

@@ -59,6 +59,12 @@ const modes = {
     await train(newTrainer());
     process.exit(7);
   },
+  async "exit while disposing"() {
+    const trainer = newTrainer();
+    await train(trainer);
+    trainer.dispose();
+    process.exit(7);
+  },
   async throw() {
     await train(newTrainer());
     setImmediate(() => {

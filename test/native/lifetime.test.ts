@@ -33,6 +33,11 @@ describe("a process with a step under way", () => {
       expect(await child("exit")).toMatchObject({ code: 7, signal: null, stderr: "" });
   });
 
+  test("ends with that code, too, while its trainer is being disposed of", async () => {
+    for (let i = 0; i < 3; i++)
+      expect(await child("exit while disposing")).toMatchObject({ code: 7, signal: null, stderr: "" });
+  });
+
   test("ends with code 1 after an uncaught exception", async () => {
     const ending = await child("throw");
     expect(ending).toMatchObject({ code: 1, signal: null });
