@@ -51,9 +51,12 @@ export async function* readWordVectors(path: string, options: ReadVectorsOptions
         throw formatError(place, wrongWidth("its vectors have", Number(width), size));
       continue;
     }
-    const [, word, numbers] = (text.length <= longest && pattern.exec(text)) || [];
+    if (text.length > longest) {
+      throw formatError(place, `the line is far too long for ${size} numbers; are these word vectors?`);
+    }
+    const [, word, numbers] = pattern.exec(text) ?? [];
     if (word === undefined || numbers === undefined) {
-      throw formatError(place, describeBadRow(text.slice(0, longest), size, rows === 0));
+      throw formatError(place, describeBadRow(text, size, rows === 0));
     }
     rows++;
     yield { word, text: numbers, place };
@@ -93,7 +96,7 @@ function describeBadRow(text: string, size: number, isFirst: boolean): string {
   if (fields.length >= size && numbers < size && stranger !== undefined) {
     return `${JSON.stringify(shorten(stranger))} of ${name} is not a number; fetch the file again, or delete the row`;
   }
-  if (isFirst) return wrongWidth(`${name} has`, numbers, size);
+  if (isFirst && numbers > 0) return wrongWidth(`${name} has`, numbers, size);
   return `${name} has ${counted(numbers)} instead of ${size}; fetch the file again, or delete the row`;
 }
 

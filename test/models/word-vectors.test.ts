@@ -73,6 +73,13 @@ describe("misuse", () => {
     ["another width in word2vec's first line", "400000 300\nthe 1 2\n", 1, "its vectors have 300 numbers"],
     ["a row that is cut", "the 1 2\nfilm 1\n", 2, '"film" has 1 number instead of 2'],
     ["a row with too many numbers", "the 1 2\nfilm 1 2 3\n", 2, '"film" has 3 numbers instead of 2'],
+    [
+      "a file of something else",
+      "text,label\nfine,good\n",
+      1,
+      '"text,label" has 0 numbers instead of 2; fetch',
+    ],
+    ["a line of any length", `the${" 1".repeat(10_000)}\n`, 1, "far too long for 2 numbers"],
     ["a word alone", "the 1 2\nfilm\n", 2, '"film" has 0 numbers instead of 2'],
     ["an empty line", "the 1 2\n\nfilm 1 2\n", 2, '"" has 0 numbers instead of 2'],
     ["numbers without a word", "the 1 2\n 1 2\n", 2, '"1" has 1 number instead of 2'],
