@@ -153,7 +153,7 @@ export class RATTrainer implements AsyncDisposable {
   ): Promise<TrainingSession> {
     const parts = this.#parts;
     const data = await this.#encodeTask(operation.signal);
-    const checkpoint = options.resume ? await this.#findCheckpoint(folder, emit) : undefined;
+    const checkpoint = folder && options.resume ? await this.#findCheckpoint(folder, emit) : undefined;
     const plan = new Plan(options, data.train.size, checkpoint?.state.begin ?? this.#position);
     const identity = folder ? await runIdentity(parts, plan, data) : {};
     if (checkpoint) {
@@ -172,15 +172,15 @@ export class RATTrainer implements AsyncDisposable {
   }
 
   async #findCheckpoint(
-    folder: RunFolder | undefined,
+    folder: RunFolder,
     emit: (event: TrainEvent) => void,
   ): Promise<Checkpoint | undefined> {
     const { logger } = this.#parts;
-    const checkpoint = await folder?.findCheckpoint((message) => {
+    const checkpoint = await folder.findCheckpoint((message) => {
       logger.warn(message);
       emit({ type: "warning", step: 0, message });
     });
-    if (!checkpoint) logger.info(`There is no checkpoint in ${folder?.path}: the run starts afresh`);
+    if (!checkpoint) logger.info(`There is no checkpoint in ${folder.path}: the run starts afresh`);
     return checkpoint;
   }
 
