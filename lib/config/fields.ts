@@ -117,7 +117,10 @@ export const vocabularySize = integer("most tokens of the vocabulary, special on
   min: 4,
   max: 10_000_000,
 });
-export const minimumCount = integer("words seen less often are unknown", { min: 1 });
+export const minimumCount = integer("words seen less often are unknown", {
+  min: 1,
+  otherwise: "2 from 1,000 training texts on, else 1",
+});
 export const lowercase = flag("lower-case the text");
 export const segmenter = choice(["default", "jieba"], "Chinese by characters (default) or by words (jieba)");
 

@@ -33,7 +33,7 @@ export const runConfigSchema = z.strictObject({
   vectors: field.vectors.optional(),
   embeddingStd: field.embeddingStd.default(0.1),
   vocabularySize: field.vocabularySize.default(30_000),
-  minimumCount: field.minimumCount.default(1),
+  minimumCount: field.minimumCount.optional(),
   lowercase: field.lowercase.default(true),
   segmenter: field.segmenter.default("default"),
   maxLength: field.maxLength.optional(),

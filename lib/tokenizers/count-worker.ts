@@ -16,8 +16,14 @@ export interface CountCalls {
   /** Adds the words of some texts to the count. */
   add: { input: readonly TextInput[]; output: { texts: number } };
   /** The most frequent words with at least `minimumCount` occurrences; `distinct` counts all there were. */
-  top: { input: { size: number; minimumCount: number }; output: { words: string[]; distinct: number } };
+  top: {
+    input: { size: number; minimumCount: number | undefined };
+    output: { words: string[]; distinct: number };
+  };
 }
+
+/** From so many texts on, a word that was seen only once is left out unless the caller says otherwise. */
+const TEXTS_THAT_CAN_SPARE_WORDS = 1_000;
 
 /** Pieces whose words are remembered; beyond it, words are so rare that remembering does not pay. */
 const CACHE_PIECES = 1_000_000;
@@ -28,6 +34,7 @@ serve<CountWorkerData, CountCalls>(({ json, segmenter }) => {
   const preTokenizer = tokenizer.getPreTokenizer();
   const segment = createSegmenter(segmenter);
   const counts = new Map<string, number>();
+  let total = 0;
   const cache = new Map<string, readonly string[]>();
 
   // Both steps look at single characters and at what is between white space, so a text may be cut at spaces first, and
@@ -52,9 +59,10 @@ serve<CountWorkerData, CountCalls>(({ json, segmenter }) => {
         if (typeof text === "string") add(text);
         else text.forEach(add);
       }
+      total += texts.length;
       return { texts: texts.length };
     },
-    top: ({ size, minimumCount }) => {
+    top: ({ size, minimumCount = total >= TEXTS_THAT_CAN_SPARE_WORDS ? 2 : 1 }) => {
       const words = [...counts]
         .filter(([, count]) => count >= minimumCount)
         .sort(([a, m], [b, n]) => n - m || compareCodePoints(a, b))

@@ -22,10 +22,10 @@ export interface TrainTokenizerOptions {
   /** Most entries, the three special tokens included. Default: 30,000. */
   readonly vocabularySize?: number;
   /**
-   * Words with fewer occurrences are left out. Default: 1, so that the size alone decides. Where the training text is
-   * small, 2 makes the model learn something about `[UNK]`, which it otherwise never meets in training.
+   * Words with fewer occurrences are left out. Default: 2 from 1,000 examples on, so that the model meets `[UNK]` while it
+   * trains and learns something about words it does not know; 1 for fewer, where no word can be spared.
    */
-  readonly minimumCount?: number;
+  readonly minimumCount?: number | undefined;
   /** Whether capitals are made small. Default: true. */
   readonly lowercase?: boolean;
   /**
@@ -75,7 +75,7 @@ interface Rules {
 
 async function countWords(
   examples: Dataset | Iterable<TextOrPair>,
-  options: Rules & { readonly minimumCount: number; readonly size: number },
+  options: Rules & { readonly minimumCount: number | undefined; readonly size: number },
   signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const { minimumCount, size, segmenter } = options;
@@ -140,7 +140,7 @@ function checkOptions(options: TrainTokenizerOptions): Required<Omit<TrainTokeni
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) invalidArgument("options", `only ${known.join(", ")}`, key);
   }
-  const { vocabularySize = 30_000, minimumCount = 1, lowercase = true, segmenter = "default" } = options;
+  const { vocabularySize = 30_000, minimumCount, lowercase = true, segmenter = "default" } = options;
   if (
     !Number.isInteger(vocabularySize) ||
     vocabularySize <= SPECIAL_TOKENS.length ||
@@ -148,7 +148,7 @@ function checkOptions(options: TrainTokenizerOptions): Required<Omit<TrainTokeni
   ) {
     invalidArgument("vocabularySize", "a whole number from 4 to 2^24", vocabularySize);
   }
-  if (!Number.isInteger(minimumCount) || minimumCount < 1) {
+  if (minimumCount !== undefined && (!Number.isInteger(minimumCount) || minimumCount < 1)) {
     invalidArgument("minimumCount", "a whole number of at least 1", minimumCount);
   }
   if (typeof lowercase !== "boolean") invalidArgument("lowercase", "true or false", lowercase);

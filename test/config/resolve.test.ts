@@ -14,7 +14,6 @@ describe("defaults", () => {
       resetHead: false,
       embeddingStd: 0.1,
       vocabularySize: 30_000,
-      minimumCount: 1,
       lowercase: true,
       segmenter: "default",
       maxLength: 400,

@@ -188,6 +188,16 @@ describe("trainTokenizer", () => {
     );
   });
 
+  it("leaves out words seen once from 1,000 texts on", async () => {
+    const texts = (n: number) => [
+      { text: "rare" },
+      ...Array.from({ length: n - 1 }, () => ({ text: "often" })),
+    ];
+    expect(await vocabularyOf(trainTokenizer(texts(999)))).toEqual(["often", "rare"]);
+    expect(await vocabularyOf(trainTokenizer(texts(1_000)))).toEqual(["often"]);
+    expect(await vocabularyOf(trainTokenizer(texts(1_000), { minimumCount: 1 }))).toEqual(["often", "rare"]);
+  });
+
   it("leaves out what is rarer than minimumCount", async () => {
     expect(await vocabularyOf(trainTokenizer([{ text: "a a b" }], { minimumCount: 2 }))).toEqual(["a"]);
   });
