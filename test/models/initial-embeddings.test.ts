@@ -6,7 +6,7 @@ import { fileOf } from "../datasets/temp-files.js";
 
 /** The first number of each token's row, by token, for a vocabulary of the words of `text`. */
 async function fill(text: string, vectors: string, options: TrainTokenizerOptions = {}) {
-  const tokenizer = await trainTokenizer([{ text }], options);
+  const tokenizer = await trainTokenizer([{ text }], { minimumCount: 1, ...options });
   onTestFinished(() => tokenizer.dispose());
   const rows = new Map<number, number>();
   const { words, found } = await fillEmbeddings(await fileOf("vectors.txt", vectors), {
@@ -64,7 +64,10 @@ it("counts no match as none found", async () => {
 
 it("the event loop stays free while vectors are read and matched", async () => {
   const words = Array.from({ length: 4_000 }, (_, index) => `word${index}`);
-  const tokenizer = await trainTokenizer(words.slice(0, 2_000).map((text) => ({ text })));
+  const tokenizer = await trainTokenizer(
+    words.slice(0, 2_000).map((text) => ({ text })),
+    { minimumCount: 1 },
+  );
   onTestFinished(() => tokenizer.dispose());
   const vector = " -0.123456".repeat(300);
   const file = await fileOf("vectors.txt", words.map((word) => `${word}${vector}\n`).join(""));
