@@ -74,12 +74,9 @@ void Trainer::require_optimizer() {
   embedding_gradient_ = at::zeros_like(model_->word_embedding());
 }
 
-/// In the order of the parameters, the word embeddings' as the dense matrix that the optimizers take.
-std::vector<at::Tensor> Trainer::gradients(const StepGradients& step_gradients) {
-  const auto& rows = step_gradients.embedding_rows;
-  embedding_gradient_.index_copy_(0, step_gradients.vocabulary.distinct_index,
-                                  rows.narrow(0, 0, step_gradients.vocabulary.size()));
-  std::vector<at::Tensor> all{embedding_gradient_};
+/// In the order of the parameters; the word embeddings' on the batch's tokens alone.
+std::vector<at::Tensor> Trainer::gradients(const StepGradients& step_gradients) const {
+  std::vector<at::Tensor> all{step_gradients.embedding_rows.narrow(0, 0, step_gradients.vocabulary.size())};
   const auto& parameters = model_->parameters();
   for (size_t i = 1; i < parameters.size(); ++i) {
     RAT_CHECK(parameters[i].tensor.grad().defined(), "ERR_RAT_INTERNAL", "no gradient for ",
@@ -106,10 +103,6 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
 
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> all = gradients(step_gradients);
-  // Whatever happens from here on, the matrix's gradient is zero again before the next step.
-  const auto forget_rows = [&] {
-    embedding_gradient_.index_fill_(0, step_gradients.vocabulary.distinct_index, 0);
-  };
 
   // One transfer reads everything that the host wants to know.
   const at::Tensor zero = at::zeros({1}, losses.clean.options());
@@ -133,17 +126,20 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
     for (const double epsilon : objective.epsilon) result.delta_norm += std::abs(epsilon);
     result.delta_norm /= static_cast<double>(objective.epsilon.size());
   }
-  if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
-    forget_rows();
+  if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm))
     fail("ERR_RAT_NON_FINITE", "Step ", step, ": loss ", result.loss, " (clean ", result.clean_loss,
          ", adversarial ", result.adversarial_loss, ", KL ", result.kl_loss, "), gradient norm ",
          result.grad_norm,
          "; nothing was updated. Lower the learning rate or epsilon, or clip the gradient norm");
-  }
 
   clip_gradients(all, result.grad_norm, options_.optimizer.clip_norm);
+  // The optimizers take the whole matrix's gradient, which is zero but for the batch's rows, here and at the
+  // next step.
+  const at::Tensor& rows = step_gradients.vocabulary.distinct_index;
+  embedding_gradient_.index_copy_(0, rows, all[0]);
+  all[0] = embedding_gradient_;
   optimizer_->step(all, learning_rate);
-  forget_rows();
+  embedding_gradient_.index_fill_(0, rows, 0);
   return result;
 }
 

@@ -70,7 +70,7 @@ class Trainer {
   using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
   NamedTensors tensors(StateKind what) const;
-  std::vector<at::Tensor> gradients(const StepGradients& step_gradients);
+  std::vector<at::Tensor> gradients(const StepGradients& step_gradients) const;
   at::Tensor labels_on_device(const PackedBatch& batch) const;
   void require_optimizer();
 
