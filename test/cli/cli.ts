@@ -85,7 +85,7 @@ export function toyRun(data: string, output: string, more: readonly string[] = [
     "--batch-size",
     "16",
     "--learning-rate",
-    "0.01",
+    "0.03",
     "--log-every",
     "1",
     ...more,

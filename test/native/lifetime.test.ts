@@ -74,7 +74,7 @@ describe("a trainer with a step under way", () => {
 
   test("leaves the event loop alone", async () => {
     // The best of three: the machine that runs this may be busy with something else.
-    const gaps = [];
+    const gaps: number[] = [];
     for (let i = 0; i < 3 && !gaps.some((gap) => gap < 50); i++)
       gaps.push(Number((await child("event loop")).stdout));
     expect(Math.min(...gaps)).toBeLessThan(50);
