@@ -36,6 +36,7 @@ export function loadAddon(): unknown {
   if (objection !== undefined) {
     throw new RATError("ERR_RAT_NATIVE_LOAD", `${REMEDY}: ${objection}`, { details: { file: folder } });
   }
+  limitSpinning();
   const bindings = require("bindings") as (options: {
     bindings: string;
     module_root: string;
@@ -51,4 +52,15 @@ export function loadAddon(): unknown {
       details: { file: join(folder, ADDON_FILE) },
     });
   }
+}
+
+/**
+ * A thread that waits for the others at the end of a parallel loop spins for milliseconds by default. Where another
+ * process wants the core, each of a step's thousands of loops then costs a time slice: with two trainings on two cores, a TextHAN
+ * step took 20 s instead of 0.1. Libgomp reads this once, when the addon brings it in; a value of the user's stands.
+ */
+function limitSpinning(): void {
+  const { GOMP_SPINCOUNT, OMP_WAIT_POLICY } = process.env;
+  if (GOMP_SPINCOUNT !== undefined || OMP_WAIT_POLICY !== undefined) return;
+  Object.assign(process.env, { GOMP_SPINCOUNT: "10000" });
 }
