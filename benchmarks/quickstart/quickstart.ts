@@ -1,5 +1,5 @@
 /**
- * Trains the same TextCNN plainly and with R-AT on real text, three times each, and compares them. About two minutes on
+ * Trains the same TextCNN plainly and with R-AT on real text, three times each, and compares them. About a minute on
  * two cores. Run by `npm run quickstart`; written as a program that uses the package would be.
  */
 import { Classifier, RATTrainer, type Regularizer, trainTokenizer } from "r-at";
@@ -26,7 +26,7 @@ console.log(
 const accuracies = new Map<string, number[]>();
 for (const seed of seeds) {
   for (const regularizer of methods) {
-    // Smaller than the default sizes (300 and 256), so that six runs take two minutes.
+    // Smaller than the default sizes (300 and 256), so that six runs take a minute.
     await using trainer = await RATTrainer.create({
       model: { type: "textcnn", embeddingSize: 100, hiddenSize: 64 },
       ...{ task, tokenizer, regularizer, seed },

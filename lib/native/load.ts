@@ -56,8 +56,9 @@ export function loadAddon(): unknown {
 
 /**
  * A thread that waits for the others at the end of a parallel loop spins for milliseconds by default. Where another
- * process wants the core, each of a step's thousands of loops then costs a time slice: with two trainings on two cores, a TextHAN
- * step took 20 s instead of 0.1. Libgomp reads this once, when the addon brings it in; a value of the user's stands.
+ * process wants the core, each of a step's thousands of loops then costs a time slice: with two trainings on two cores,
+ * a TextHAN step took 20 s instead of 0.1. Libgomp reads the variable once, when the addon brings it in; a value of the
+ * user's stands.
  */
 function limitSpinning(): void {
   const { GOMP_SPINCOUNT, OMP_WAIT_POLICY } = process.env;
