@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** Everything that is public, and nothing else. */
 
 // Use
