@@ -2,7 +2,6 @@
 // Next in the hot path: native/objective/rat_step.cc.
 #include <ATen/Context.h>
 #include <ATen/Version.h>
-#include <ATen/native/DispatchStub.h>
 #include <napi.h>
 #include <unistd.h>
 
