@@ -10,6 +10,7 @@ import { loadTokenizer } from "./tokenizers/load.js";
 import type { Tokenizer } from "./tokenizers/types.js";
 import { Operation } from "./trainer/abort.js";
 import { announce, chooseDevice, chooseThreads } from "./trainer/device.js";
+import { loadFolderWeights } from "./trainer/initial-weights.js";
 import type { Logger } from "./trainer/options.js";
 import { type Prediction, predictTexts, type TextInput } from "./trainer/predictions.js";
 import { checkVocabulary, createNative } from "./trainer/setup.js";
@@ -55,10 +56,11 @@ export class Classifier implements AsyncDisposable {
     const { signal, logger, ...plain } = options;
     const settings = parseOptions(classifierSettingsSchema, plain, "Classifier.load");
     throwIfAborted(signal);
-    const { config, weights } = await readModelFolder(folder);
+    const content = await readModelFolder(folder);
     const tokenizer = await loadTokenizer(folder);
     let model: NativeTrainer | undefined;
     try {
+      const { config } = content;
       checkVocabulary(config, tokenizer, folder);
       const build = native().buildInfo();
       const choice = chooseDevice(settings.device ?? "auto", build);
@@ -73,7 +75,7 @@ export class Classifier implements AsyncDisposable {
         precision: settings.precision ?? "fp32",
         threads: chooseThreads(settings.threads, build.hardwareThreads, native().liveTrainers()),
       });
-      await model.load("model", weights);
+      await loadFolderWeights(model, content, { resetHead: false, newHead: false, logger });
       throwIfAborted(signal);
       return new Classifier(model, config, tokenizer);
     } catch (error) {

@@ -126,7 +126,7 @@ export const segmenter = choice(["default", "jieba"], "Chinese by characters (de
 
 // Model
 
-export const model = text("bilstm, textcnn, texthan, or the folder of a trained model");
+export const model = text("bilstm, textcnn, texthan, or the folder of a trained or pretrained model");
 export const resetHead = flag("start the folder's model with a new head, for the labels of this task");
 export const dropout = numbers("dropout rate, or one for each forward; the clean pass takes the first", {
   min: 0,
@@ -164,7 +164,7 @@ export const windowList = z.union([windowWidth, windows]).meta({
 export const regularizer = choice(REGULARIZER_TYPES, "training method");
 export const epsilon = numbers("L2 radius of the perturbation, or one for each forward (fgm, r-at)", {
   min: 0,
-  otherwise: "1",
+  otherwise: "0.1, from scratch 1",
 });
 export const klWeight = number("weight of the consistency loss (r-drop, r-at)", { min: 0 });
 export const forwards = integer("forwards of the perturbed batch (r-at)", {
@@ -183,16 +183,16 @@ export const maxSteps = integer("optimizer steps instead of epochs; 0 evaluates 
 });
 export const batchSize = integer("examples of one optimizer step", { min: 1, max: 1_000_000 });
 export const optimizer = choice(["adamw", "bertadam", "sgd"], "optimizer");
-export const learningRate = number("peak learning rate", { min: 0, otherwise: "1e-3" });
+export const learningRate = number("peak learning rate", { min: 0, otherwise: "2e-5, from scratch 1e-3" });
 export const schedule = choice(["linear", "cosine", "constant"], "learning rate after the warm-up").meta({
-  otherwise: "constant",
+  otherwise: "linear, from scratch constant",
 });
 export const warmupRatio = number("part of the steps with a rising learning rate", {
   min: 0,
   max: 1,
-  otherwise: "0",
+  otherwise: "0.06, from scratch 0",
 });
-export const weightDecay = number("weight decay", { min: 0, otherwise: "0" });
+export const weightDecay = number("weight decay", { min: 0, otherwise: "0.01, from scratch 0" });
 export const clipNorm = number("largest global gradient norm; 0 = no clipping", { min: 0 });
 export const shuffle = flag("shuffle the training data in every epoch");
 
@@ -206,7 +206,7 @@ export const device = z
   .string()
   .regex(/^(auto|cpu|cuda(:\d{1,3})?)$/, { error: "expected auto, cpu, cuda or cuda:N" })
   .meta({ description: "auto, cpu, cuda or cuda:N", kind: "text" });
-export const precision = choice(["fp32", "fp64"], "arithmetic");
+export const precision = choice(["fp32", "bf16", "fp64"], "arithmetic; bf16: matrix products of an encoder");
 export const threads = integer("compute threads", {
   min: 1,
   max: 1024,

@@ -7,8 +7,6 @@ import type { NativeObjectiveOptions } from "../native/binding.js";
 import type { RegularizerType } from "./fields.js";
 import type { Regularizer } from "./schema.js";
 
-/** L2 radius for models trained from scratch, whose embeddings start from N(0, 0.1). */
-const DEFAULT_EPSILON = 1;
 const DEFAULT_KL_WEIGHT = 0.5;
 const DEFAULT_FORWARDS = 2;
 
@@ -42,7 +40,7 @@ export function forwardCount(type: RegularizerType, forwards?: number): number {
 }
 
 /**
- * Fills in what the method reads and drops the rest.
+ * Fills in what the method reads and drops the rest. `epsilon` has no default here: it depends on the model.
  *
  * @throws RATError `ERR_RAT_CONFIG` when `forwards` contradicts the method or a list has the wrong length.
  */
@@ -58,7 +56,10 @@ export function resolveMethod(
       `Expected ${count} for forwards but received ${options.forwards}: ${type} always has ${count}; leave forwards out, or use r-at`,
     );
   }
-  const epsilon = options.epsilon ?? DEFAULT_EPSILON;
+  const radius = options.epsilon;
+  const epsilon = radius === undefined ? {} : { epsilon: radius };
+  if (radius !== undefined && (type === "fgm" || type === "r-at"))
+    checkLength("epsilon", radius, count, type);
   if (dropout !== undefined) checkLength("dropout", dropout, count, type);
   const consistency = {
     klWeight: options.klWeight ?? DEFAULT_KL_WEIGHT,
@@ -69,37 +70,47 @@ export function resolveMethod(
     case "none":
       return { type };
     case "fgm":
-      return { type, epsilon: checkLength("epsilon", epsilon, count, type) };
+      return { type, ...epsilon };
     case "r-drop":
       return { type, ...consistency };
     case "r-at":
-      return { type, epsilon: checkLength("epsilon", epsilon, count, type), ...consistency, forwards: count };
+      return { type, ...epsilon, ...consistency, forwards: count };
     default:
       return type satisfies never;
   }
 }
 
-/** {@link resolveMethod} for the TypeScript API's nested form. Default: R-AT with its defaults. */
+/**
+ * {@link resolveMethod} for the TypeScript API's nested form. Default: R-AT with its defaults.
+ *
+ * @param defaultEpsilon - The model's; none leaves an `epsilon` that was not given out.
+ */
 export function resolveRegularizer(
   regularizer: Regularizer = { type: "r-at" },
   dropout?: PerForward,
+  defaultEpsilon?: number,
 ): ResolvedMethod {
   const { type, ...options } = regularizer;
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return resolveMethod(type, Object.fromEntries(given), dropout);
+  const defaults = defaultEpsilon === undefined ? {} : { epsilon: defaultEpsilon };
+  return resolveMethod(type, { ...defaults, ...Object.fromEntries(given) }, dropout);
 }
 
-/** The method as the native step takes it. The clean pass has the first dropout rate. */
-export function nativeObjective(method: ResolvedMethod, dropout: PerForward): NativeObjectiveOptions {
+/**
+ * The method as the native step takes it. The clean pass has the first dropout rate.
+ *
+ * @param dropout - null leaves the rates to the model.
+ */
+export function nativeObjective(method: ResolvedMethod, dropout: PerForward | null): NativeObjectiveOptions {
   const count = forwardCount(method.type, method.forwards);
-  const rates = expand(dropout, count);
+  const rates = dropout === null ? new Array<null>(count).fill(null) : expand(dropout, count);
   return {
     type: method.type,
     forwards: count,
     epsilon: expand(method.epsilon ?? 0, count),
     klWeight: method.klWeight ?? 0,
     klReduction: method.klReduction ?? "batch-mean",
-    cleanDropout: rates[0] ?? 0,
+    cleanDropout: rates[0] ?? null,
     forwardDropout: rates,
   };
 }
@@ -109,8 +120,8 @@ export function expand(value: PerForward, count: number): number[] {
   return typeof value === "number" ? new Array<number>(count).fill(value) : [...value];
 }
 
-function checkLength(name: string, value: PerForward, count: number, type: string): PerForward {
-  if (typeof value === "number" || value.length === count) return value;
+function checkLength(name: string, value: PerForward, count: number, type: string): void {
+  if (typeof value === "number" || value.length === count) return;
   throw configError(
     name,
     `Expected one number or a list of ${count} (one for each forward of ${type}) for ${name} but received ${value.length}: ${value.join(",")}`,

@@ -1,6 +1,7 @@
 /** A run with every default filled in: what `config.json` holds and `--config` takes back. Reads no file. */
 import type { z } from "zod";
 import { RATError } from "../errors.js";
+import { FROM_SCRATCH } from "./defaults.js";
 import { MODEL_TYPES, type ModelType } from "./fields.js";
 import { checkFolderOptions } from "./folder-options.js";
 import { type ResolvedMethod, resolveMethod } from "./method.js";
@@ -8,26 +9,15 @@ import { checkModelOptions } from "./model-options.js";
 import { parseOptions } from "./parse.js";
 import { type RunConfig, runConfigSchema } from "./schema.js";
 
-/** Defaults of models that are trained from scratch, word models all. */
-export const FROM_SCRATCH = {
-  maxLength: 400,
-  dropout: 0.5,
-  learningRate: 1e-3,
-  schedule: "constant",
-  warmupRatio: 0,
-  weightDecay: 0,
-} as const;
-
 type Parsed = z.output<typeof runConfigSchema>;
 type MethodKey = "epsilon" | "klWeight" | "forwards" | "consistency" | "klReduction";
-type Filled = "learningRate" | "schedule" | "warmupRatio" | "weightDecay";
 
 /**
  * A run configuration with its defaults. `epsilon`, `klWeight`, `forwards`, `consistency` and `klReduction` stand there
- * only if the method reads them; `maxLength` and `dropout` are left to the model where `model` is a folder.
+ * only if the method reads them. Where `model` is a folder, what depends on the kind of model is left to it: `maxLength`,
+ * `dropout`, `epsilon`, `learningRate`, `schedule`, `warmupRatio`, `weightDecay`.
  */
-export type ResolvedRunConfig = Omit<Parsed, MethodKey | Filled> &
-  Omit<ResolvedMethod, "type"> & { [K in Filled]: NonNullable<Parsed[K]> };
+export type ResolvedRunConfig = Omit<Parsed, MethodKey> & Omit<ResolvedMethod, "type">;
 
 /** Whether `model` names an architecture rather than a folder. */
 export function isModelType(model: string): model is ModelType {
@@ -50,12 +40,15 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
   checkFolderOptions(parsed);
   checkSizes(parsed);
   const fromScratch = isModelType(rest.model);
+  if (fromScratch && rest.precision === "bf16") {
+    throw usage("precision", `bf16 is for encoders (the folder of one); train a ${rest.model} in fp32`);
+  }
+  const defaults = fromScratch ? FROM_SCRATCH : undefined;
   checkModelOptions({ ...rest, isNew: fromScratch });
-  const dropout = rest.dropout ?? (fromScratch ? FROM_SCRATCH.dropout : undefined);
-  const maxLength = rest.maxLength ?? (fromScratch ? FROM_SCRATCH.maxLength : undefined);
+  const dropout = rest.dropout ?? defaults?.dropout;
   const { type: regularizer, ...method } = resolveMethod(
     rest.regularizer,
-    withoutUndefined({ epsilon, klWeight, forwards, consistency, klReduction }),
+    withoutUndefined({ epsilon: epsilon ?? defaults?.epsilon, klWeight, forwards, consistency, klReduction }),
     dropout,
   );
   return withoutUndefined({
@@ -63,11 +56,11 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
     ...method,
     regularizer,
     dropout,
-    maxLength,
-    learningRate: rest.learningRate ?? FROM_SCRATCH.learningRate,
-    schedule: rest.schedule ?? FROM_SCRATCH.schedule,
-    warmupRatio: rest.warmupRatio ?? FROM_SCRATCH.warmupRatio,
-    weightDecay: rest.weightDecay ?? FROM_SCRATCH.weightDecay,
+    maxLength: rest.maxLength ?? defaults?.maxLength,
+    learningRate: rest.learningRate ?? defaults?.learningRate,
+    schedule: rest.schedule ?? defaults?.schedule,
+    warmupRatio: rest.warmupRatio ?? defaults?.warmupRatio,
+    weightDecay: rest.weightDecay ?? defaults?.weightDecay,
   }) as ResolvedRunConfig;
 }
 

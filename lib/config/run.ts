@@ -25,7 +25,7 @@ export function trainerOptions(config: ResolvedRunConfig): Omit<TrainerOptions, 
     model: modelOf(config),
     resetHead,
     regularizer: regularizerOf(config),
-    optimizer: { type: optimizer, weightDecay, clipNorm },
+    optimizer: { type: optimizer, clipNorm, ...defined({ weightDecay }) },
     ...defined({ vectors: config.vectors, dropout, maxLength, threads }),
     ...{ seed, device, precision, embeddingStd },
   };
@@ -37,8 +37,17 @@ export function fitOptions(config: ResolvedRunConfig): FitOptions {
   const { logEvery, evalEvery, checkpointEvery, patience } = config;
   const { output, resume, overwrite, allowResumeElsewhere } = config;
   return {
-    ...{ epochs, batchSize, learningRate, schedule, warmupRatio, shuffle, logEvery },
-    ...defined({ maxSteps, evalEvery, checkpointEvery, patience, output }),
+    ...{ epochs, batchSize, shuffle, logEvery },
+    ...defined({
+      learningRate,
+      schedule,
+      warmupRatio,
+      maxSteps,
+      evalEvery,
+      checkpointEvery,
+      patience,
+      output,
+    }),
     ...{ resume, overwrite, allowResumeElsewhere, config },
   };
 }

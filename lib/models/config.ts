@@ -8,6 +8,8 @@ import { parseOptions } from "../config/parse.js";
 import type { MetricName, TaskKind } from "../datasets/types.js";
 import { RATError } from "../errors.js";
 import type { NativeModelOptions } from "../native/binding.js";
+import { type EncoderConfig, encoderFamily, encoderFile, parseEncoderConfig } from "./encoder-config.js";
+import { ENCODER_FAMILIES } from "./families/index.js";
 import type { ModelSizes } from "./sizes.js";
 
 /** A model without its weights. */
@@ -18,13 +20,15 @@ export interface ModelConfig {
   readonly kind: TaskKind;
   /** Class names in index order; empty for regression. */
   readonly labels: readonly string[];
-  /** Dropout rate that the model is trained with unless another is asked for. */
-  readonly dropout: number;
+  /** Dropout rate that the model is trained with unless another is asked for; null = an encoder's own rates. */
+  readonly dropout: number | null;
   /** Most tokens of an example. */
   readonly maxLength: number;
   /** Name of the task it was trained on. */
   readonly task: string;
   readonly metrics: readonly MetricName[];
+  /** Of a Transformer encoder; undefined for a word model. */
+  readonly encoder?: EncoderConfig;
 }
 
 const size = z.int().min(1);
@@ -56,6 +60,7 @@ const fileSchema = z.discriminatedUnion("model_type", [
 /** The text of `config.json`. */
 export function formatModelConfig(config: ModelConfig): string {
   const { sizes, labels } = config;
+  if (config.encoder) return `${JSON.stringify(encoderFile(config.encoder, config), null, 2)}\n`;
   const outputs = config.kind === "regression" ? ["LABEL_0"] : labels;
   const file = {
     model_type: sizes.type,
@@ -87,13 +92,21 @@ export function parseModelConfig(text: string, file: string): ModelConfig {
   const json = parseJson(text, file);
   const type: unknown =
     typeof json === "object" && json !== null ? Reflect.get(json, "model_type") : undefined;
-  if (!MODEL_TYPES.some((name) => name === type)) {
-    throw mismatch(
+  const family = encoderFamily(type);
+  if (family) {
+    const { encoder, head } = check(
+      () => parseEncoderConfig(family, json as Record<string, unknown>, file),
       file,
-      `model_type ${JSON.stringify(type)} is not supported; supported: ${MODEL_TYPES.join(", ")}`,
     );
+    const { vocabularySize, embeddingSize, hiddenSize, layers, paddingId } = encoder.shape;
+    const sizes = { type: "encoder" as const, embeddingSize, hiddenSize, layers, windows: [] };
+    return { sizes, vocabularySize, paddingId, dropout: null, ...head, encoder };
   }
-  const parsed = check(json, file);
+  if (!MODEL_TYPES.some((name) => name === type)) {
+    const supported = [...ENCODER_FAMILIES.keys(), ...MODEL_TYPES].join(", ");
+    throw mismatch(file, `model_type ${JSON.stringify(type)} is not supported; supported: ${supported}`);
+  }
+  const parsed = check(() => parseOptions(fileSchema, json, file), file);
   const isRegression = parsed.problem_type === "regression";
   const labels = Array.from({ length: parsed.num_labels }, (_, index) => parsed.id2label[String(index)]);
   const known = labels.filter((label) => label !== undefined);
@@ -127,7 +140,11 @@ export function parseModelConfig(text: string, file: string): ModelConfig {
   };
 }
 
-/** A model as the native side builds it. */
+/**
+ * A model as the native side builds it.
+ *
+ * @param embeddingStd - Of a new word model's embeddings.
+ */
 export function nativeModel(config: ModelConfig, embeddingStd: number): NativeModelOptions {
   return {
     ...config.sizes,
@@ -135,6 +152,7 @@ export function nativeModel(config: ModelConfig, embeddingStd: number): NativeMo
     outputs: config.kind === "regression" ? 1 : config.labels.length,
     paddingId: config.paddingId,
     embeddingStd,
+    ...(config.encoder && { encoder: { ...config.encoder.shape.native, pretrained: true } }),
   };
 }
 
@@ -146,9 +164,10 @@ function parseJson(text: string, file: string): unknown {
   }
 }
 
-function check(json: unknown, file: string): z.output<typeof fileSchema> {
+/** What is wrong with a model's file is a mismatch, not a mistake in the user's options. */
+function check<T>(parse: () => T, file: string): T {
   try {
-    return parseOptions(fileSchema, json, file);
+    return parse();
   } catch (cause) {
     throw mismatch(file, cause instanceof Error ? cause.message : String(cause), cause);
   }

@@ -1,13 +1,13 @@
 /** Model folders: `config.json`, `model.safetensors` and the tokenizer's files, written together or not at all. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { exists, writeFolder } from "../checkpoint/atomic-folder.js";
+import { writeFolder } from "../checkpoint/atomic-folder.js";
 import { writeNewFile } from "../checkpoint/durable-file.js";
 import { RATError, throwIfAborted } from "../errors.js";
 import { formatModelConfig, type ModelConfig, parseModelConfig } from "./config.js";
+import { findWeights, hasTensor, WEIGHTS_FILE } from "./weights.js";
 
 export const CONFIG_FILE = "config.json";
-export const WEIGHTS_FILE = "model.safetensors";
 
 /** Files of a model folder that other tools write; with ours, all that replacing a folder may take away. */
 const MODEL_FILES = new Set([
@@ -70,11 +70,13 @@ async function refuseStrangers(folder: string): Promise<void> {
   }
 }
 
-/** A model folder that has been checked; its weights are read by the native side from `weights`. */
+/** A model folder that has been checked; its weights are read by the native side. */
 export interface ModelFolder {
   readonly config: ModelConfig;
-  /** Path of the safetensors file. */
-  readonly weights: string;
+  /** Paths of the safetensors files. */
+  readonly weights: readonly string[];
+  /** Whether there are weights for a head: a pretrained encoder has none yet. */
+  readonly hasHead: boolean;
 }
 
 /**
@@ -94,19 +96,15 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     throw missing(file, `${folder} is not a model folder: ${CONFIG_FILE} cannot be read`, cause);
   });
   const config = parseModelConfig(text, file);
-  const weights = join(folder, WEIGHTS_FILE);
-  if (!(await exists(weights))) throw await noWeights(folder);
-  return { config, weights };
+  const weights = await findWeights(folder);
+  const { encoder } = config;
+  const hasHead = !encoder || (await hasTensor(weights, headTensor(config), encoder.family.basePrefix));
+  return { config, weights, hasHead };
 }
 
-async function noWeights(folder: string): Promise<RATError> {
-  const pickle = (await readdir(folder)).find((name) => /\.(bin|pt|pth|pkl|ckpt)$/.test(name));
-  if (pickle === undefined) return missing(join(folder, WEIGHTS_FILE), `${folder} has no ${WEIGHTS_FILE}`);
-  return new RATError(
-    "ERR_RAT_UNSAFE_FORMAT",
-    `${folder} has ${pickle} but no ${WEIGHTS_FILE}. Pickle files can execute code and are not read; convert it with the safetensors package`,
-    { details: { file: join(folder, pickle) } },
-  );
+/** Name of the weights that turn the last features into outputs. */
+export function headTensor({ encoder }: ModelConfig): string {
+  return `${encoder?.shape.native.names.classifier ?? "classifier"}.weight`;
 }
 
 function missing(file: string, message: string, cause?: unknown): RATError {

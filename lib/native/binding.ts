@@ -19,23 +19,80 @@ export interface PackedBatch {
   readonly exampleIds: Int32Array;
 }
 
-/** Sizes of a from-scratch model; the same names stand in its `config.json`, in snake case. */
+/** What a Transformer encoder has besides the sizes that every model has (`lib/models/families/`). */
+export interface NativeEncoderOptions {
+  readonly heads: number;
+  /** Width of the feed-forward layer. */
+  readonly intermediateSize: number;
+  /** Rows of the position embeddings. */
+  readonly maxPositions: number;
+  /** Row of a text's first token among them. */
+  readonly positionOffset: number;
+  /** Rows of the token type embeddings; 0 = there are none. */
+  readonly tokenTypes: number;
+  readonly layerNormEps: number;
+  readonly activation: "gelu" | "gelu_new" | "relu";
+  /** pooler: dense, tanh (BERT, ALBERT). dense: dropout before them too (RoBERTa). pre-classifier: dense, ReLU (DistilBERT). */
+  readonly head: "pooler" | "dense" | "pre-classifier";
+  /** The model's own dropout rates, where the objective leaves them to it. */
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+  readonly classifierDropout: number;
+  /** Whether there is dropout after the attention's output layer, and after the feed-forward layer. */
+  readonly attentionOutputDropout: boolean;
+  readonly feedForwardDropout: boolean;
+  /** Standard deviation of the normal distribution of initial weights. */
+  readonly initializerRange: number;
+  /** Whether all but the head will be loaded, so that there is no need to draw it. */
+  readonly pretrained: boolean;
+  /** How the names of each set of layer weights begin. */
+  readonly layerPrefixes: readonly string[];
+  /** Which set each layer uses. */
+  readonly layerOrder: readonly number[];
+  readonly names: NativeEncoderNames;
+}
+
+/** Names of an encoder's tensors without `.weight` and `.bias`. */
+export interface NativeEncoderNames {
+  readonly wordEmbeddings: string;
+  readonly positionEmbeddings: string;
+  readonly tokenTypeEmbeddings?: string;
+  readonly embeddingNorm: string;
+  /** From the embeddings to a wider model (ALBERT). */
+  readonly projection?: string;
+  /** Of a layer, from here on after its prefix. */
+  readonly query: string;
+  readonly key: string;
+  readonly value: string;
+  readonly attentionOutput: string;
+  readonly attentionNorm: string;
+  readonly intermediate: string;
+  readonly output: string;
+  readonly outputNorm: string;
+  /** The head: the layer before the last, and the last. */
+  readonly dense: string;
+  readonly classifier: string;
+}
+
+/** Sizes of a model; those of a from-scratch model stand under the same names in its `config.json`, in snake case. */
 export interface NativeModelOptions {
-  readonly type: "bilstm" | "textcnn" | "texthan";
+  readonly type: "bilstm" | "textcnn" | "texthan" | "encoder";
   readonly vocabularySize: number;
   /** Number of classes; 1 for regression. */
   readonly outputs: number;
   readonly embeddingSize: number;
-  /** bilstm, texthan: width a direction. textcnn: number of filters a window width. */
+  /** bilstm, texthan: width a direction. textcnn: number of filters a window width. encoder: width. */
   readonly hiddenSize: number;
-  /** bilstm, texthan: recurrent layers. */
+  /** bilstm, texthan: recurrent layers. encoder: layers. */
   readonly layers: number;
   /** textcnn: window widths. */
   readonly windows: readonly number[];
   /** The token whose row has no gradient and no perturbation. */
   readonly paddingId: number;
-  /** Standard deviation of the normal distribution of the initial embeddings. */
+  /** Standard deviation of the normal distribution of the initial embeddings (word models). */
   readonly embeddingStd: number;
+  /** encoder: all the rest. */
+  readonly encoder?: NativeEncoderOptions;
 }
 
 /** The loss of one step (DESIGN: none, FGM, R-Drop, R-AT). Lists have one entry, or one for each forward. */
@@ -47,10 +104,10 @@ export interface NativeObjectiveOptions {
   readonly epsilon: readonly number[];
   readonly klWeight: number;
   readonly klReduction: "batch-mean" | "sum" | "element-mean";
-  /** Dropout rate of the clean pass. */
-  readonly cleanDropout: number;
+  /** Dropout rate of the clean pass; null = the model's own (encoders). */
+  readonly cleanDropout: number | null;
   /** Dropout rate of each of the K forwards. */
-  readonly forwardDropout: readonly number[];
+  readonly forwardDropout: readonly (number | null)[];
 }
 
 export interface NativeOptimizerOptions {
@@ -69,7 +126,8 @@ export interface NativeTrainerOptions {
   readonly seed: number;
   /** `cpu` or `cuda:N`. */
   readonly device: string;
-  readonly precision: "fp32" | "fp64";
+  /** bf16 (encoders): matrix products in bf16, weights and everything else in fp32. */
+  readonly precision: "fp32" | "fp64" | "bf16";
   /** Compute threads of this trainer. */
   readonly threads: number;
 }
@@ -117,6 +175,8 @@ export interface NativeTrainer {
     path: string,
     options?: { readonly except: string },
   ): Promise<void>;
+  /** Copies tensors of any safetensors file into parameters: `names` maps a parameter's name to the tensor's. */
+  loadTensors(path: string, names: Readonly<Record<string, string>>): Promise<void>;
   /** Keeps a copy of the weights (host memory); `restore` brings it back. */
   snapshot(): Promise<void>;
   restore(): Promise<void>;

@@ -1,5 +1,5 @@
 /** How long a run is and what is due when: a pure function of its options and the size of the training data. */
-import { FROM_SCRATCH } from "../config/resolve.js";
+import { FROM_SCRATCH, type ModelDefaults } from "../config/defaults.js";
 import type { FitSettings } from "../config/schema.js";
 import { learningRateAt, type Schedule } from "./schedule.js";
 
@@ -40,8 +40,14 @@ export class Plan {
   /**
    * @param examples - Number of training examples.
    * @param begin - Where earlier runs of the trainer ended.
+   * @param defaults - The model's.
    */
-  constructor(settings: FitSettings, examples: number, begin: Position = START) {
+  constructor(
+    settings: FitSettings,
+    examples: number,
+    begin: Position = START,
+    defaults: ModelDefaults = FROM_SCRATCH,
+  ) {
     this.begin = begin;
     this.epochs = settings.epochs ?? DEFAULT_EPOCHS;
     this.maxSteps = settings.maxSteps;
@@ -55,9 +61,9 @@ export class Plan {
     this.totalSteps = this.maxSteps ?? this.epochs * this.stepsPerEpoch;
     this.lastStep = begin.step + this.totalSteps;
     this.schedule = {
-      type: settings.schedule ?? FROM_SCRATCH.schedule,
-      learningRate: settings.learningRate ?? FROM_SCRATCH.learningRate,
-      warmupRatio: settings.warmupRatio ?? FROM_SCRATCH.warmupRatio,
+      type: settings.schedule ?? defaults.schedule,
+      learningRate: settings.learningRate ?? defaults.learningRate,
+      warmupRatio: settings.warmupRatio ?? defaults.warmupRatio,
       totalSteps: this.totalSteps,
     };
   }

@@ -154,7 +154,12 @@ export class RATTrainer implements AsyncDisposable {
     const parts = this.#parts;
     const data = await this.#encodeTask(operation.signal);
     const checkpoint = folder && options.resume ? await this.#findCheckpoint(folder, emit) : undefined;
-    const plan = new Plan(options, data.train.size, checkpoint?.state.begin ?? this.#position);
+    const plan = new Plan(
+      options,
+      data.train.size,
+      checkpoint?.state.begin ?? this.#position,
+      parts.defaults,
+    );
     const identity = folder ? await runIdentity(parts, plan, data) : {};
     if (checkpoint) {
       checkResume(checkpoint, {

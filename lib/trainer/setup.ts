@@ -1,4 +1,6 @@
 /** From the options of `RATTrainer.create` to a model on its device: reads a folder if there is one, checks that all fits. */
+
+import { FINE_TUNING, FROM_SCRATCH, type ModelDefaults } from "../config/defaults.js";
 import {
   nativeObjective,
   type PerForward,
@@ -7,11 +9,11 @@ import {
 } from "../config/method.js";
 import { checkModelOptions } from "../config/model-options.js";
 import { parseOptions } from "../config/parse.js";
-import { FROM_SCRATCH } from "../config/resolve.js";
 import { trainerSettingsSchema } from "../config/schema.js";
 import type { Dataset, Task } from "../datasets/types.js";
 import { fromNative, invalidArgument, RATError, throwIfAborted } from "../errors.js";
 import { type ModelConfig, nativeModel } from "../models/config.js";
+import { longestInput } from "../models/encoder-config.js";
 import { type ModelFolder, readModelFolder } from "../models/folder.js";
 import { modelSizes } from "../models/sizes.js";
 import {
@@ -44,11 +46,14 @@ export interface TrainerParts {
   /** Whether the trainer made the tokenizer, and so disposes of it. */
   readonly ownsTokenizer: boolean;
   readonly method: ResolvedMethod;
-  readonly dropout: PerForward;
+  /** null = the rates of the model. */
+  readonly dropout: PerForward | null;
+  /** Of the kind of model. */
+  readonly defaults: ModelDefaults;
   readonly optimizer: NativeOptimizerOptions;
   readonly seed: number;
   readonly device: string;
-  readonly precision: "fp32" | "fp64";
+  readonly precision: "fp32" | "fp64" | "bf16";
   readonly threads: number;
   readonly embeddingStd: number;
   readonly maxLength: number;
@@ -66,7 +71,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const settings = parseOptions(trainerSettingsSchema, plain, "RATTrainer.create");
   const task = checkTask(givenTask);
   throwIfAborted(signal);
-  const method = resolveRegularizer(settings.regularizer, settings.dropout);
+  resolveRegularizer(settings.regularizer, settings.dropout); // What is wrong with it is said before anything is read.
   const path = "path" in settings.model ? settings.model.path : undefined;
   const { resetHead = false, vectors } = settings;
   checkModelOptions({ isNew: path === undefined, resetHead, vectors });
@@ -74,7 +79,9 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const tokenizer = givenTokenizer ?? (await tokenizerOf(path));
   const ownsTokenizer = givenTokenizer === undefined;
   try {
-    const dropout = settings.dropout ?? folder?.config.dropout ?? FROM_SCRATCH.dropout;
+    const defaults = folder?.config.encoder ? FINE_TUNING : FROM_SCRATCH;
+    const method = resolveRegularizer(settings.regularizer, settings.dropout, defaults.epsilon);
+    const dropout = settings.dropout ?? (folder ? folder.config.dropout : FROM_SCRATCH.dropout);
     const maxLength = settings.maxLength ?? folder?.config.maxLength ?? FROM_SCRATCH.maxLength;
     const config: ModelConfig = folder
       ? configOfFolder(folder, task, tokenizer, path ?? "", { maxLength, resetHead })
@@ -84,7 +91,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
           paddingId: tokenizer.paddingId,
           kind: task.kind,
           labels: task.labels,
-          dropout: typeof dropout === "number" ? dropout : (dropout[0] ?? 0),
+          dropout: typeof dropout === "object" ? (dropout?.[0] ?? 0) : dropout,
           maxLength,
           task: task.name,
           metrics: task.metrics,
@@ -97,11 +104,16 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const threads = chooseThreads(settings.threads, build.hardwareThreads, live);
     const optimizer: NativeOptimizerOptions = {
       type: settings.optimizer?.type ?? "adamw",
-      weightDecay: settings.optimizer?.weightDecay ?? FROM_SCRATCH.weightDecay,
+      weightDecay: settings.optimizer?.weightDecay ?? defaults.weightDecay,
       clipNorm: settings.optimizer?.clipNorm ?? 1,
     };
     const seed = settings.seed ?? 1;
     const precision = settings.precision ?? "fp32";
+    if (precision === "bf16" && !config.encoder) {
+      throw new RATError("ERR_RAT_CONFIG", `bf16 is for encoders; train a ${config.sizes.type} in fp32`, {
+        details: { option: "precision" },
+      });
+    }
     const embeddingStd = settings.embeddingStd ?? DEFAULT_EMBEDDING_STD;
     const model = createNative({
       model: nativeModel(config, embeddingStd),
@@ -130,6 +142,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
         ownsTokenizer,
         method,
         dropout,
+        defaults,
         optimizer,
         seed,
         device,
@@ -158,10 +171,18 @@ function configOfFolder(
   { maxLength, resetHead }: { readonly maxLength: number; readonly resetHead: boolean },
 ): ModelConfig {
   checkVocabulary(folder.config, tokenizer, path);
+  const { encoder } = folder.config;
+  if (encoder && maxLength > longestInput(encoder.shape)) {
+    throw new RATError(
+      "ERR_RAT_CONFIG",
+      `Expected at most ${longestInput(encoder.shape)} for maxLength but received ${maxLength}: the model in ${path} has no more positions`,
+      { details: { option: "maxLength" } },
+    );
+  }
   return {
     ...folder.config,
     kind: task.kind,
-    labels: resetHead ? task.labels : labelsOfFolder(folder.config, task, path),
+    labels: resetHead || !folder.hasHead ? task.labels : labelsOfFolder(folder.config, task, path),
     maxLength,
     task: task.name,
     metrics: task.metrics,

@@ -1,6 +1,7 @@
 /** Checks the task that a caller hands over, and settles the order of its labels. */
 import type { Dataset, MetricName, Task, TaskKind } from "../datasets/types.js";
 import { invalidArgument, RATError } from "../errors.js";
+import { areGenericLabels } from "../models/encoder-config.js";
 
 const METRICS: Readonly<Record<TaskKind, readonly MetricName[]>> = {
   classification: ["accuracy", "f1", "matthews"],
@@ -49,6 +50,13 @@ export function labelsOfFolder(
   const same =
     folder.labels.length === task.labels.length && task.labels.every((name) => folder.labels.includes(name));
   if (folder.kind === task.kind && (same || task.kind === "regression")) return folder.labels;
+  // Many models were saved without the names of their classes: then their number has to do.
+  if (
+    folder.kind === task.kind &&
+    folder.labels.length === task.labels.length &&
+    areGenericLabels(folder.labels)
+  )
+    return task.labels;
   const describe = (kind: TaskKind, labels: readonly string[]) =>
     kind === "regression"
       ? "regression"

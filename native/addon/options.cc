@@ -1,5 +1,6 @@
 #include "addon/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -51,6 +52,52 @@ double checked_rate(double rate, const char* name) {
   return rate;
 }
 
+/// null leaves the rate to the model.
+double dropout_rate(const Napi::Value& value, const char* name) {
+  return value.IsNull() ? kModelsRate : checked_rate(number_argument(value, name), name);
+}
+
+std::vector<std::string> get_strings(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  RAT_CHECK(value.IsArray(), kInvalid, "Expected an array of strings for ", name);
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < array.Length(); ++i) strings.push_back(string_argument(array.Get(i), name));
+  return strings;
+}
+
+bool get_boolean(const Napi::Object& object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  RAT_CHECK(value.IsBoolean(), kInvalid, "Expected a boolean for ", name);
+  return value.As<Napi::Boolean>().Value();
+}
+
+EncoderOptions encoder_options(const Napi::Object& object) {
+  EncoderOptions encoder;
+  encoder.heads = get_integer(object, "heads", 1, 65536);
+  encoder.intermediate_size = get_integer(object, "intermediateSize", 1, 1 << 20);
+  encoder.max_positions = get_integer(object, "maxPositions", 1, 1 << 20);
+  encoder.position_offset = get_integer(object, "positionOffset", 0, 1 << 20);
+  encoder.token_types = get_integer(object, "tokenTypes", 0, 256);
+  encoder.layer_norm_eps = get_number(object, "layerNormEps");
+  constexpr const char* kActivations[] = {"gelu", "gelu_new", "relu"};
+  encoder.activation = kActivations[get_choice(object, "activation", kActivations)];
+  constexpr const char* kHeads[] = {"pooler", "dense", "pre-classifier"};
+  encoder.head = kHeads[get_choice(object, "head", kHeads)];
+  encoder.hidden_dropout = checked_rate(get_number(object, "hiddenDropout"), "hiddenDropout");
+  encoder.attention_dropout = checked_rate(get_number(object, "attentionDropout"), "attentionDropout");
+  encoder.classifier_dropout = checked_rate(get_number(object, "classifierDropout"), "classifierDropout");
+  encoder.attention_output_dropout = get_boolean(object, "attentionOutputDropout");
+  encoder.feed_forward_dropout = get_boolean(object, "feedForwardDropout");
+  encoder.initializer_range = get_number(object, "initializerRange");
+  encoder.pretrained = get_boolean(object, "pretrained");
+  encoder.layer_prefixes = get_strings(object, "layerPrefixes");
+  for (const double set : get_numbers(object, "layerOrder"))
+    encoder.layer_order.push_back(static_cast<int64_t>(set));
+  encoder.names = string_map(object.Get("names"), "names");
+  return encoder;
+}
+
 ModelOptions model_options(const Napi::Object& object) {
   ModelOptions model;
   model.type = get_string(object, "type");
@@ -63,6 +110,8 @@ ModelOptions model_options(const Napi::Object& object) {
     model.windows.push_back(static_cast<int64_t>(width));
   model.padding_id = get_integer(object, "paddingId", -1, kMaxInt32);
   model.embedding_std = get_number(object, "embeddingStd");
+  if (model.type == "encoder")
+    model.encoder = encoder_options(object_argument(object.Get("encoder"), "encoder"));
   return model;
 }
 
@@ -75,18 +124,21 @@ ObjectiveOptions objective_options(const Napi::Object& object) {
   objective.loss.kl_weight = get_number(object, "klWeight");
   objective.loss.kl_reduction =
       static_cast<KlReduction>(get_choice(object, "klReduction", {"batch-mean", "sum", "element-mean"}));
-  objective.clean_dropout = checked_rate(get_number(object, "cleanDropout"), "cleanDropout");
+  objective.clean_dropout = dropout_rate(object.Get("cleanDropout"), "cleanDropout");
   // A list has one entry for all forwards, or one for each.
-  const auto for_each_forward = [&](const char* name) {
-    std::vector<double> numbers = get_numbers(object, name);
+  const auto for_each_forward = [&](const char* name, auto read) {
+    const Napi::Value value = object.Get(name);
+    RAT_CHECK(value.IsArray(), kInvalid, "Expected an array for ", name);
+    const auto array = value.As<Napi::Array>();
+    std::vector<double> numbers;
+    for (uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(read(array.Get(i), name));
     if (numbers.size() == 1) numbers.assign(static_cast<size_t>(forwards), numbers[0]);
     RAT_CHECK(static_cast<int64_t>(numbers.size()) == forwards, kInvalid, "Expected 1 or ", forwards,
               " numbers for ", name, " but received ", numbers.size());
     return numbers;
   };
-  objective.epsilon = for_each_forward("epsilon");
-  objective.forward_dropout = for_each_forward("forwardDropout");
-  for (const double rate : objective.forward_dropout) checked_rate(rate, "forwardDropout");
+  objective.epsilon = for_each_forward("epsilon", number_argument);
+  objective.forward_dropout = for_each_forward("forwardDropout", dropout_rate);
   for (const double epsilon : objective.epsilon)
     RAT_CHECK(std::isfinite(epsilon) && epsilon >= 0, kInvalid,
               "Expected a finite number of at least 0 for epsilon");
@@ -163,9 +215,18 @@ TrainerOptions trainer_options(const Napi::Value& value) {
   const Napi::Object optimizer = object_argument(object.Get("optimizer"), "optimizer");
   options.optimizer = {get_string(optimizer, "type"), get_number(optimizer, "weightDecay"),
                        get_number(optimizer, "clipNorm")};
+  const auto& forward_rates = options.objective.forward_dropout;
+  RAT_CHECK(options.model.type == "encoder" ||
+                (options.objective.clean_dropout != kModelsRate &&
+                 std::find(forward_rates.begin(), forward_rates.end(), kModelsRate) == forward_rates.end()),
+            kInvalid, "A ", options.model.type, " has no dropout rates of its own");
   options.seed = static_cast<uint64_t>(get_integer(object, "seed", 0, kMaxSafeInteger));
   options.device = get_string(object, "device");
-  options.precision = get_choice(object, "precision", {"fp32", "fp64"}) == 0 ? at::kFloat : at::kDouble;
+  const size_t precision = get_choice(object, "precision", {"fp32", "fp64", "bf16"});
+  options.precision = precision == 1 ? at::kDouble : at::kFloat;
+  options.model.compute = precision == 2 ? at::kBFloat16 : options.precision;
+  RAT_CHECK(precision != 2 || options.model.type == "encoder", kInvalid,
+            "bf16 is for encoders; use fp32 for ", options.model.type);
   options.threads = static_cast<int>(get_integer(object, "threads", 1, 1024));
   return options;
 }
@@ -176,6 +237,9 @@ PackedBatch packed_batch(const Napi::Value& value) {
   batch.tokens = int32_array(object.Get("tokens"), "tokens");
   batch.sequence_starts = int32_array(object.Get("sequenceStarts"), "sequenceStarts");
   batch.example_ids = int32_array(object.Get("exampleIds"), "exampleIds");
+  const Napi::Value types = object.Get("tokenTypes");
+  if (!types.IsUndefined())
+    batch.token_types = elements<uint8_t>(types, "tokenTypes", napi_uint8_array, "a Uint8Array");
   const Napi::Value labels = object.Get("labels");
   if (labels.IsUndefined()) return batch;
   if (labels.IsTypedArray() && labels.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array)

@@ -48,8 +48,8 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
       env, "Trainer",
       {InstanceMethod<&TrainerWrap::train_step>("trainStep"),
        InstanceMethod<&TrainerWrap::predict>("predict"), InstanceMethod<&TrainerWrap::save>("save"),
-       InstanceMethod<&TrainerWrap::load>("load"), InstanceMethod<&TrainerWrap::snapshot>("snapshot"),
-       InstanceMethod<&TrainerWrap::restore>("restore"),
+       InstanceMethod<&TrainerWrap::load>("load"), InstanceMethod<&TrainerWrap::load_tensors>("loadTensors"),
+       InstanceMethod<&TrainerWrap::snapshot>("snapshot"), InstanceMethod<&TrainerWrap::restore>("restore"),
        InstanceMethod<&TrainerWrap::set_embedding_rows>("setEmbeddingRows"),
        InstanceMethod<&TrainerWrap::parameters>("parameters"),
        InstanceMethod<&TrainerWrap::peak_device_memory_bytes>("peakDeviceMemoryBytes"),
@@ -127,6 +127,18 @@ Napi::Value TrainerWrap::save(const Napi::CallbackInfo& info) {
     const auto metadata = string_map(info[2], "metadata");
     return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) {
       trainer.save(what, path, metadata);
+      return undefined();
+    });
+  });
+}
+
+Napi::Value TrainerWrap::load_tensors(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    const std::string path = string_argument(info[0], "path");
+    const auto names = string_map(info[1], "names");
+    return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) {
+      trainer.load_tensors(path, names);
       return undefined();
     });
   });

@@ -21,8 +21,7 @@ at::Tensor int64_on_device(const std::vector<int32_t>& values, at::Device device
 
 }  // namespace
 
-void check_batch(const PackedBatch& batch, int64_t vocabulary_size, int64_t outputs, bool regression,
-                 bool with_labels) {
+void check_batch(const PackedBatch& batch, const BatchLimits& limits, bool regression, bool with_labels) {
   const int64_t examples = batch.examples();
   const auto& starts = batch.sequence_starts;
   RAT_CHECK(examples > 0, "ERR_RAT_INVALID_ARG", "A batch needs at least one example");
@@ -34,11 +33,21 @@ void check_batch(const PackedBatch& batch, int64_t vocabulary_size, int64_t outp
   for (int64_t b = 0; b < examples; ++b) {
     RAT_CHECK(starts[b] < starts[b + 1], "ERR_RAT_INVALID_ARG", "Example ", b,
               " of the batch has no tokens; an empty text is one [UNK]");
+    RAT_CHECK(limits.longest == 0 || starts[b + 1] - starts[b] <= limits.longest, "ERR_RAT_LIMIT", "Example ",
+              b, " of the batch has ", starts[b + 1] - starts[b], " tokens, but the model takes at most ",
+              limits.longest, "; use a smaller maxLength");
     RAT_CHECK(batch.example_ids[b] >= 0, "ERR_RAT_INVALID_ARG", "exampleIds must not be negative");
   }
   for (const int32_t token : batch.tokens)
-    RAT_CHECK(token >= 0 && token < vocabulary_size, "ERR_RAT_INVALID_ARG", "Token id ", token,
-              " is outside the vocabulary of ", vocabulary_size);
+    RAT_CHECK(token >= 0 && token < limits.vocabulary_size, "ERR_RAT_INVALID_ARG", "Token id ", token,
+              " is outside the vocabulary of ", limits.vocabulary_size);
+  RAT_CHECK(batch.token_types.empty() || batch.token_types.size() == batch.tokens.size(),
+            "ERR_RAT_INVALID_ARG", "Expected tokenTypes of length ", batch.tokens.size(), " but received ",
+            batch.token_types.size());
+  if (limits.token_types > 0)
+    for (const uint8_t type : batch.token_types)
+      RAT_CHECK(type < limits.token_types, "ERR_RAT_INVALID_ARG", "Token type ", static_cast<int>(type),
+                " is outside 0..", limits.token_types - 1);
   if (!with_labels) return;
   if (regression) {
     RAT_CHECK(static_cast<int64_t>(batch.scores.size()) == examples, "ERR_RAT_LABEL", "Expected ", examples,
@@ -50,8 +59,8 @@ void check_batch(const PackedBatch& batch, int64_t vocabulary_size, int64_t outp
   RAT_CHECK(static_cast<int64_t>(batch.class_labels.size()) == examples, "ERR_RAT_LABEL", "Expected ",
             examples, " class indices (Int32Array) but received ", batch.class_labels.size());
   for (const int32_t label : batch.class_labels)
-    RAT_CHECK(label >= 0 && label < outputs, "ERR_RAT_LABEL", "Class index ", label, " is outside 0..",
-              outputs - 1);
+    RAT_CHECK(label >= 0 && label < limits.outputs, "ERR_RAT_LABEL", "Class index ", label, " is outside 0..",
+              limits.outputs - 1);
 }
 
 BatchVocabulary batch_vocabulary(const PackedBatch& batch, int64_t padding_id, std::vector<int32_t>& scratch,
@@ -117,6 +126,12 @@ ForwardRows forward_rows(const PackedBatch& batch, int64_t copies, int64_t first
         token_pass.push_back(pass);
       }
     }
+  }
+  if (!batch.token_types.empty()) {
+    std::vector<int64_t> types;
+    for (int64_t copy = 0; copy < copies; ++copy)
+      types.insert(types.end(), batch.token_types.begin(), batch.token_types.end());
+    rows.token_types = to_device(types, at::kLong, device);
   }
   rows.starts_index = to_device(rows.starts, at::kLong, device);
   rows.token_rows = {to_device(token_example, at::kInt, device), to_device(token_position, at::kInt, device),

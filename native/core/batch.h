@@ -14,6 +14,7 @@ namespace rat {
 struct PackedBatch {
   std::vector<int32_t> tokens;           // [T]
   std::vector<int32_t> sequence_starts;  // [B + 1], cumulative
+  std::vector<uint8_t> token_types;      // [T], or empty: all 0
   std::vector<int32_t> class_labels;     // [B], classification
   std::vector<float> scores;             // [B], regression
   std::vector<int32_t> example_ids;      // [B]
@@ -22,11 +23,18 @@ struct PackedBatch {
   int64_t token_count() const { return static_cast<int64_t>(tokens.size()); }
 };
 
-/// Throws ERR_RAT_INVALID_ARG unless starts are increasing and cover the tokens, every token is in the
-/// vocabulary and no example is empty. `with_labels` also checks the labels (ERR_RAT_LABEL) against
-/// `outputs`.
-void check_batch(const PackedBatch& batch, int64_t vocabulary_size, int64_t outputs, bool regression,
-                 bool with_labels);
+/// What a model can take.
+struct BatchLimits {
+  int64_t vocabulary_size = 0;
+  int64_t outputs = 0;
+  int64_t longest = 0;      // most tokens of an example; 0 = any number
+  int64_t token_types = 0;  // 0 = it reads none
+};
+
+/// Throws ERR_RAT_INVALID_ARG unless starts are increasing and cover the tokens, tokens and token types are
+/// known to the model and no example is empty; ERR_RAT_LIMIT if one is too long. `with_labels` also checks
+/// the labels (ERR_RAT_LABEL).
+void check_batch(const PackedBatch& batch, const BatchLimits& limits, bool regression, bool with_labels);
 
 /// The distinct tokens of a batch and where each stands: what a gradient or a perturbation of the
 /// word-embedding matrix needs, without ever touching its other rows. Slot U belongs to the padding token,
@@ -62,6 +70,7 @@ struct ForwardRows {
   at::Tensor starts_index;  // [S + 1] int64 on the device
   MaskRows token_rows;      // one row a token
   MaskRows sequence_rows;   // one row a sequence, position 0
+  at::Tensor token_types;   // [tokens] int64 on the device; undefined: all 0
 };
 
 /// Copies are dropout passes first_pass, first_pass + 1, ...

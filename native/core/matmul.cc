@@ -23,11 +23,12 @@ const std::optional<c10::TypedOperatorHandle<LinearPointwise>>& linear_pointwise
 
 }  // namespace
 
-at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight) {
+at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight,
+                             const std::optional<at::Tensor>& bias) {
   if (x.device().is_cpu() && x.scalar_type() == at::kFloat && linear_pointwise())
-    return linear_pointwise()->call(x, weight, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(),
+    return linear_pointwise()->call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(),
                                     std::nullopt);
-  return at::mm(x, weight.t());
+  return bias ? at::addmm(*bias, x, weight.t()) : at::mm(x, weight.t());
 }
 
 }  // namespace rat

@@ -3,10 +3,14 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
 namespace rat {
 
-/// x `[m, k]` times the transpose of weight `[n, k]`: `[m, n]`. For use inside hand-written forwards and
-/// backwards: the fast CPU operator behind it has no gradient.
-at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight);
+/// x `[m, k]` times the transpose of weight `[n, k]`, plus bias `[n]` if there is one: `[m, n]`. Either may
+/// be a transposed view. For use inside hand-written forwards and backwards: the fast CPU operator behind it
+/// has no gradient.
+at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight,
+                             const std::optional<at::Tensor>& bias = std::nullopt);
 
 }  // namespace rat

@@ -20,14 +20,14 @@ struct Rates {
 template <typename scalar_t>
 __global__ void apply_mask(const scalar_t* x, scalar_t* out, const int32_t* example_ids,
                            const int32_t* positions, const int32_t* passes, int64_t rows, int64_t width,
-                           int64_t blocks_per_row, uint32_t step, uint32_t site_and_layer, PhiloxKey key,
-                           Rates rates) {
+                           int64_t element_stride, int64_t blocks_per_row, uint32_t step,
+                           uint32_t site_and_layer, PhiloxKey key, Rates rates) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows * blocks_per_row;
        i += stride) {
     const int64_t row = i / blocks_per_row;
     const int pass = passes[row];
-    const int64_t first = positions[row] * width;
+    const int64_t first = positions[row] * element_stride;
     const int64_t block = first / 4 + i % blocks_per_row;
     const PhiloxBlock bits =
         philox4x32_10({{step, static_cast<uint32_t>(example_ids[row]),
@@ -46,7 +46,7 @@ __global__ void apply_mask(const scalar_t* x, scalar_t* out, const int32_t* exam
 }  // namespace
 
 void apply_dropout_mask(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, const Dropout& settings,
-                        uint32_t site_and_layer) {
+                        uint32_t site_and_layer, int64_t element_stride) {
   RAT_CHECK(settings.rates.size() <= kMaxPasses, "ERR_RAT_INTERNAL", "more dropout passes than ", kMaxPasses);
   if (x.numel() == 0) return;
   Rates rates{};
@@ -55,13 +55,13 @@ void apply_dropout_mask(const at::Tensor& x, at::Tensor& out, const MaskRows& ro
     rates.scale[pass] = 1.0 / (1.0 - settings.rates[pass]);
   }
   const int64_t width = x.size(1);
-  // Where width is not a multiple of four, a row can touch one block more.
-  const int64_t blocks_per_row = (width + 3) / 4 + (width % 4 != 0);
+  // Where rows do not all start at a block, one can touch one block more.
+  const int64_t blocks_per_row = (width + 3) / 4 + (element_stride % 4 != 0 || width % 4 != 0);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_cuda", [&] {
     apply_mask<scalar_t><<<blocks_for(x.size(0) * blocks_per_row), kThreads, 0, current_stream()>>>(
         x.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(), rows.example_ids.const_data_ptr<int32_t>(),
         rows.positions.const_data_ptr<int32_t>(), rows.passes.const_data_ptr<int32_t>(), x.size(0), width,
-        blocks_per_row, settings.step, site_and_layer, settings.key, rates);
+        element_stride, blocks_per_row, settings.step, site_and_layer, settings.key, rates);
     C10_CUDA_KERNEL_LAUNCH_CHECK();
   });
 }

@@ -18,7 +18,7 @@ constexpr int64_t kRowsPerTask = 16;
 
 template <typename scalar_t>
 void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, const Dropout& settings,
-                    uint32_t site_and_layer) {
+                    uint32_t site_and_layer, int64_t element_stride) {
   const int64_t width = x.size(1);
   const auto* source = x.const_data_ptr<scalar_t>();
   auto* target = out.data_ptr<scalar_t>();
@@ -32,7 +32,7 @@ void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, 
       const uint32_t threshold = dropout_threshold(settings.rates[pass]);
       const auto scale = static_cast<scalar_t>(1.0 / (1.0 - settings.rates[pass]));
       // A row whose first element is not a multiple of four starts inside a block.
-      const int64_t first = positions[row] * width;
+      const int64_t first = positions[row] * element_stride;
       const int64_t lead = first % 4;
       philox_fill(bits.data(), (lead + width + 3) / 4, settings.step, static_cast<uint32_t>(example_ids[row]),
                   site_and_layer | static_cast<uint32_t>(pass), static_cast<uint32_t>(first / 4),
@@ -46,17 +46,18 @@ void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, 
 }
 
 at::Tensor apply_mask(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
-                      uint32_t site_and_layer) {
+                      uint32_t site_and_layer, int64_t element_stride) {
   const at::Tensor source = x.contiguous();
   at::Tensor out = at::empty_like(source);
 #ifdef RAT_CUDA
   if (source.is_cuda()) {
-    cuda::apply_dropout_mask(source, out, rows, settings, site_and_layer);
+    cuda::apply_dropout_mask(source, out, rows, settings, site_and_layer, element_stride);
     return out;
   }
 #endif
-  AT_DISPATCH_FLOATING_TYPES(source.scalar_type(), "dropout",
-                             [&] { apply_mask_cpu<scalar_t>(source, out, rows, settings, site_and_layer); });
+  AT_DISPATCH_FLOATING_TYPES(source.scalar_type(), "dropout", [&] {
+    apply_mask_cpu<scalar_t>(source, out, rows, settings, site_and_layer, element_stride);
+  });
   return out;
 }
 
@@ -66,14 +67,16 @@ class CounterDropout : public torch::autograd::Function<CounterDropout> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& example_ids, const at::Tensor& positions,
                             const at::Tensor& passes, int64_t key, int64_t step,
-                            const std::vector<double>& rates, int64_t site_and_layer) {
+                            const std::vector<double>& rates, int64_t site_and_layer,
+                            int64_t element_stride) {
     context->saved_data["rows"] = std::vector<at::Tensor>{example_ids, positions, passes};
     context->saved_data["key"] = key;
     context->saved_data["step"] = step;
     context->saved_data["rates"] = rates;
     context->saved_data["site_and_layer"] = site_and_layer;
+    context->saved_data["element_stride"] = element_stride;
     return apply_mask(x, {example_ids, positions, passes}, settings(key, step, rates),
-                      static_cast<uint32_t>(site_and_layer));
+                      static_cast<uint32_t>(site_and_layer), element_stride);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -82,8 +85,9 @@ class CounterDropout : public torch::autograd::Function<CounterDropout> {
     const auto restored = settings(context->saved_data["key"].toInt(), context->saved_data["step"].toInt(),
                                    context->saved_data["rates"].toDoubleVector());
     const auto dx = apply_mask(gradients[0], {rows[0], rows[1], rows[2]}, restored,
-                               static_cast<uint32_t>(context->saved_data["site_and_layer"].toInt()));
-    return {dx, {}, {}, {}, {}, {}, {}, {}};
+                               static_cast<uint32_t>(context->saved_data["site_and_layer"].toInt()),
+                               context->saved_data["element_stride"].toInt());
+    return {dx, {}, {}, {}, {}, {}, {}, {}, {}};
   }
 
  private:
@@ -104,15 +108,22 @@ uint32_t dropout_threshold(double rate) {
   return static_cast<uint32_t>(std::min(std::llround(rate * 4294967296.0), 4294967295LL));
 }
 
+Dropout Dropout::with_models_rate(double rate) const {
+  Dropout result = *this;
+  std::replace(result.rates.begin(), result.rates.end(), kModelsRate, rate);
+  return result;
+}
+
 at::Tensor dropout(const at::Tensor& x, const MaskRows& rows, const Dropout& settings, DropoutSite site,
-                   uint32_t layer) {
+                   uint32_t layer, int64_t element_stride) {
   if (!settings.active()) return x;
   RAT_CHECK(x.dim() == 2 && x.size(0) == rows.example_ids.size(0), "ERR_RAT_INTERNAL",
             "dropout: one mask row for each of the ", x.size(0), " rows is needed");
   const auto key = static_cast<int64_t>((uint64_t{settings.key.k1} << 32) | settings.key.k0);
   return CounterDropout::apply(x, rows.example_ids, rows.positions, rows.passes, key,
                                static_cast<int64_t>(settings.step), settings.rates,
-                               static_cast<int64_t>((static_cast<uint32_t>(site) << 16) | (layer << 8)));
+                               static_cast<int64_t>(dropout_site(site, layer)),
+                               element_stride > 0 ? element_stride : x.size(1));
 }
 
 }  // namespace rat

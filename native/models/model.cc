@@ -16,9 +16,9 @@ double unit(uint32_t high, uint32_t low) {
   return static_cast<double>(((uint64_t{high} << 32) | low) >> 11) * 0x1.0p-53;
 }
 
-/// A bias or a parameter of a LayerNorm is not decayed, as usual in fine-tuning.
-bool has_weight_decay(const std::string& name) {
-  return name.substr(name.rfind('.') + 1).find("bias") == std::string::npos;
+/// Biases are not decayed, as usual in fine-tuning; nor are LayerNorms, whose models say so.
+bool is_bias(const std::string& name) {
+  return name.substr(name.rfind('.') + 1).find("bias") != std::string::npos;
 }
 
 }  // namespace
@@ -57,19 +57,44 @@ at::Tensor Initializer::uniform(at::IntArrayRef shape, double bound) {
   return fill(shape, [=](double u, double v) { return std::pair(bound * (2 * u - 1), bound * (2 * v - 1)); });
 }
 
-void Model::add_word_embedding(Initializer& initializer) {
-  at::Tensor matrix =
-      initializer.normal({options_.vocabulary_size, options_.embedding_size}, options_.embedding_std);
+at::Tensor Initializer::constant(at::IntArrayRef shape, double value) const {
+  return at::full(shape, value, at::TensorOptions().dtype(type_).device(device_));
+}
+
+at::Tensor Initializer::skip(at::IntArrayRef shape) {
+  ++next_tensor_;
+  return constant(shape, 0);
+}
+
+at::Tensor Parameter::gradient() const {
+  if (!whole.defined()) return tensor.grad();
+  const at::Tensor& gradient = whole.grad();
+  return gradient.defined() ? gradient.narrow(0, first_row, tensor.size(0)) : at::Tensor();
+}
+
+void Parameter::clear_gradient() const { (whole.defined() ? whole : tensor).mutable_grad().reset(); }
+
+void Model::add_word_embedding(const std::string& name, at::Tensor matrix) {
   if (options_.padding_id >= 0 && options_.padding_id < options_.vocabulary_size)
     matrix.select(0, options_.padding_id).zero_();
   // The step handles this gradient itself, on the batch's rows; autograd never sees the matrix.
-  parameters_.insert(parameters_.begin(), {"embedding.weight", std::move(matrix), true});
+  parameters_.insert(parameters_.begin(), {name, std::move(matrix)});
 }
 
-at::Tensor Model::add(const std::string& name, at::Tensor tensor) {
+at::Tensor Model::add(const std::string& name, at::Tensor tensor, bool decays) {
   tensor.requires_grad_();
-  parameters_.push_back({name, tensor, has_weight_decay(name)});
+  parameters_.push_back({name, tensor, decays && !is_bias(name)});
   return tensor;
+}
+
+void Model::add_parts(const at::Tensor& whole, const std::vector<std::string>& names) {
+  whole.requires_grad_();
+  const int64_t rows = whole.size(0) / static_cast<int64_t>(names.size());
+  int64_t first = 0;
+  for (const std::string& name : names) {
+    parameters_.push_back({name, whole.detach().narrow(0, first, rows), !is_bias(name), whole, first});
+    first += rows;
+  }
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
@@ -77,8 +102,10 @@ at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, 
 std::unique_ptr<Model> make_model(const ModelOptions& options, uint64_t seed, at::ScalarType type,
                                   at::Device device) {
   using Factory = std::unique_ptr<Model> (*)(const ModelOptions&, Initializer&);
-  static const std::map<std::string, Factory> factories{
-      {"bilstm", make_bilstm}, {"textcnn", make_textcnn}, {"texthan", make_texthan}};
+  static const std::map<std::string, Factory> factories{{"bilstm", make_bilstm},
+                                                        {"encoder", make_encoder},
+                                                        {"textcnn", make_textcnn},
+                                                        {"texthan", make_texthan}};
   const auto found = factories.find(options.type);
   if (found == factories.end()) {
     std::string names;

@@ -7,7 +7,8 @@ namespace rat {
 RecurrentModel::RecurrentModel(const ModelOptions& options, Cell cell, const std::string& prefix,
                                Initializer& initializer)
     : Model(options) {
-  add_word_embedding(initializer);
+  add_word_embedding("embedding.weight", initializer.normal({options.vocabulary_size, options.embedding_size},
+                                                            options.embedding_std));
   const int64_t hidden = options.hidden_size;
   const int64_t gates = (cell == Cell::kLstm ? 4 : 3) * hidden;
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));

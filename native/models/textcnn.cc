@@ -13,7 +13,9 @@ class TextCnn final : public Model {
  public:
   TextCnn(const ModelOptions& options, Initializer& initializer) : Model(options) {
     RAT_CHECK(!options.windows.empty(), "ERR_RAT_INVALID_ARG", "textcnn needs at least one window width");
-    add_word_embedding(initializer);
+    add_word_embedding(
+        "embedding.weight",
+        initializer.normal({options.vocabulary_size, options.embedding_size}, options.embedding_std));
     for (size_t i = 0; i < options.windows.size(); ++i) {
       const int64_t width = options.windows[i];
       RAT_CHECK(width >= 1 && width <= 64, "ERR_RAT_INVALID_ARG", "A window width must be 1 to 64, not ",

@@ -27,6 +27,34 @@ at::Tensor global_norm(const std::vector<at::Tensor>& gradients) {
   return at::linalg_vector_norm(at::stack(norms), 2);
 }
 
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+std::vector<std::string> own_names(const NamedTensors& own) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : own) names.push_back(name);
+  return names;
+}
+
+/// The tensors `names` of a file, for those of the model; what does not fit is added to `wrong`.
+std::vector<at::Tensor> read_all(const io::SafetensorsFile& file, const NamedTensors& own,
+                                 const std::vector<std::string>& names, std::string& wrong) {
+  std::vector<at::Tensor> values;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const std::string& name = names[i];
+    if (!file.contains(name)) {
+      wrong += "\n  missing: " + name;
+      continue;
+    }
+    values.push_back(file.read(name));
+    std::ostringstream shapes;
+    shapes << "\n  " << name << ": expected " << own[i].second.sizes() << ", found " << values.back().sizes();
+    if (values.back().sizes() != own[i].second.sizes()) wrong += shapes.str();
+    if (!at::isFloatingType(values.back().scalar_type()))
+      wrong += "\n  " + name + ": not a floating-point tensor";
+  }
+  return values;
+}
+
 }  // namespace
 
 at::Device parse_device(const std::string& name) {
@@ -55,6 +83,11 @@ Trainer::Trainer(const TrainerOptions& options) : options_(options), device_(par
   vocabulary_scratch_.assign(static_cast<size_t>(options.model.vocabulary_size), -1);
 }
 
+BatchLimits Trainer::limits() const {
+  return {options_.model.vocabulary_size, options_.model.outputs, model_->longest(),
+          options_.model.encoder.token_types};
+}
+
 at::Tensor Trainer::labels_on_device(const PackedBatch& batch) const {
   at::Tensor labels;
   if (options_.objective.loss.regression) {
@@ -79,9 +112,8 @@ std::vector<at::Tensor> Trainer::gradients(const StepGradients& step_gradients) 
   std::vector<at::Tensor> all{step_gradients.embedding_rows.narrow(0, 0, step_gradients.vocabulary.size())};
   const auto& parameters = model_->parameters();
   for (size_t i = 1; i < parameters.size(); ++i) {
-    RAT_CHECK(parameters[i].tensor.grad().defined(), "ERR_RAT_INTERNAL", "no gradient for ",
-              parameters[i].name);
-    all.push_back(parameters[i].tensor.grad());
+    all.push_back(parameters[i].gradient());
+    RAT_CHECK(all.back().defined(), "ERR_RAT_INTERNAL", "no gradient for ", parameters[i].name);
   }
   return all;
 }
@@ -90,9 +122,9 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
                                const std::atomic<bool>& cancelled) {
   const c10::OptionalDeviceGuard guard(device_);
   const auto& objective = options_.objective;
-  check_batch(batch, options_.model.vocabulary_size, options_.model.outputs, objective.loss.regression, true);
+  check_batch(batch, limits(), objective.loss.regression, true);
   require_optimizer();
-  for (const Parameter& parameter : model_->parameters()) parameter.tensor.mutable_grad().reset();
+  for (const Parameter& parameter : model_->parameters()) parameter.clear_gradient();
 
   StepGradients step_gradients;
   step_gradients.vocabulary =
@@ -146,7 +178,7 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
 std::vector<double> Trainer::predict(const PackedBatch& batch) const {
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
-  check_batch(batch, options_.model.vocabulary_size, options_.model.outputs, false, false);
+  check_batch(batch, limits(), false, false);
   const at::Tensor x = model_->word_embedding().index_select(0, tokens_on_device(batch, device_));
   const at::Tensor logits =
       model_->forward(x, forward_rows(batch, 1, 0, device_), Dropout{}).to(at::kDouble).cpu().contiguous();
@@ -186,23 +218,26 @@ void Trainer::load(StateKind what, const std::string& path, const std::string& e
   std::erase_if(own, [&](const auto& named) { return is_excepted(named.first); });
 
   std::string wrong;
-  std::vector<at::Tensor> values;
-  for (const auto& [name, tensor] : own) {
-    if (!file.contains(name)) {
-      wrong += "\n  missing: " + name;
-      continue;
-    }
-    values.push_back(file.read(name));
-    std::ostringstream shapes;
-    shapes << "\n  " << name << ": expected " << tensor.sizes() << ", found " << values.back().sizes();
-    if (values.back().sizes() != tensor.sizes()) wrong += shapes.str();
-    if (!at::isFloatingType(values.back().scalar_type()))
-      wrong += "\n  " + name + ": not a floating-point tensor";
-  }
+  const std::vector<at::Tensor> values = read_all(file, own, own_names(own), wrong);
   std::unordered_map<std::string, bool> known;
   for (const auto& [name, tensor] : own) known[name] = true;
   for (const auto& entry : file.entries())
     if (!known.count(entry.name) && !is_excepted(entry.name)) wrong += "\n  unexpected: " + entry.name;
+  RAT_CHECK(wrong.empty(), "ERR_RAT_MODEL_MISMATCH", path, " does not fit this model:", wrong);
+  for (size_t i = 0; i < own.size(); ++i) at::Tensor(own[i].second).copy_(values[i]);
+}
+
+void Trainer::load_tensors(const std::string& path, const std::map<std::string, std::string>& names) {
+  const c10::OptionalDeviceGuard guard(device_);
+  const at::NoGradGuard no_grad;
+  const io::SafetensorsFile file(path);
+  NamedTensors own = tensors(StateKind::kModel);
+  std::erase_if(own, [&](const auto& named) { return !names.count(named.first); });
+  RAT_CHECK(own.size() == names.size(), "ERR_RAT_INVALID_ARG", "names has a parameter that the model lacks");
+  std::vector<std::string> theirs;
+  for (const auto& [name, tensor] : own) theirs.push_back(names.at(name));
+  std::string wrong;
+  const std::vector<at::Tensor> values = read_all(file, own, theirs, wrong);
   RAT_CHECK(wrong.empty(), "ERR_RAT_MODEL_MISMATCH", path, " does not fit this model:", wrong);
   for (size_t i = 0; i < own.size(); ++i) at::Tensor(own[i].second).copy_(values[i]);
 }

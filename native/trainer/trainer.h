@@ -57,6 +57,10 @@ class Trainer {
   /// whose names begin with `except` stay as they are, whatever the file has for them; empty: there are none.
   void load(StateKind what, const std::string& path, const std::string& except = "");
 
+  /// Copies tensors of any safetensors file into parameters: `names` maps a parameter's name to the tensor's.
+  /// All or nothing, as `load`.
+  void load_tensors(const std::string& path, const std::map<std::string, std::string>& names);
+
   void snapshot();
   void restore();
 
@@ -71,6 +75,7 @@ class Trainer {
 
   NamedTensors tensors(StateKind what) const;
   std::vector<at::Tensor> gradients(const StepGradients& step_gradients) const;
+  BatchLimits limits() const;
   at::Tensor labels_on_device(const PackedBatch& batch) const;
   void require_optimizer();
 

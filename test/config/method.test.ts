@@ -16,7 +16,7 @@ it("a number holds for every forward, and the clean pass has the first rate", ()
     cleanDropout: 0.1,
     forwardDropout: [0.1, 0.2, 0.3],
   });
-  expect(nativeObjective(resolveRegularizer(), 0.5)).toMatchObject({
+  expect(nativeObjective(resolveRegularizer(undefined, undefined, 1), 0.5)).toMatchObject({
     forwards: 2,
     epsilon: [1, 1],
     forwardDropout: [0.5, 0.5],

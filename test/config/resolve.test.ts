@@ -103,7 +103,7 @@ describe("misuse", () => {
     ["key with dashes", { ...base, "kl-weight": 1 }, /did you mean klWeight/],
     ["key of nothing", { ...base, zzzzzz: 1 }, /no option "zzzzzz"; it takes task, data/],
     ["a method for later", { ...base, regularizer: "pgd" }, /none, fgm, r-drop, r-at/],
-    ["a precision for later", { ...base, precision: "bf16" }, /fp32, fp64/],
+    ["bf16 for a word model", { ...base, precision: "bf16" }, /bf16 is for encoders.*fp32/],
     ["a consistency for later", { ...base, consistency: "js" }, /bi-kl/],
     ["an unknown optimizer", { ...base, optimizer: "adam" }, /adamw, bertadam, sgd/],
     ["an unknown device", { ...base, device: "tpu" }, /auto, cpu, cuda or cuda:N/],

@@ -75,8 +75,8 @@ describe("misuse", () => {
     ["null", "null", /not supported/],
     [
       "an architecture for later",
-      with_({ model_type: "bert" }),
-      /"bert" is not supported; supported: bilstm/,
+      with_({ model_type: "gpt2" }),
+      /"gpt2" is not supported; supported: albert, bert, distilbert, roberta, bilstm/,
     ],
     ["no sizes", with_({ hidden_size: undefined }), /hidden_size is missing/],
     ["no windows", with_({ window_sizes: [] }), /window_sizes/],

@@ -1,0 +1,200 @@
+// Post-LayerNorm Transformer encoders: BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), ALBERT (Lan et
+// al., 2020), DistilBERT (Sanh et al., 2019). What differs between them is data: EncoderOptions.
+// The class comes from the first token alone, so the last layer computes keys and values for all tokens and
+// everything else for that one: same function, same masks.
+#include "core/check.h"
+#include "layers/attention.h"
+#include "layers/linear.h"
+#include "models/model.h"
+
+namespace rat {
+namespace {
+
+struct LayerNorm {
+  at::Tensor weight, bias;
+};
+
+struct EncoderLayer {
+  Linear qkv;  // [3 D, D]: queries, keys, values, one below the other
+  Linear attention_output;
+  LayerNorm attention_norm;
+  Linear intermediate, output;
+  LayerNorm output_norm;
+};
+
+class Encoder final : public Model {
+ public:
+  Encoder(const ModelOptions& options, Initializer& initializer)
+      : Model(options), encoder_(options_.encoder), initializer_(&initializer) {
+    const int64_t width = options_.hidden_size, embedding = options_.embedding_size;
+    RAT_CHECK(encoder_.heads > 0 && width % encoder_.heads == 0, "ERR_RAT_MODEL_MISMATCH", "hidden size ",
+              width, " is not a multiple of ", encoder_.heads, " heads");
+    RAT_CHECK(encoder_.position_offset < encoder_.max_positions, "ERR_RAT_MODEL_MISMATCH",
+              "there are no positions: ", encoder_.max_positions, " with the first at ",
+              encoder_.position_offset);
+    RAT_CHECK(static_cast<int64_t>(encoder_.layer_order.size()) == options_.layers, "ERR_RAT_INVALID_ARG",
+              "layerOrder must name a set of weights for each of the ", options_.layers, " layers");
+    // The head is drawn first, so that it is the same whether the rest is drawn or loaded.
+    const Linear dense = make_linear(width, width);
+    const Linear classifier = make_linear(options_.outputs, width);
+    skip_ = encoder_.pretrained;
+
+    add_word_embedding(name("wordEmbeddings") + ".weight", draw({options_.vocabulary_size, embedding}));
+    positions_ = add(name("positionEmbeddings") + ".weight", draw({encoder_.max_positions, embedding}));
+    if (encoder_.token_types > 0)
+      token_types_ = add(name("tokenTypeEmbeddings") + ".weight", draw({encoder_.token_types, embedding}));
+    embedding_norm_ = add_norm(name("embeddingNorm"), embedding);
+    if (encoder_.names.count("projection"))
+      projection_ = add_linear(name("projection"), make_linear(width, embedding));
+    for (const std::string& prefix : encoder_.layer_prefixes) layers_.push_back(add_layer(prefix));
+    for (const int64_t set : encoder_.layer_order)
+      RAT_CHECK(set >= 0 && set < static_cast<int64_t>(layers_.size()), "ERR_RAT_INVALID_ARG",
+                "layerOrder names a set of weights that is not there: ", set);
+    dense_ = add_linear(name("dense"), dense);
+    classifier_ = add_linear(name("classifier"), classifier);
+    initializer_ = nullptr;
+  }
+
+  int64_t longest() const override { return encoder_.max_positions - encoder_.position_offset; }
+
+  at::Tensor forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
+    const Dropout hidden = settings.with_models_rate(encoder_.hidden_dropout);
+    const Dropout attention = settings.with_models_rate(encoder_.attention_dropout);
+    at::Tensor h = dropout(normalized(embedded(x, rows), embedding_norm_), rows.token_rows, hidden,
+                           DropoutSite::kEmbeddings, 0);
+    if (projection_.weight.defined()) h = product(h, projection_).to(x.scalar_type());
+    for (size_t i = 0; i < encoder_.layer_order.size(); ++i) {
+      const EncoderLayer& layer = layers_[static_cast<size_t>(encoder_.layer_order[i])];
+      h = layer_forward(h, rows, layer, static_cast<uint32_t>(i), i + 1 == encoder_.layer_order.size(),
+                        hidden, attention);
+    }
+    return head(h, rows, settings.with_models_rate(encoder_.classifier_dropout));
+  }
+
+ private:
+  /// The sum of word, position and token type embeddings.
+  at::Tensor embedded(const at::Tensor& x, const ForwardRows& rows) const {
+    at::Tensor sum =
+        x + at::embedding(positions_, rows.token_rows.positions.to(at::kLong) + encoder_.position_offset);
+    if (!token_types_.defined()) return sum;
+    return sum + (rows.token_types.defined() ? at::embedding(token_types_, rows.token_types)
+                                             : token_types_.narrow(0, 0, 1));
+  }
+
+  /// `h` `[tokens, D]`, the result too, or `[S, D]` from the last layer. The sum that passes from layer to
+  /// layer has the parameters' type, whatever the products' is.
+  at::Tensor layer_forward(const at::Tensor& h, const ForwardRows& rows, const EncoderLayer& layer,
+                           uint32_t index, bool last, const Dropout& hidden, const Dropout& attention) const {
+    const int64_t width = options_.hidden_size;
+    at::Tensor residual = h, context;
+    if (last) {
+      residual = h.index_select(0, rows.starts_index.narrow(0, 0, rows.sequences));
+      const at::Tensor queries =
+          product(residual, {layer.qkv.weight.narrow(0, 0, width), layer.qkv.bias.narrow(0, 0, width)});
+      const at::Tensor keys_values = product(
+          h, {layer.qkv.weight.narrow(0, width, 2 * width), layer.qkv.bias.narrow(0, width, 2 * width)});
+      context = rat::attention(keys_values, queries, rows, encoder_.heads, attention, index);
+    } else {
+      context = rat::attention(product(h, layer.qkv), {}, rows, encoder_.heads, attention, index);
+    }
+    const MaskRows& mask_rows = last ? rows.sequence_rows : rows.token_rows;
+    at::Tensor attended = product(context, layer.attention_output).to(residual.scalar_type());
+    if (encoder_.attention_output_dropout)
+      attended = dropout(attended, mask_rows, hidden, DropoutSite::kAttentionOutput, index);
+    attended = normalized(attended + residual, layer.attention_norm);
+
+    at::Tensor out =
+        product(activation(product(attended, layer.intermediate)), layer.output).to(residual.scalar_type());
+    if (encoder_.feed_forward_dropout)
+      out = dropout(out, mask_rows, hidden, DropoutSite::kFeedForward, index);
+    return normalized(out + attended, layer.output_norm);
+  }
+
+  /// `first` `[S, D]`: the first token's state. BERT, ALBERT: dense, tanh, dropout. RoBERTa: dropout before
+  /// them too. DistilBERT: dense, ReLU, dropout.
+  at::Tensor head(const at::Tensor& first, const ForwardRows& rows, const Dropout& settings) const {
+    const at::ScalarType type = first.scalar_type();
+    at::Tensor x = first;
+    if (encoder_.head == "dense") x = dropout(x, rows.sequence_rows, settings, DropoutSite::kHeadInput, 0);
+    x = linear(x, dense_.weight, dense_.bias, type);
+    x = encoder_.head == "pre-classifier" ? at::relu(x) : at::tanh(x);
+    x = dropout(x, rows.sequence_rows, settings, DropoutSite::kSentence, 0);
+    return linear(x, classifier_.weight, classifier_.bias, type);
+  }
+
+  at::Tensor product(const at::Tensor& x, const Linear& layer) const {
+    return linear(x, layer.weight, layer.bias, compute());
+  }
+
+  at::ScalarType compute() const {
+    return positions_.scalar_type() == at::kDouble ? at::kDouble : options_.compute;
+  }
+
+  at::Tensor normalized(const at::Tensor& x, const LayerNorm& norm) const {
+    return at::layer_norm(x, {x.size(1)}, norm.weight, norm.bias, encoder_.layer_norm_eps);
+  }
+
+  at::Tensor activation(const at::Tensor& x) const {
+    if (encoder_.activation == "relu") return at::relu(x);
+    return at::gelu(x, encoder_.activation == "gelu" ? "none" : "tanh");
+  }
+
+  const std::string& name(const std::string& of) const {
+    const auto found = encoder_.names.find(of);
+    RAT_CHECK(found != encoder_.names.end(), "ERR_RAT_INVALID_ARG", "names has no ", of);
+    return found->second;
+  }
+
+  at::Tensor draw(at::IntArrayRef shape) {
+    return skip_ ? initializer_->skip(shape) : initializer_->normal(shape, encoder_.initializer_range);
+  }
+
+  Linear make_linear(int64_t outputs, int64_t inputs) {
+    return {draw({outputs, inputs}), initializer_->constant({outputs}, 0)};
+  }
+
+  Linear add_linear(const std::string& prefix, const Linear& layer) {
+    return {add(prefix + ".weight", layer.weight), add(prefix + ".bias", layer.bias)};
+  }
+
+  LayerNorm add_norm(const std::string& prefix, int64_t width) {
+    return {add(prefix + ".weight", initializer_->constant({width}, 1), false),
+            add(prefix + ".bias", initializer_->constant({width}, 0), false)};
+  }
+
+  EncoderLayer add_layer(const std::string& prefix) {
+    const int64_t width = options_.hidden_size;
+    EncoderLayer layer;
+    layer.qkv = make_linear(3 * width, width);
+    const auto parts = [&](const char* suffix) {
+      return std::vector<std::string>{prefix + name("query") + suffix, prefix + name("key") + suffix,
+                                      prefix + name("value") + suffix};
+    };
+    add_parts(layer.qkv.weight, parts(".weight"));
+    add_parts(layer.qkv.bias, parts(".bias"));
+    layer.attention_output = add_linear(prefix + name("attentionOutput"), make_linear(width, width));
+    layer.attention_norm = add_norm(prefix + name("attentionNorm"), width);
+    layer.intermediate =
+        add_linear(prefix + name("intermediate"), make_linear(encoder_.intermediate_size, width));
+    layer.output = add_linear(prefix + name("output"), make_linear(width, encoder_.intermediate_size));
+    layer.output_norm = add_norm(prefix + name("outputNorm"), width);
+    return layer;
+  }
+
+  const EncoderOptions& encoder_;
+  Initializer* initializer_;  // while constructing
+  bool skip_ = false;
+  at::Tensor positions_, token_types_;
+  LayerNorm embedding_norm_;
+  Linear projection_;
+  std::vector<EncoderLayer> layers_;  // sets of weights
+  Linear dense_, classifier_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_encoder(const ModelOptions& options, Initializer& initializer) {
+  return std::make_unique<Encoder>(options, initializer);
+}
+
+}  // namespace rat
