@@ -138,7 +138,7 @@ export interface NativeStepResult {
   readonly cleanLoss: number;
   readonly adversarialLoss: number;
   readonly klLoss: number;
-  /** L2 norm of the perturbation; the mean over the forwards if they differ. */
+  /** L2 norm of the perturbation that was added, measured on its rows; the mean over the forwards if they differ. */
   readonly deltaNorm: number;
   /** Global gradient norm before clipping. */
   readonly gradNorm: number;

@@ -2,12 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <cmath>
-
-#ifdef RAT_CUDA
-#include "cuda/perturbation.h"
-#endif
-
 namespace rat {
 namespace {
 
@@ -28,26 +22,6 @@ void add_token_gradients_cpu(const at::Tensor& drows, const BatchVocabulary& voc
           const scalar_t* row = gradient + (copy * tokens + vocabulary.positions[i]) * width;
           for (int64_t d = 0; d < width; ++d) sum[d] += row[d];
         }
-    }
-  });
-}
-
-template <typename scalar_t>
-void perturbed_rows_cpu(const at::Tensor& rows, const at::Tensor& gradient, const BatchVocabulary& vocabulary,
-                        const std::vector<double>& scales, at::Tensor& out) {
-  const int64_t tokens = rows.size(0), width = rows.size(1);
-  const auto* row = rows.const_data_ptr<scalar_t>();
-  const auto* g = gradient.const_data_ptr<scalar_t>();
-  auto* result = out.data_ptr<scalar_t>();
-  at::parallel_for(0, static_cast<int64_t>(scales.size()) * tokens, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t t = i % tokens;
-      const int64_t slot = vocabulary.slots[static_cast<size_t>(t)];
-      // In double: a tiny gradient's scale is beyond the range of a float, its product with the gradient is
-      // not.
-      const double scale = slot < vocabulary.size() ? scales[static_cast<size_t>(i / tokens)] : 0;
-      for (int64_t d = 0; d < width; ++d)
-        result[i * width + d] = row[t * width + d] + static_cast<scalar_t>(scale * g[slot * width + d]);
     }
   });
 }
@@ -73,22 +47,28 @@ at::Tensor gradient_norm(const at::Tensor& sums) {
   return at::linalg_vector_norm(sums.narrow(0, 0, sums.size(0) - 1), 2, {}, false, at::kDouble);
 }
 
-at::Tensor perturbed_rows(const at::Tensor& rows, const at::Tensor& gradient, const at::Tensor& norm,
-                          const BatchVocabulary& vocabulary, const std::vector<double>& epsilon) {
-  at::Tensor out =
-      at::empty({static_cast<int64_t>(epsilon.size()) * rows.size(0), rows.size(1)}, rows.options());
-#ifdef RAT_CUDA
-  if (rows.is_cuda()) {
-    cuda::perturbed_rows(rows, gradient, norm, vocabulary.slots_index, epsilon, out);
-    return out;
+Perturbation perturbation(const at::Tensor& sums, const at::Tensor& norm,
+                          const std::vector<double>& epsilon) {
+  // In double: a tiny gradient's scale is beyond the range of a float, its product with the gradient is not.
+  const at::Tensor direction =
+      at::where(at::isfinite(norm).logical_and(norm > 0), sums.to(at::kDouble) / norm, 0.0);
+  Perturbation delta;
+  std::vector<at::Tensor> forwards;
+  for (const double radius : epsilon) forwards.push_back((direction * radius).to(sums.scalar_type()));
+  delta.rows = at::stack(forwards);
+  delta.norms = at::linalg_vector_norm(delta.rows, 2, at::IntArrayRef{1, 2}, false, at::kDouble);
+  return delta;
+}
+
+at::Tensor perturbed_rows(const at::Tensor& rows, const Perturbation& delta,
+                          const BatchVocabulary& vocabulary) {
+  const int64_t forwards = delta.rows.size(0), tokens = rows.size(0);
+  at::Tensor out = at::empty({forwards * tokens, rows.size(1)}, rows.options());
+  for (int64_t k = 0; k < forwards; ++k) {
+    at::Tensor copy = out.narrow(0, k * tokens, tokens);
+    at::index_select_out(copy, delta.rows[k], 0, vocabulary.slots_index);
+    copy.add_(rows);
   }
-#endif
-  const double length = norm.item<double>();
-  std::vector<double> scales;
-  for (const double radius : epsilon)
-    scales.push_back(std::isfinite(length) && length > 0 ? radius / length : 0);
-  AT_DISPATCH_FLOATING_TYPES(rows.scalar_type(), "perturbed_rows",
-                             [&] { perturbed_rows_cpu<scalar_t>(rows, gradient, vocabulary, scales, out); });
   return out;
 }
 

@@ -20,9 +20,18 @@ void add_token_gradients(const at::Tensor& drows, const BatchVocabulary& vocabul
 /// L2 norm of the first U rows of `sums`, 0-dimensional double on its device.
 at::Tensor gradient_norm(const at::Tensor& sums);
 
-/// `copies` perturbed copies of the gathered rows `[T, D]`, laid end to end: row + epsilon[k] * g[slot] /
-/// norm, with g and its norm from above. A norm that is zero or not finite gives no perturbation.
-at::Tensor perturbed_rows(const at::Tensor& rows, const at::Tensor& gradient, const at::Tensor& norm,
-                          const BatchVocabulary& vocabulary, const std::vector<double>& epsilon);
+/// The perturbation of the matrix's rows that the batch has, once for each forward.
+struct Perturbation {
+  at::Tensor rows;   // [K, U + 1, D]: delta; row U (padding) is zero
+  at::Tensor norms;  // [K] double: L2 norm of each delta, measured on its rows
+};
+
+/// delta_k = epsilon[k] * g / norm, with g and its norm from above. A norm that is zero or not finite gives
+/// no perturbation: zeros.
+Perturbation perturbation(const at::Tensor& sums, const at::Tensor& norm, const std::vector<double>& epsilon);
+
+/// K perturbed copies of the gathered rows `[T, D]`, laid end to end.
+at::Tensor perturbed_rows(const at::Tensor& rows, const Perturbation& delta,
+                          const BatchVocabulary& vocabulary);
 
 }  // namespace rat

@@ -51,9 +51,10 @@ StepLosses rat_step(const Model& model, const PackedBatch& batch, const at::Tens
   throw_if_cancelled(context);
 
   // Lines 4 and 5: delta from the gradient of the whole matrix, unclipped; a constant from here on.
-  losses.clean_norm = gradient_norm(gradients.embedding_rows);
-  at::Tensor adversarial = perturbed_rows(rows, gradients.embedding_rows, losses.clean_norm,
-                                          gradients.vocabulary, options.epsilon);
+  const Perturbation delta =
+      perturbation(gradients.embedding_rows, gradient_norm(gradients.embedding_rows), options.epsilon);
+  losses.delta_norms = delta.norms;
+  at::Tensor adversarial = perturbed_rows(rows, delta, gradients.vocabulary);
 
   // Lines 6 to 8: K forwards with masks of their own, passes 1..K, as one batch (FGM: K = 1).
   std::vector<double> rates{options.clean_dropout};

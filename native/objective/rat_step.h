@@ -37,7 +37,7 @@ struct StepGradients {
 struct StepLosses {
   at::Tensor clean;        // [2] double: supervised, consistency of the clean forwards (R-Drop)
   at::Tensor adversarial;  // [2] double: supervised, consistency of the adversarial forwards
-  at::Tensor clean_norm;   // 0-dim double: ||g||_2 that delta was scaled by; undefined without perturbation
+  at::Tensor delta_norms;  // [K] double: L2 norm of each delta that was added; undefined without perturbation
 };
 
 struct StepContext {

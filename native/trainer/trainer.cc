@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 
+#include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
@@ -18,6 +19,8 @@ at::Tensor tokens_on_device(const PackedBatch& batch, at::Device device) {
   std::copy(batch.tokens.begin(), batch.tokens.end(), host.data_ptr<int64_t>());
   return device.is_cpu() ? host : host.to(device);
 }
+
+double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
 
 /// The reference's norm over every parameter: the root of the sum of squares, in double.
 at::Tensor global_norm(const std::vector<at::Tensor>& gradients) {
@@ -138,10 +141,10 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
 
   // One transfer reads everything that the host wants to know.
   const at::Tensor zero = at::zeros({1}, losses.clean.options());
-  const bool perturbs = losses.clean_norm.defined();
+  const bool perturbs = losses.delta_norms.defined();
   const at::Tensor read =
       at::cat({losses.clean, perturbs ? losses.adversarial : at::zeros({2}, losses.clean.options()),
-               perturbs ? losses.clean_norm.view({1}) : zero, global_norm(all).view({1})})
+               perturbs ? losses.delta_norms.mean().view({1}) : zero, global_norm(all).view({1})})
           .cpu();
   const double* value = read.const_data_ptr<double>();
 
@@ -153,11 +156,8 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
   result.loss = result.clean_loss + result.adversarial_loss +
                 (objective.loss.kl_weight == 0 ? 0 : objective.loss.kl_weight * result.kl_loss);
   result.grad_norm = value[5];
-  result.skipped_perturbation = perturbs && !(std::isfinite(value[4]) && value[4] > 0);
-  if (perturbs && !result.skipped_perturbation) {
-    for (const double epsilon : objective.epsilon) result.delta_norm += std::abs(epsilon);
-    result.delta_norm /= static_cast<double>(objective.epsilon.size());
-  }
+  result.delta_norm = value[4];
+  result.skipped_perturbation = perturbs && value[4] == 0 && largest(objective.epsilon) > 0;
   if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm))
     fail("ERR_RAT_NON_FINITE", "Step ", step, ": loss ", result.loss, " (clean ", result.clean_loss,
          ", adversarial ", result.adversarial_loss, ", KL ", result.kl_loss, "), gradient norm ",
