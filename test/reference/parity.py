@@ -3,17 +3,24 @@
 Written straight from the paper, as naively as possible: delta is added to the whole embedding matrix in place and taken off
 again before the update, the forwards are loops, padding is a mask. Dropout is 0 (masks are ours and differ by design).
 
-    python -m venv venv && venv/bin/pip install torch==2.13.0 safetensors numpy && venv/bin/python test/reference/parity.py
+    python -m venv venv && venv/bin/pip install torch==2.13.0 transformers==5.18.0 safetensors numpy && venv/bin/python test/reference/parity.py
 """
 
+import itertools
 import json
 import math
 import pathlib
+import sys
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
+from transformers import (
+    get_constant_schedule_with_warmup,
+    get_cosine_schedule_with_warmup,
+    get_linear_schedule_with_warmup,
+)
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 VOCABULARY, WIDTH, HIDDEN, CLASSES, STEPS, BATCH = 23, 12, 6, 3, 10, 5
@@ -84,17 +91,33 @@ OBJECTIVES = {
     "r-at KL summed": {**R_AT, "klReduction": "sum"},
     "r-at KL by element": {**R_AT, "klReduction": "element-mean"},
 }
-ADAMW = {"type": "adamw", "weightDecay": 0.01, "clipNorm": 1.0}
-OPTIMIZERS = {
-    "adamw": ADAMW,
-    "adamw unclipped": {**ADAMW, "weightDecay": 0.0, "clipNorm": 0.0},
-    "bertadam": {"type": "bertadam", "weightDecay": 0.01, "clipNorm": 0.7},
-    "sgd": {"type": "sgd", "weightDecay": 0.01, "clipNorm": 0.0},
-}
+OPTIMIZERS = ("adamw", "bertadam", "sgd")
+LEARNING_RATE = 0.01
+# What goes with each optimizer in turn: schedule, warm-up ratio, weight decay, largest gradient norm (0 = any).
+VARIANTS = list(itertools.product(
+    ({"type": "linear", "warmupRatio": 0.0}, {"type": "cosine", "warmupRatio": 0.25}, {"type": "constant", "warmupRatio": 0.0},
+     {"type": "linear", "warmupRatio": 0.25}, {"type": "cosine", "warmupRatio": 0.0}, {"type": "constant", "warmupRatio": 0.25}),
+    (0.01, 0.0), (0.7, 0.0)))
+
+
+def learning_rates(schedule):
+    """The rates of STEPS steps by the schedules of transformers themselves."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=schedule["learningRate"])
+    warmup = math.ceil(schedule["warmupRatio"] * STEPS)
+    make = {"linear": lambda: get_linear_schedule_with_warmup(optimizer, warmup, STEPS),
+            "cosine": lambda: get_cosine_schedule_with_warmup(optimizer, warmup, STEPS),
+            "constant": lambda: get_constant_schedule_with_warmup(optimizer, warmup)}
+    scheduler = make[schedule["type"]]()
+    rates = []
+    for _ in range(STEPS):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return rates
 
 
 def decays(name):
-    return "bias" not in name.split(".")[-1]
+    return "bias" not in name.split(".")[-1] and "LayerNorm" not in name and "layer_norm" not in name
 
 
 class BertAdam(torch.optim.Optimizer):
@@ -159,11 +182,17 @@ def consistency(outputs, regression, reduction):
     return by_example.mean() / (outputs[0].shape[1] if reduction == "element-mean" else 1)
 
 
-def train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate):
-    def forward():
-        return torch.stack([model(text) for text in texts])
+def call(model, text, replaced):
+    """Outputs of one text, with some of the parameters replaced."""
+    return torch.func.functional_call(model, replaced, (text,))
 
-    matrix = model.embedding.weight
+
+def train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate,
+               matrix_name="embedding.weight", call=call):
+    def forward(replaced={}):
+        return torch.stack([call(model, text, replaced) for text in texts])
+
+    matrix = model.get_parameter(matrix_name)
     forwards = objective["forwards"]
     reduction = objective.get("klReduction", "batch-mean")
     epsilon = objective["epsilon"] * (forwards if len(objective["epsilon"]) == 1 else 1)
@@ -183,12 +212,13 @@ def train_step(model, optimizer, options, objective, texts, labels, regression, 
         if objective["type"] in ("fgm", "r-at"):
             gradient = matrix.grad.clone()
             norm = gradient.norm()
-            outputs = []
+            outputs, norms = [], []
             for radius in epsilon:
+                delta = radius * gradient / norm
+                norms.append(delta.norm().item())
                 # A fresh matrix for each forward, so that the one the optimizer updates is never touched.
-                perturbed = (matrix + radius * gradient / norm).detach().requires_grad_()
-                outputs.append((perturbed, torch.stack([
-                    torch.func.functional_call(model, {"embedding.weight": perturbed}, (text,)) for text in texts])))
+                perturbed = (matrix + delta).detach().requires_grad_()
+                outputs.append((perturbed, forward({matrix_name: perturbed})))
             logits = [o for _, o in outputs]
             adversarial = torch.stack([supervised(o, labels, regression) for o in logits]).mean()
             divergence = consistency(logits, regression, reduction)
@@ -197,7 +227,7 @@ def train_step(model, optimizer, options, objective, texts, labels, regression, 
                 matrix.grad += perturbed.grad
             total = clean + adversarial + objective["klWeight"] * divergence
             event.update(adversarialLoss=adversarial.item(), klLoss=divergence.item(),
-                         deltaNorm=sum(epsilon) / len(epsilon))
+                         deltaNorm=sum(norms) / len(norms))
     limit = options["clipNorm"] or math.inf
     event.update(loss=total.item(), cleanLoss=clean.item(),
                  gradNorm=nn.utils.clip_grad_norm_(model.parameters(), limit).item())
@@ -225,43 +255,76 @@ def initial_model(name, regression):
     return MODELS[name](1 if regression else CLASSES).double()
 
 
-def run(model_name, regression, objective, options):
-    model = initial_model(model_name, regression)
-    optimizer = make_optimizer(model, options)
-    events = []
-    for step, (texts, labels) in enumerate(batches(regression)):
-        labels = labels.double() if regression else labels
-        learning_rate = 0.01 * (STEPS - step) / STEPS
-        event = train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate)
-        events.append({**event, "learningRate": learning_rate})
-    # The weights' checksum: every value of every tensor counts, each with a weight of its own.
+def checksums(model):
+    """Two a tensor: every value counts, each with weights of its own."""
     sums = {}
     for name, parameter in model.named_parameters():
         flat = parameter.detach().flatten()
-        sums[name] = (flat * torch.cos(torch.arange(len(flat), dtype=torch.float64))).sum().item()
-    return {"events": events, "weights": sums}
+        index = torch.arange(len(flat), dtype=torch.float64)
+        sums[name] = [(flat * torch.cos(index)).sum().item(), (flat * torch.sin(3 * index + 1)).sum().item()]
+    return sums
+
+
+def run(model_name, regression, objective, options, schedule):
+    model = initial_model(model_name, regression)
+    optimizer = make_optimizer(model, options)
+    events = []
+    for (texts, labels), learning_rate in zip(batches(regression), learning_rates(schedule)):
+        labels = labels.double() if regression else labels
+        event = train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate)
+        events.append({**event, "learningRate": learning_rate})
+    return {"events": events, "weights": checksums(model)}
+
+
+def cases(wanted=lambda name: True):
+    """Every model, kind of task, method and optimizer; what else there is takes turns."""
+    found = []
+    for m, model_name in enumerate(MODELS):
+        for regression in (False, True):
+            kind = "regression" if regression else "classification"
+            for k, objective in enumerate(OBJECTIVES):
+                for o, optimizer in enumerate(OPTIMIZERS):
+                    turn = 7 * ((2 * m + regression) * len(OBJECTIVES) + k) + 5 * o
+                    schedule, decay, clip = VARIANTS[turn % len(VARIANTS)]
+                    schedule = {**schedule, "learningRate": LEARNING_RATE}
+                    options = {"type": optimizer, "weightDecay": decay, "clipNorm": clip}
+                    name = f"{model_name}, {kind}, {objective}, {optimizer}"
+                    if not wanted(name):
+                        continue
+                    found.append({"model": model_name, "kind": kind, "name": name,
+                                  "objective": {"klReduction": "batch-mean", **OBJECTIVES[objective]},
+                                  "optimizer": options, "schedule": schedule,
+                                  **run(model_name, regression, OBJECTIVES[objective], options, schedule)})
+    return found
+
+
+def rounded(value):
+    """Thirteen digits are enough, and keep the file small."""
+    if isinstance(value, float):
+        return float(f"{value:.13g}")
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list) else value
 
 
 def main():
+    # With names as arguments: prints those cases, to be compared with the fixture. Without: writes the fixture.
+    if len(sys.argv) > 1:
+        print(json.dumps(rounded(cases(lambda name: name in sys.argv[1:]))))
+        return
     FIXTURES.mkdir(exist_ok=True)
-    cases = []
     for model_name in MODELS:
         for regression in (False, True):
             kind = "regression" if regression else "classification"
             weights = {n: p.detach().clone() for n, p in initial_model(model_name, regression).named_parameters()}
             save_file(weights, FIXTURES / f"parity-{model_name}-{kind}.safetensors")
-            plan = [(o, "adamw") for o in OBJECTIVES] + [("r-at", o) for o in OPTIMIZERS if o != "adamw"]
-            for objective, optimizer in plan:
-                result = run(model_name, regression, OBJECTIVES[objective], OPTIMIZERS[optimizer])
-                cases.append({"model": model_name, "kind": kind, "name": f"{objective}, {optimizer}",
-                              "objective": {"klReduction": "batch-mean", **OBJECTIVES[objective]},
-                              "optimizer": OPTIMIZERS[optimizer], **result})
     data = {kind: [{"texts": [t.tolist() for t in texts], "labels": labels.tolist()}
                    for texts, labels in batches(kind == "regression")] for kind in ("classification", "regression")}
     sizes = {"vocabularySize": VOCABULARY, "embeddingSize": WIDTH, "hiddenSize": HIDDEN, "classes": CLASSES}
-    text = json.dumps({"torch": torch.__version__, "sizes": sizes, "batches": data, "cases": cases})
+    found = cases()
+    text = json.dumps({"torch": torch.__version__, "sizes": sizes, "batches": data, "cases": rounded(found)})
     (FIXTURES / "parity.json").write_text(text + "\n")
-    print(f"{len(cases)} cases, {len(text) // 1024} KiB")
+    print(f"{len(found)} cases, {len(text) // 1024} KiB")
 
 
 if __name__ == "__main__":

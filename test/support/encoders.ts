@@ -1,0 +1,146 @@
+/** The encoders of test/reference/encoders.py: small random models as transformers saved them, with their outputs. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nativeModel } from "#dist/models/config.js";
+import { readModelFolder } from "#dist/models/folder.js";
+import {
+  type NativeObjectiveOptions,
+  type NativeOptimizerOptions,
+  type NativeTrainer,
+  type NativeTrainerOptions,
+  native,
+  type PackedBatch,
+} from "#dist/native/binding.js";
+import { loadFolderWeights } from "#dist/trainer/initial-weights.js";
+import { learningRateAt } from "#dist/trainer/schedule.js";
+import { expectEvent, expectWeights, type ParityCase } from "./parity.js";
+
+type Kind = ParityCase["kind"];
+
+export interface EncoderCase extends Omit<ParityCase, "model"> {
+  readonly family: string;
+}
+
+export interface EncoderModel {
+  readonly family: string;
+  readonly kind: Kind;
+  /** Of all batches, one after the other. */
+  readonly logits: number[][];
+  /** Relative errors of PyTorch's own mixed precision. */
+  readonly bf16: { readonly logits: number; readonly gradients: number };
+}
+
+export interface EncoderBatch {
+  readonly texts: number[][];
+  readonly types: number[][];
+  readonly labels: number[];
+}
+
+export const encodersFolder = join(import.meta.dirname, "../reference/fixtures/encoders");
+const fixture = JSON.parse(readFileSync(join(encodersFolder, "encoders.json"), "utf8")) as {
+  batches: Record<Kind, EncoderBatch[]>;
+  models: EncoderModel[];
+  cases: EncoderCase[];
+};
+export const encoderBatches = fixture.batches;
+export const encoderModels = fixture.models.map(
+  (model) => [`${model.family}, ${model.kind}`, model] as const,
+);
+export const encoderCases = fixture.cases.map((c) => [c.name, c] as const);
+
+export const folderOf = ({ family, kind }: { family: string; kind: Kind }) =>
+  join(encodersFolder, `${family}-${kind}`);
+
+/** All of a batch, or the examples `rows` of it. */
+export function packEncoderBatch(
+  { texts, types, labels }: EncoderBatch,
+  family: string,
+  kind: Kind,
+  rows: readonly number[] = [...texts.keys()],
+): PackedBatch {
+  const chosen = <T>(values: readonly T[]) => rows.map((row) => values[row] as T);
+  const starts = [0];
+  for (const text of chosen(texts)) starts.push((starts.at(-1) ?? 0) + text.length);
+  const hasTypes = !/roberta|distilbert/.test(family);
+  return {
+    tokens: Int32Array.from(chosen(texts).flat()),
+    sequenceStarts: Int32Array.from(starts),
+    ...(hasTypes && { tokenTypes: Uint8Array.from(chosen(types).flat()) }),
+    labels: kind === "regression" ? Float32Array.from(chosen(labels)) : Int32Array.from(chosen(labels)),
+    exampleIds: Int32Array.from(rows),
+  };
+}
+
+export const plainObjective: NativeObjectiveOptions = {
+  type: "none",
+  forwards: 1,
+  epsilon: [0],
+  klWeight: 0,
+  klReduction: "batch-mean",
+  cleanDropout: 0,
+  forwardDropout: [0],
+};
+export const plainOptimizer: NativeOptimizerOptions = { type: "sgd", weightDecay: 0, clipNorm: 0 };
+
+/** A native trainer with a folder's weights, disposed of afterwards. */
+export async function withEncoder<T>(
+  folder: string,
+  options: Partial<NativeTrainerOptions>,
+  use: (trainer: NativeTrainer) => Promise<T>,
+): Promise<T> {
+  const model = await readModelFolder(folder);
+  const trainer = new (native().Trainer)({
+    model: nativeModel(model.config, 1),
+    kind: model.config.kind,
+    objective: plainObjective,
+    optimizer: plainOptimizer,
+    ...{ seed: 1, device: "cpu", precision: "fp64", threads: 2 },
+    ...options,
+  });
+  try {
+    await loadFolderWeights(trainer, model, { resetHead: false, newHead: false, logger: undefined });
+    return await use(trainer);
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+/** Calls `use` with the path of the trainer's saved weights. */
+export async function withSaved<T>(trainer: NativeTrainer, use: (path: string) => T): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "rat-encoder-"));
+  try {
+    const path = join(folder, "model.safetensors");
+    await trainer.save("model", path, {});
+    return use(path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * Softmax does not change when all keys are shifted, so the gradient of a key's bias is zero: in fp32 what is left of it is
+ * rounding, and AdamW divides it by itself.
+ */
+const KEY_BIAS = /(key|k_lin)\.bias$/;
+
+/** Ten steps of a case beside transformers and PyTorch. */
+export async function expectEncoderParity(
+  c: EncoderCase,
+  device: string,
+  precision: "fp32" | "fp64",
+): Promise<void> {
+  const objective = { ...c.objective, cleanDropout: 0, forwardDropout: [0] };
+  const options = { objective, optimizer: c.optimizer, device, precision };
+  await withEncoder(folderOf(c), options, async (trainer) => {
+    for (const [i, batch] of encoderBatches[c.kind].entries()) {
+      const learningRate = learningRateAt(i, { ...c.schedule, totalSteps: c.events.length });
+      const packed = packEncoderBatch(batch, c.family, c.kind);
+      const event = await trainer.trainStep(packed, i + 1, learningRate);
+      expectEvent({ ...event, learningRate }, c.events[i], precision, `step ${i + 1}`);
+    }
+    await withSaved(trainer, (path) =>
+      expectWeights(path, c, precision, precision === "fp32" ? KEY_BIAS : undefined),
+    );
+  });
+}
