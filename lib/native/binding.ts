@@ -224,6 +224,19 @@ export interface NativeBinding {
     probability: number;
     count: number;
   }): Uint8Array;
+  /** One block of Philox 4x32-10, for tests: `counter` has four words, `key` two. */
+  philox(counter: Uint32Array, key: Uint32Array): Uint32Array;
+  /**
+   * The losses of K forwards of one batch and their gradient, for tests. `logits` is `[forwards, B, C]`, row-major; `dlogits`
+   * is the gradient of `supervised + klWeight * consistency`. Float32Array labels make it a regression.
+   */
+  forwardLosses(options: {
+    logits: Float64Array;
+    labels: Int32Array | Float32Array;
+    forwards: number;
+    klWeight: number;
+    klReduction: NativeObjectiveOptions["klReduction"];
+  }): { supervised: number; consistency: number; dlogits: Float64Array };
   /** Names, dtypes and shapes in a safetensors file, strictly validated. */
   inspectSafetensors(
     path: string,

@@ -1,6 +1,6 @@
 /** Model outputs for many texts: batches of similar length go to the native side, results come back in input order. */
 import { packBatch } from "../datasets/batching.js";
-import { abortedError, fromNative } from "../errors.js";
+import { abortedError, fromNative, RATError } from "../errors.js";
 import type { NativeTrainer } from "../native/binding.js";
 import type { PackedTexts } from "../tokenizers/types.js";
 
@@ -13,7 +13,8 @@ const QUEUED_BATCHES = 2;
 /**
  * Logits without dropout, row-major `[N, outputs]`.
  *
- * @throws RATError `ERR_RAT_ABORTED` at the end of the batches that are queued when `signal` aborts.
+ * @throws RATError `ERR_RAT_ABORTED` at the end of the batches that are queued when `signal` aborts; `ERR_RAT_NON_FINITE` for
+ *   a model whose weights are no numbers any more.
  */
 export async function computeLogits(
   model: NativeTrainer,
@@ -27,6 +28,12 @@ export async function computeLogits(
     const next = queue.shift();
     if (next === undefined) return;
     const values = await next.result;
+    if (!values.every(Number.isFinite)) {
+      throw new RATError(
+        "ERR_RAT_NON_FINITE",
+        "The model's outputs are not finite: its weights are damaged. Take another model, or train again with a lower learning rate",
+      );
+    }
     next.rows.forEach((row, index) => {
       logits.set(values.subarray(index * outputs, (index + 1) * outputs), row * outputs);
     });

@@ -15,6 +15,7 @@
 #include "core/random.h"
 #include "io/safetensors.h"
 #include "layers/dropout.h"
+#include "objective/losses.h"
 #ifdef RAT_CUDA
 #include "cuda/devices.h"
 #endif
@@ -86,6 +87,45 @@ Napi::Value dropout_mask(const Napi::CallbackInfo& info) {
   });
 }
 
+std::vector<uint32_t> words(const Napi::Value& value, const char* name, size_t count) {
+  RAT_CHECK(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint32_array,
+            "ERR_RAT_INVALID_ARG", "Expected a Uint32Array for ", name);
+  const auto array = value.As<Napi::Uint32Array>();
+  RAT_CHECK(array.ElementLength() == count, "ERR_RAT_INVALID_ARG", "Expected ", count, " words for ", name);
+  return {array.Data(), array.Data() + count};
+}
+
+// [sync] philox(counter, key): Uint32Array
+Napi::Value philox(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto counter = words(info[0], "counter", 4), key = words(info[1], "key", 2);
+    const PhiloxBlock block =
+        philox4x32_10({{counter[0], counter[1], counter[2], counter[3]}}, {key[0], key[1]});
+    auto result = Napi::Uint32Array::New(info.Env(), 4);
+    std::copy(block.v, block.v + 4, result.Data());
+    return result;
+  });
+}
+
+// [sync] forwardLosses(options): {supervised, consistency, dlogits}. One batch, small: for tests.
+Napi::Value forward_losses_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const LossesArguments arguments = losses_arguments(info[0]);
+    const ForwardLosses losses =
+        forward_losses(arguments.logits, arguments.labels, arguments.forwards, arguments.options);
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("supervised", losses.values[0].item<double>());
+    result.Set("consistency", losses.values[1].item<double>());
+    auto gradient = Napi::Float64Array::New(env, static_cast<size_t>(losses.dlogits.numel()));
+    const at::Tensor values = losses.dlogits.contiguous();
+    std::copy(values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel(),
+              gradient.Data());
+    result.Set("dlogits", gradient);
+    return result;
+  });
+}
+
 // [sync] inspectSafetensors(path): {metadata, tensors}. Reads the header alone.
 Napi::Value inspect_safetensors(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -151,6 +191,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("buildInfo", Napi::Function::New<build_info>(env, "buildInfo"));
   exports.Set("permutation", Napi::Function::New<permutation_of>(env, "permutation"));
   exports.Set("dropoutMask", Napi::Function::New<dropout_mask>(env, "dropoutMask"));
+  exports.Set("philox", Napi::Function::New<philox>(env, "philox"));
+  exports.Set("forwardLosses", Napi::Function::New<forward_losses_of>(env, "forwardLosses"));
   exports.Set("inspectSafetensors", Napi::Function::New<inspect_safetensors>(env, "inspectSafetensors"));
   exports.Set("liveTrainers", Napi::Function::New<live_trainers>(env, "liveTrainers"));
   exports.Set("shutdown", Napi::Function::New<shutdown>(env, "shutdown"));

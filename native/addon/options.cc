@@ -115,6 +115,10 @@ ModelOptions model_options(const Napi::Object& object) {
   return model;
 }
 
+KlReduction kl_reduction(const Napi::Object& object) {
+  return static_cast<KlReduction>(get_choice(object, "klReduction", {"batch-mean", "sum", "element-mean"}));
+}
+
 ObjectiveOptions objective_options(const Napi::Object& object) {
   ObjectiveOptions objective;
   objective.method = static_cast<Method>(get_choice(object, "type", {"none", "fgm", "r-drop", "r-at"}));
@@ -122,8 +126,7 @@ ObjectiveOptions objective_options(const Napi::Object& object) {
   RAT_CHECK(objective.method != Method::kFgm || forwards == 1, kInvalid,
             "fgm has one adversarial forward, not ", forwards);
   objective.loss.kl_weight = get_number(object, "klWeight");
-  objective.loss.kl_reduction =
-      static_cast<KlReduction>(get_choice(object, "klReduction", {"batch-mean", "sum", "element-mean"}));
+  objective.loss.kl_reduction = kl_reduction(object);
   objective.clean_dropout = dropout_rate(object.Get("cleanDropout"), "cleanDropout");
   // A list has one entry for all forwards, or one for each.
   const auto for_each_forward = [&](const char* name, auto read) {
@@ -247,6 +250,35 @@ PackedBatch packed_batch(const Napi::Value& value) {
   else
     batch.class_labels = int32_array(labels, "labels");
   return batch;
+}
+
+LossesArguments losses_arguments(const Napi::Value& value) {
+  const Napi::Object object = object_argument(value, "options");
+  LossesArguments arguments;
+  arguments.forwards = get_integer(object, "forwards", 1, 8);
+  arguments.options.kl_weight = get_number(object, "klWeight");
+  arguments.options.kl_reduction = kl_reduction(object);
+  const Napi::Value labels = object.Get("labels");
+  RAT_CHECK(labels.IsTypedArray(), kInvalid, "Expected an Int32Array or Float32Array for labels");
+  const bool regression = labels.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
+  arguments.options.regression = regression;
+  const auto logits = elements<double>(object.Get("logits"), "logits", napi_float64_array, "a Float64Array");
+  const auto rows = arguments.forwards * static_cast<int64_t>(labels.As<Napi::TypedArray>().ElementLength());
+  RAT_CHECK(rows > 0 && !logits.empty() && static_cast<int64_t>(logits.size()) % rows == 0, kInvalid,
+            "Expected forwards x labels x classes values for logits but received ", logits.size());
+  const auto classes = static_cast<int64_t>(logits.size()) / rows;
+  arguments.logits = at::tensor(logits, at::kDouble).view({rows, classes});
+  if (regression) {
+    RAT_CHECK(classes == 1, kInvalid, "A regression has 1 output, not ", classes);
+    arguments.labels = at::tensor(float32_array(labels, "labels"), at::kFloat).to(at::kDouble);
+  } else {
+    const auto indices = int32_array(labels, "labels");
+    for (const int32_t index : indices)
+      RAT_CHECK(index >= 0 && index < classes, "ERR_RAT_LABEL", "Class index ", index, " is outside 0..",
+                classes - 1);
+    arguments.labels = at::tensor(indices, at::kInt).to(at::kLong);
+  }
+  return arguments;
 }
 
 StateKind state_kind(const Napi::Value& value) {

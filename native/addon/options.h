@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/batch.h"
+#include "objective/losses.h"
 #include "trainer/trainer.h"
 
 namespace rat {
@@ -18,6 +19,15 @@ TrainerOptions trainer_options(const Napi::Value& value);
 
 /// PackedBatch of lib/native/binding.ts, copied: the caller may reuse or detach its buffers.
 PackedBatch packed_batch(const Napi::Value& value);
+
+/// What forwardLosses of lib/native/binding.ts takes.
+struct LossesArguments {
+  at::Tensor logits;  // [forwards * B, C] double
+  at::Tensor labels;  // [B] int64, or double for regression
+  int64_t forwards = 1;
+  LossOptions options;
+};
+LossesArguments losses_arguments(const Napi::Value& value);
 
 StateKind state_kind(const Napi::Value& value);
 std::string string_argument(const Napi::Value& value, const char* name);

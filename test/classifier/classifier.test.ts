@@ -137,6 +137,16 @@ describe("misuse", () => {
     await expectRATError(() => load(folder), "ERR_RAT_SAFETENSORS_INVALID");
   });
 
+  it("bad call - weights that are no numbers", async () => {
+    const folder = await copyOfModel();
+    const file = join(folder, "model.safetensors");
+    const bytes = await readFile(file);
+    bytes.fill(0xff, bytes.length - 4); // the last float becomes NaN
+    await writeFile(file, bytes);
+    await using classifier = await load(folder);
+    await expectRATError(() => classifier.predict("fine"), "ERR_RAT_NON_FINITE", /weights are damaged/);
+  });
+
   it("bad call - weights of another size", async () => {
     const folder = await copyOfModel();
     const file = join(folder, "config.json");

@@ -1,5 +1,5 @@
 /** A few lines that read what the library wrote, independent of the library's own reader. */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 /** Values of every F32 or F64 tensor of a safetensors file, by name. */
 export function readSafetensors(path: string): Map<string, Float64Array> {
@@ -22,4 +22,29 @@ export function readSafetensors(path: string): Map<string, Float64Array> {
     );
   }
   return tensors;
+}
+
+/** Writes F64 tensors in the order of the map; those of one dimension unless `shapes` says otherwise. */
+export function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, Float64Array>,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): void {
+  let end = 0;
+  const header: Record<string, unknown> = {};
+  for (const [name, values] of tensors) {
+    header[name] = {
+      dtype: "F64",
+      shape: shapes.get(name) ?? [values.length],
+      data_offsets: [end, end + 8 * values.length],
+    };
+    end += 8 * values.length;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  const data = [...tensors.values()].map((values) =>
+    Buffer.from(values.buffer, values.byteOffset, values.byteLength),
+  );
+  writeFileSync(path, Buffer.concat([length, text, ...data]));
 }

@@ -1,0 +1,91 @@
+/**
+ * Every gradient of every model against central differences, in double and with dropout: masks depend on the step alone, so
+ * the loss of a step is a function of the weights. At ε = 0 all terms of R-AT's loss are there and δ, which is a constant of
+ * the step, moves with nothing; that the gradient at δ ≠ 0 is right is parity's to show.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { NativeObjectiveOptions } from "#dist/native/binding.js";
+import { writeSafetensors } from "../support/safetensors.js";
+import {
+  examplesOf,
+  modelNames,
+  type TinyOptions,
+  tinyModels,
+  weightsOf,
+  withTiny,
+} from "../support/tiny-models.js";
+
+const H = 3e-6;
+const TOLERANCE = 5e-7;
+const STEP = 3;
+const IDS = [2, 5, 7, 10];
+const RATE = 0.3;
+
+const two = { forwards: 2, cleanDropout: RATE, forwardDropout: [RATE, 0.5], klWeight: 0.7 } as const;
+const objectives: Record<string, Partial<NativeObjectiveOptions>> = {
+  none: { type: "none", cleanDropout: RATE },
+  fgm: { type: "fgm", cleanDropout: RATE, forwardDropout: [0.5] },
+  "r-drop": { ...two, type: "r-drop" },
+  "r-at": { ...two, type: "r-at" },
+  "r-at, three forwards, KL summed": {
+    ...two,
+    type: "r-at",
+    forwards: 3,
+    forwardDropout: [RATE, 0.5, 0],
+    klReduction: "sum",
+  },
+  "r-at, KL by element": { ...two, type: "r-at", klReduction: "element-mean" },
+};
+
+async function compare(model: string, options: TinyOptions): Promise<void> {
+  const batch = examplesOf(IDS, options.kind);
+  const [before, shapes, after] = await withTiny(model, options, async (trainer) => {
+    const weights = await weightsOf(trainer);
+    await trainer.trainStep(batch, STEP, 1);
+    const named = (await trainer.parameters()).map(({ name, shape }) => [name, shape] as const);
+    return [weights, new Map(named), await weightsOf(trainer)] as const;
+  });
+  const folder = mkdtempSync(join(tmpdir(), "rat-gradients-"));
+  const path = join(folder, "weights.safetensors");
+  try {
+    await withTiny(model, options, async (trainer) => {
+      const lossWith = async (values: Float64Array, index: number, value: number) => {
+        const kept = values[index] ?? 0;
+        values[index] = value;
+        writeSafetensors(path, before, shapes);
+        values[index] = kept;
+        await trainer.load("model", path);
+        return (await trainer.trainStep(batch, STEP, 0)).loss;
+      };
+      for (const [name, values] of before) {
+        let largest = 0;
+        for (const [index, value] of values.entries()) {
+          const gradient = value - (after.get(name)?.[index] ?? Number.NaN);
+          largest = Math.max(largest, Math.abs(gradient));
+          const difference =
+            (await lossWith(values, index, value + H)) - (await lossWith(values, index, value - H));
+          expect(Math.abs(gradient - difference / (2 * H)), `${name}[${index}]`).toBeLessThan(
+            TOLERANCE * Math.max(1, Math.abs(gradient)),
+          );
+        }
+        // Softmax does not change when all keys are shifted.
+        if (!/(key|k_lin)\.bias$/.test(name)) expect(largest, `${name} has a gradient`).toBeGreaterThan(1e-8);
+      }
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+// Losses know nothing of models, so the encoders, which take long, need not be tried with each.
+const ofEncoders = new Set(["r-drop", "r-at"]);
+
+describe.each(modelNames)("%s", (model) => {
+  const isEncoder = tinyModels[model]?.type === "encoder";
+  const chosen = Object.entries(objectives).filter(([name]) => !isEncoder || ofEncoders.has(name));
+  test.each(chosen)("%s", (_, objective) => compare(model, { objective }));
+  test("r-at, regression", () => compare(model, { kind: "regression", objective: { ...two, type: "r-at" } }));
+});
