@@ -82,8 +82,15 @@ export function abortedError(signal?: AbortSignal): RATError {
   return new RATError("ERR_RAT_ABORTED", "The operation was aborted", { cause: signal?.reason });
 }
 
-/** Throws {@link abortedError} if `signal` has been aborted. */
+/**
+ * Throws {@link abortedError} if `signal` has been aborted.
+ *
+ * @throws RATError `ERR_RAT_INVALID_ARG` for what is no signal, which would never abort anything.
+ */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    invalidArgument("signal", "an AbortSignal", signal);
+  }
   if (signal?.aborted) throw abortedError(signal);
 }
 

@@ -25,7 +25,13 @@ export async function readConfigFile(path: string): Promise<Record<string, unkno
     const problem = error.message.split("\n")[0]?.replace(/ at line \d+, column \d+:?$/, "");
     throw new UsageError(`${path}:${line}: not valid YAML or JSON: ${problem}`, "ERR_RAT_CONFIG", error);
   }
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (cause) {
+    const message = `${path}: not usable: ${(cause as Error).message}; write the values out, without aliases`;
+    throw new UsageError(message, "ERR_RAT_CONFIG", cause);
+  }
   if (value === null && text.trim() === "") return {};
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const message = `${path}: expected a mapping of option names to values, as "epochs: 3"`;

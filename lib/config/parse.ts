@@ -66,7 +66,9 @@ function expectation(issue: z.core.$ZodIssue): string {
       if (issue.discriminator !== undefined) return unionTypes(issue);
       const branches = issue.errors.map((errors) => errors[0]).filter((error) => error !== undefined);
       // A value of the right type that breaks a bound says more than "a number or a list".
-      const bound = branches.find((error) => error.code !== "invalid_type");
+      const bound =
+        branches.find((error) => error.code !== "invalid_type") ??
+        branches.find(({ path }) => path.length > 0);
       if (bound)
         return bound.path.length === 0
           ? expectation(bound)

@@ -1,5 +1,7 @@
 #include "addon/trainer_wrap.h"
 
+#include <cmath>
+
 #include "addon/options.h"
 #include "core/check.h"
 #ifdef RAT_CUDA
@@ -98,6 +100,8 @@ Napi::Value TrainerWrap::train_step(const Napi::CallbackInfo& info) {
     auto batch = std::make_shared<PackedBatch>(packed_batch(info[0]));
     const auto step = static_cast<uint32_t>(integer_argument(info[1], "step", 1, 0xFFFFFFFF));
     const double learning_rate = number_argument(info[2], "learningRate");
+    RAT_CHECK(std::isfinite(learning_rate) && learning_rate >= 0, "ERR_RAT_INVALID_ARG",
+              "Expected a finite number of at least 0 for learningRate but received ", learning_rate);
     return submit(info, [=](Trainer& trainer, const std::atomic<bool>& cancelled) -> TrainerThread::Resolve {
       const StepResult result = trainer.train_step(*batch, step, learning_rate, cancelled);
       return [=](Napi::Env env) -> Napi::Value { return step_result(env, result); };
