@@ -14,10 +14,12 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/data/**", "test/gpu/**"],
+          exclude: ["test/data/**", "test/gpu/**", "test/stress/**", "test/reference/**"],
         },
       },
       { test: { ...shared, name: "data", include: ["test/data/**/*.test.ts"], testTimeout: 1_200_000 } },
+      // Alone on the machine: what it measures is time and memory.
+      { test: { ...shared, maxWorkers: 1, name: "stress", include: ["test/stress/**/*.test.ts"], retry: 0 } },
       { test: { ...shared, name: "gpu", include: ["test/gpu/**/*.test.ts"] } },
     ],
   },

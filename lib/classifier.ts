@@ -5,7 +5,7 @@ import type { TaskKind } from "./datasets/types.js";
 import { abortedError, fromNative, invalidArgument, RATError, throwIfAborted } from "./errors.js";
 import { type ModelConfig, nativeModel } from "./models/config.js";
 import { readModelFolder } from "./models/folder.js";
-import { type NativeTrainer, native } from "./native/binding.js";
+import { loadNative, type NativeTrainer } from "./native/binding.js";
 import { loadTokenizer } from "./tokenizers/load.js";
 import type { Tokenizer } from "./tokenizers/types.js";
 import { Operation } from "./trainer/abort.js";
@@ -56,13 +56,14 @@ export class Classifier implements AsyncDisposable {
     const { signal, logger, ...plain } = options;
     const settings = parseOptions(classifierSettingsSchema, plain, "Classifier.load");
     throwIfAborted(signal);
+    const { buildInfo, liveTrainers } = await loadNative();
     const content = await readModelFolder(folder);
     const tokenizer = await loadTokenizer(folder);
     let model: NativeTrainer | undefined;
     try {
       const { config } = content;
       checkVocabulary(config, tokenizer, folder);
-      const build = native().buildInfo();
+      const build = buildInfo();
       const choice = chooseDevice(settings.device ?? "auto", build);
       announce(choice.warning, logger);
       model = createNative({
@@ -73,7 +74,7 @@ export class Classifier implements AsyncDisposable {
         seed: 0,
         device: choice.device,
         precision: settings.precision ?? "fp32",
-        threads: chooseThreads(settings.threads, build.hardwareThreads, native().liveTrainers()),
+        threads: chooseThreads(settings.threads, build.hardwareThreads, liveTrainers()),
       });
       await loadFolderWeights(model, content, { resetHead: false, newHead: false, logger });
       throwIfAborted(signal);

@@ -3,7 +3,7 @@
  * loads it. Typed arrays, numbers, strings and plain objects cross; no tensor ever does.
  */
 import { isMainThread } from "node:worker_threads";
-import { loadAddon } from "./load.js";
+import { loadAddon, preloadAddon } from "./load.js";
 
 /** Examples laid end to end without padding. B examples, T tokens in all. Copied before the call returns. */
 export interface PackedBatch {
@@ -188,7 +188,7 @@ export interface NativeTrainer {
   peakDeviceMemoryBytes(): Promise<number>;
   /** Rejects what is queued and stops the running step between two passes. Later calls work again. */
   cancel(): void;
-  /** Waits for the running command, frees everything. Idempotent. */
+  /** Does what `cancel()` does, waits for the running command, and frees everything. Idempotent. */
   dispose(): Promise<void>;
 }
 
@@ -262,6 +262,21 @@ let binding: NativeBinding | undefined;
 export function native(): NativeBinding {
   binding ??= installExitHook(loadAddon() as NativeBinding);
   return binding;
+}
+
+let loading: Promise<NativeBinding> | undefined;
+
+/**
+ * {@link native} without holding the event loop for as long as LibTorch takes to load.
+ *
+ * @throws RATError (rejects) `ERR_RAT_NATIVE_LOAD`.
+ */
+export async function loadNative(): Promise<NativeBinding> {
+  if (binding) return binding;
+  loading ??= preloadAddon(native).finally(() => {
+    loading = undefined;
+  });
+  return loading;
 }
 
 /**

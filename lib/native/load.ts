@@ -2,9 +2,11 @@
  * Finds and loads the addon. The stamp that the build wrote is compared with the LibTorch that is there now before
  * anything is loaded: a wrong LibTorch fails inside dlopen, with a message that names neither version.
  */
+import { once } from "node:events";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { ADDON_FILE, whyNotLoadable } from "../../native/setup/stamp.mjs";
 import { RATError } from "../errors.js";
 
@@ -51,6 +53,27 @@ export function loadAddon(): unknown {
       cause: error,
       details: { file: join(folder, ADDON_FILE) },
     });
+  }
+}
+
+/**
+ * Does the slow part of loading, some 0.2 s, in a worker thread: after that, {@link loadAddon} finds the libraries in the
+ * process and is done in a few milliseconds. What fails here is left to it.
+ *
+ * @param use - Called while the libraries are held.
+ */
+export async function preloadAddon<T>(use: () => T): Promise<T> {
+  const folder = addonFolder();
+  if (whyNotLoadable(folder) !== undefined) return use();
+  limitSpinning();
+  const worker = new Worker(new URL("./preload-worker.js", import.meta.url), {
+    workerData: join(folder, ADDON_FILE),
+  });
+  try {
+    await once(worker, "message").catch(() => undefined);
+    return use();
+  } finally {
+    await worker.terminate();
   }
 }
 

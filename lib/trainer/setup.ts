@@ -17,6 +17,7 @@ import { longestInput } from "../models/encoder-config.js";
 import { type ModelFolder, readModelFolder } from "../models/folder.js";
 import { modelSizes } from "../models/sizes.js";
 import {
+  loadNative,
   type NativeBuildInfo,
   type NativeOptimizerOptions,
   type NativeTrainer,
@@ -75,6 +76,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const path = "path" in settings.model ? settings.model.path : undefined;
   const { resetHead = false, vectors } = settings;
   checkModelOptions({ isNew: path === undefined, resetHead, vectors });
+  const { buildInfo, liveTrainers } = await loadNative();
   const folder = path === undefined ? undefined : await readModelFolder(path);
   const tokenizer = givenTokenizer ?? (await tokenizerOf(path));
   const ownsTokenizer = givenTokenizer === undefined;
@@ -96,11 +98,11 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
           task: task.name,
           metrics: task.metrics,
         };
-    const build = native().buildInfo();
+    const build = buildInfo();
     const choice = chooseDevice(settings.device ?? "auto", build);
     announce(choice.warning, options.logger);
     const { device } = choice;
-    const live = native().liveTrainers();
+    const live = liveTrainers();
     const threads = chooseThreads(settings.threads, build.hardwareThreads, live);
     const optimizer: NativeOptimizerOptions = {
       type: settings.optimizer?.type ?? "adamw",

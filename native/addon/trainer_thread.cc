@@ -37,6 +37,7 @@ Napi::Promise TrainerThread::dispose(Napi::Env env) {
     return deferred.Promise();
   }
   is_disposing_ = true;
+  cancel();
   return enqueue(env, nullptr, true);
 }
 
