@@ -20,6 +20,20 @@ export default defineConfig({
       { test: { ...shared, name: "data", include: ["test/data/**/*.test.ts"], testTimeout: 1_200_000 } },
       // Alone on the machine: what it measures is time and memory.
       { test: { ...shared, maxWorkers: 1, name: "stress", include: ["test/stress/**/*.test.ts"], retry: 0 } },
+      // With the sanitizers' addon, by `npm run test:asan`: every entry point, model and method, threads, lifetimes, misuse.
+      {
+        test: {
+          ...shared,
+          name: "asan",
+          testTimeout: 300_000,
+          include: [
+            "test/native/{parity,encoder-parity,properties,non-finite,philox,lifetime}.test.ts",
+            "test/misuse/{bad-calls,matrix}.test.ts",
+            "test/checkpoint/*.test.ts",
+            "test/trainer/states.test.ts",
+          ],
+        },
+      },
       { test: { ...shared, name: "gpu", include: ["test/gpu/**/*.test.ts"] } },
     ],
   },
