@@ -34,6 +34,7 @@ export default defineConfig({
           ],
         },
       },
+      { test: { ...shared, name: "reference", include: ["test/reference/**/*.test.ts"] } },
       { test: { ...shared, name: "gpu", include: ["test/gpu/**/*.test.ts"] } },
     ],
   },

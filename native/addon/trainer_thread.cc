@@ -1,8 +1,23 @@
 #include "addon/trainer_thread.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <optional>
 
 namespace rat {
+namespace {
+
+/// A model's memory goes back to the system with it. Left alone, glibc keeps much of what threads that have
+/// ended used, and a process that trains in one worker after the other grows.
+void return_free_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+}  // namespace
 
 TrainerThread::TrainerThread(Napi::Env env, TrainerOptions options, std::function<void()> on_busy,
                              std::function<void()> on_idle)
@@ -103,6 +118,7 @@ void TrainerThread::run(TrainerOptions options) {
     auto completion = std::make_unique<Completion>(Completion{command->deferred, nullptr, {}, command->ends});
     if (command->ends) {
       trainer.reset();
+      return_free_memory();
       completion->resolve = [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
       deliver(std::move(completion));
       // Nothing can be queued behind a dispose but further ones.
@@ -122,6 +138,7 @@ void TrainerThread::run(TrainerOptions options) {
     deliver(std::move(completion));
   }
   trainer.reset();
+  return_free_memory();
   const std::lock_guard lock(mutex_);
   has_ended_ = true;
   ended_.notify_all();

@@ -5,7 +5,9 @@ and gradients, and ten steps of every method. The step is that of parity.py; the
 """
 
 import json
+import pathlib
 import shutil
+import sys
 
 import torch
 from safetensors.torch import save_file
@@ -111,12 +113,15 @@ def relative_error(values, expected):
 
 
 def main():
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    # With a folder as argument: writes there, to be compared with the fixtures.
+    target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    if target == FOLDER:
+        shutil.rmtree(FOLDER, ignore_errors=True)
     cases, models = [], []
     for family in FAMILIES:
         for regression in (False, True):
             kind = "regression" if regression else "classification"
-            folder = FOLDER / f"{family}-{kind}"
+            folder = target / f"{family}-{kind}"
             initial_model(family, regression).save_pretrained(folder)
             model = initial_model(family, regression).double()
             data = batches(regression)
@@ -146,7 +151,7 @@ def main():
     data = {kind: [{"texts": [t.tolist() for t, _ in texts], "types": [t.tolist() for _, t in texts], "labels": labels.tolist()}
                    for texts, labels in batches(kind == "regression")] for kind in ("classification", "regression")}
     text = json.dumps(rounded({"batches": data, "models": models, "cases": cases}))
-    (FOLDER / "encoders.json").write_text(text + "\n")
+    (target / "encoders.json").write_text(text + "\n")
     print(f"{len(cases)} cases, {len(text) // 1024} KiB")
 
 

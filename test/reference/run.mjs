@@ -1,0 +1,64 @@
+// npm run test:reference: compares with the reference packages themselves, in Python. Takes the Python that RAT_PYTHON names,
+// else makes an environment of its own in the cache folder, once, from requirements.txt. Where neither can be had it says so
+// and ends with "SKIPPED" and exit 0. Arguments go to vitest.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cacheFolder } from "../../native/setup/cache.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "../..");
+const MODULES = "import torch, transformers, safetensors, numpy";
+
+const has = (python) => spawnSync(python, ["-c", MODULES], { stdio: "ignore" }).status === 0;
+
+function makeEnvironment() {
+  const folder = join(cacheFolder(), "reference-python");
+  const python = join(folder, "bin/python");
+  if (existsSync(python) && has(python)) return python;
+  console.log(
+    `test-reference: making a Python environment with PyTorch and transformers in ${folder}: 1 GB on disk`,
+  );
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(dirname(folder), { recursive: true });
+  for (const [command, args] of [
+    ["python3", ["-m", "venv", folder]],
+    [
+      python,
+      [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--extra-index-url",
+        "https://download.pytorch.org/whl/cpu",
+        "-r",
+        join(here, "requirements.txt"),
+      ],
+    ],
+  ]) {
+    const { status } = spawnSync(command, args, { stdio: ["ignore", "ignore", "inherit"] });
+    if (status !== 0) return undefined;
+  }
+  return has(python) ? python : undefined;
+}
+
+const { RAT_PYTHON } = process.env;
+const python = RAT_PYTHON ?? makeEnvironment();
+if (python === undefined || !has(python)) {
+  const line = "*".repeat(78);
+  console.warn(
+    `${line}\ntest-reference: SKIPPED: there is no Python with PyTorch, transformers and safetensors, and none can be made\n${line}`,
+  );
+} else {
+  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+  const args = [vitest, "run", "--project", "reference", ...process.argv.slice(2)];
+  const { status } = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, RAT_PYTHON: python },
+  });
+  process.exitCode = status ?? 1;
+}
