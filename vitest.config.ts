@@ -14,7 +14,7 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/data/**", "test/gpu/**", "test/stress/**", "test/reference/**"],
+          exclude: ["test/data/**", "test/gpu/**", "test/stress/**", "test/reference/**", "test/newcomer/**"],
         },
       },
       { test: { ...shared, name: "data", include: ["test/data/**/*.test.ts"], testTimeout: 1_200_000 } },
@@ -35,6 +35,9 @@ export default defineConfig({
         },
       },
       { test: { ...shared, name: "reference", include: ["test/reference/**/*.test.ts"] } },
+      {
+        test: { ...shared, name: "newcomer", include: ["test/newcomer/**/*.test.ts"], testTimeout: 300_000 },
+      },
       { test: { ...shared, name: "gpu", include: ["test/gpu/**/*.test.ts"] } },
     ],
   },

@@ -8,6 +8,7 @@
 //   RAT_CACHE            the cache folder; default r-at in XDG_CACHE_HOME or ~/.cache
 //   RAT_CUDA             OFF: a CPU build whatever is there; ON: fail unless CUDA can be compiled
 import { sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { buildAddon, decideCuda, releaseFolder, sourcesOf } from "./setup/build.mjs";
 import { fetchLibTorch } from "./setup/fetch.mjs";
 import { isTested, PINNED } from "./setup/libtorch.mjs";
@@ -27,6 +28,7 @@ const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
 async function main() {
   const env = process.env;
   const started = Date.now();
+  requireNode();
   const machine = await probeMachine(env);
   if (machine.problem) throw new SetupProblem(machine.problem.message, machine.problem.remedy);
   for (const { from, path, taken, reason } of machine.candidates) {
@@ -53,6 +55,16 @@ async function main() {
   const took = await buildAddon({ root: ROOT, libtorch, cuda, tools, again });
   say(`built in ${took.build.toFixed(1)} s, loaded to prove it in ${took.check.toFixed(1)} s`);
   say(`ready: ${kind}, LibTorch ${libtorch.version}, ${seconds(started)} in all`);
+}
+
+/** As `engines` of package.json has it, which npm only warns of. */
+function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if ((major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major > 22) return;
+  throw new SetupProblem(
+    `Node ${process.versions.node} is too old: r-at needs ^20.19 or >=22.12.`,
+    `npx node@24 '${fileURLToPath(import.meta.url)}' --force`,
+  );
 }
 
 async function fetchOne(context) {

@@ -1,6 +1,15 @@
-/** The README's programs compile under the project's own strict options, and the first one runs. */
+/** The README's programs compile under the project's own strict options, and every block runs. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,6 +63,59 @@ function writeAgNews(folder: string): void {
   }
 }
 
+/** A few reviews in the folders of the published data set. */
+function writeImdb(folder: string): void {
+  for (const split of ["train", "test"])
+    for (const [label, word] of [
+      ["pos", "great"],
+      ["neg", "awful"],
+    ] as const) {
+      mkdirSync(join(folder, split, label), { recursive: true });
+      for (let id = 0; id < 30; id++)
+        writeFileSync(
+          join(folder, split, label, `${id}_${label === "pos" ? 9 : 2}.txt`),
+          `a ${word} film, number ${id}`,
+        );
+    }
+}
+
+/** A small BERT with a tokenizer that knows some words. */
+function writeEncoder(folder: string): void {
+  cpSync(join(root, "test/reference/fixtures/encoders/bert-classification"), folder, { recursive: true });
+  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+  // A model that was saved without the names of its classes.
+  writeFileSync(
+    join(folder, "config.json"),
+    JSON.stringify({ ...config, id2label: { 0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2" } }),
+  );
+  const words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "fine", "dull", "film", "number"];
+  const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+  const tokenizer = {
+    version: "1.0",
+    added_tokens: [],
+    pre_tokenizer: { type: "WhitespaceSplit" },
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [special("[CLS]"), { Sequence: { id: "A", type_id: 0 } }, special("[SEP]")],
+      pair: [
+        special("[CLS]"),
+        { Sequence: { id: "A", type_id: 0 } },
+        { Sequence: { id: "B", type_id: 1 } },
+        special("[SEP]"),
+      ],
+      special_tokens: Object.fromEntries(
+        ["[CLS]", "[SEP]"].map((id) => [id, { id, ids: [words.indexOf(id)], tokens: [id] }]),
+      ),
+    },
+    model: {
+      type: "WordLevel",
+      vocab: Object.fromEntries(words.map((word, id) => [word, id])),
+      unk_token: "[UNK]",
+    },
+  };
+  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
+}
+
 describe("README", () => {
   it("has programs that compile under strict options", { timeout: 120_000 }, () => {
     expect(blocks.length).toBeGreaterThanOrEqual(3);
@@ -76,6 +138,56 @@ describe("README", () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout.match(/accuracy/g)?.length).toBe(4); // three epochs on dev, and the test
     expect(stdout).toMatch(/label: '(World|Sports|Business|Sci\/Tech)'/);
+  });
+
+  it("has a second program that trains on rows of one's own", { timeout: 120_000 }, () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["out/block-1.js"], {
+      cwd: project,
+      encoding: "utf8",
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/^1 \S*runs\/mine\n$/);
+    expect(existsSync(join(project, "runs/mine/summary.json"))).toBe(true);
+  });
+
+  it("has a third program that handles an error by its code", () => {
+    const { status, stderr } = spawnSync(process.execPath, ["out/block-2.js"], {
+      cwd: project,
+      encoding: "utf8",
+    });
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/no\/such\/model/);
+  });
+
+  it("has command lines that all run, one after the other", { timeout: 300_000 }, () => {
+    const [install = "", commands = "", ...others] = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(
+      ([, code = ""]) => code,
+    );
+    // The first block is how a clone is built and tested: what CI does, and the quickstart beside it.
+    expect(install.replaceAll(/ +#.*/g, "").trim().split("\n")).toEqual([
+      "npm install && npm run quickstart",
+      "npm install && npm test",
+    ]);
+    expect(others).toEqual([]);
+    expect(blocks.length).toBe(3);
+    writeImdb(join(project, "data", "imdb"));
+    writeEncoder(join(project, "path/to/bert"));
+    const reviews = Array.from(
+      { length: 60 },
+      (_, row) => `a ${["dull", "fair", "fine"][row % 3]} film number ${row},${1 + 2 * (row % 3)}`,
+    );
+    writeFileSync(join(project, "reviews.csv"), `review,stars\n${reviews.join("\n")}\n`);
+    writeFileSync(join(project, "texts.txt"), "a great film\nwhat a bore\n");
+    const lines = commands.split("\n").map((line) => line.replace(/ {2,}#.*/, "").trim());
+    for (const line of lines.filter((each) => each !== "" && each !== "r-at setup")) {
+      const command = line.replace(/^r-at /, `'${process.execPath}' '${join(root, "dist/cli/main.js")}' `);
+      // Full epochs of full-width models are for full data sets.
+      const limit =
+        line.startsWith("r-at train") && !line.includes("--config") ? " --epochs 1 --checkpoint-every 2" : "";
+      const { status, stderr } = spawnSync("sh", ["-c", command + limit], { cwd: project, encoding: "utf8" });
+      expect({ line, status, stderr: status === 0 ? "" : stderr }).toEqual({ line, status: 0, stderr: "" });
+    }
+    expect(readFileSync(join(project, "predictions.jsonl"), "utf8").trim().split("\n")).toHaveLength(2);
   });
 
   it("names only commands, flags and files that exist", () => {
