@@ -31,6 +31,8 @@ let realLibtorch: string;
 
 interface Outcome {
   readonly status: number | null;
+  readonly stdout: string;
+  /** Both streams. */
   readonly output: string;
 }
 
@@ -38,7 +40,7 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = 
   const options = { cwd, encoding: "utf8", env: { ...process.env, ...env }, timeout: 900_000 } as const;
   const { status, stdout, stderr, error } = spawnSync(command, args, options);
   if (error) throw error;
-  return { status, output: stdout + stderr };
+  return { status, stdout, output: stdout + stderr };
 }
 
 /** A PATH of nothing but these programs. */
@@ -68,7 +70,11 @@ import { RATTrainer, trainTokenizer } from "r-at";
 const train = Array.from({ length: 40 }, (_, i) => ({ text: i % 2 ? "a fine film" : "what a bore", label: i % 2 ? "good" : "bad" }));
 const task = { name: "mine", kind: "classification", labels: ["bad", "good"], metrics: ["accuracy"], train, dev: null, test: null };
 const tokenizer = await trainTokenizer(train);
-const trainer = await RATTrainer.create({ model: { type: "textcnn", embeddingSize: 16, hiddenSize: 8 }, task, tokenizer, device: "cpu" });
+const options = { model: { type: "textcnn", embeddingSize: 16, hiddenSize: 8 }, task, tokenizer, device: "cpu" };
+const trainer = await RATTrainer.create(options).catch((error) => {
+  console.error(error.code + ": " + error.message);
+  process.exit(1);
+});
 await trainer.fit({ epochs: 8, learningRate: 0.02, output: "runs/größer" });
 console.log((await trainer.predict("fine"))[0].label, process.versions.node.split(".")[0]);
 await trainer.dispose();
@@ -255,11 +261,11 @@ describe.sequential("a new project", () => {
   test("runs on the newest Node as it was built", { timeout: 300_000 }, () => {
     const newest = run("npx", ["--yes", "node@24", "-e", "console.log(process.execPath)"], {}, folder);
     expect(newest.status, newest.output).toBe(0);
-    const outcome = run(newest.output.trim().split("\n").at(-1) ?? "", ["program.mjs"]);
+    const outcome = run(newest.stdout.trim().split("\n").at(-1) ?? "", ["program.mjs"]);
     // A run stands in the output folder already.
     expect(outcome.output).toMatch(/ERR_RAT_PATH|good 24/);
     rmSync(join(project, "runs"), { recursive: true });
-    expect(run(newest.output.trim().split("\n").at(-1) ?? "", ["program.mjs"])).toMatchObject({
+    expect(run(newest.stdout.trim().split("\n").at(-1) ?? "", ["program.mjs"])).toMatchObject({
       status: 0,
       output: "good 24\n",
     });
@@ -278,7 +284,7 @@ describe.sequential("a new project", () => {
     unlinkSync(libtorch);
     expectRefusal(
       run(process.execPath, ["program.mjs"]),
-      /ERR_RAT_NATIVE_LOAD|run npx r-at setup: the native addon was built against LibTorch .*, which is no longer there/,
+      /ERR_RAT_NATIVE_LOAD: run npx r-at setup: the native addon was built against LibTorch .*, which is no longer there/,
       /npx r-at setup/,
       "which is no longer there",
     );
@@ -297,7 +303,7 @@ describe.sequential("a new project", () => {
   test("on a Node that is too old is told which one to take", { timeout: 300_000 }, () => {
     const old = run("npx", ["--yes", "node@18", "-e", "console.log(process.execPath)"], {}, folder);
     expect(old.status, old.output).toBe(0);
-    const node = old.output.trim().split("\n").at(-1) ?? "";
+    const node = old.stdout.trim().split("\n").at(-1) ?? "";
     expectRefusal(
       run(node, [join(project, "node_modules/r-at/native/install.mjs"), "--force"]),
       /Node 18\.\S+ is too old: r-at needs \^20\.19 or >=22\.12/,
