@@ -99,6 +99,7 @@ export function parseModelConfig(text: string, file: string): ModelConfig {
       file,
     );
     const { vocabularySize, embeddingSize, hiddenSize, layers, paddingId } = encoder.shape;
+    checkPadding(paddingId, vocabularySize, file);
     const sizes = { type: "encoder" as const, embeddingSize, hiddenSize, layers, windows: [] };
     return { sizes, vocabularySize, paddingId, dropout: null, ...head, encoder };
   }
@@ -115,12 +116,7 @@ export function parseModelConfig(text: string, file: string): ModelConfig {
   }
   if (new Set(known).size !== known.length) throw mismatch(file, "id2label gives two classes the same name");
   if (isRegression && parsed.num_labels !== 1) throw mismatch(file, "a regression model has num_labels 1");
-  if (parsed.pad_token_id >= parsed.vocab_size) {
-    throw mismatch(
-      file,
-      `pad_token_id ${parsed.pad_token_id} is outside the vocabulary of ${parsed.vocab_size}`,
-    );
-  }
+  checkPadding(parsed.pad_token_id, parsed.vocab_size, file);
   return {
     sizes: {
       type: parsed.model_type,
@@ -154,6 +150,11 @@ export function nativeModel(config: ModelConfig, embeddingStd: number): NativeMo
     embeddingStd,
     ...(config.encoder && { encoder: { ...config.encoder.shape.native, pretrained: true } }),
   };
+}
+
+function checkPadding(paddingId: number, vocabularySize: number, file: string): void {
+  if (paddingId < vocabularySize) return;
+  throw mismatch(file, `pad_token_id ${paddingId} is outside the vocabulary of ${vocabularySize}`);
 }
 
 function parseJson(text: string, file: string): unknown {
