@@ -1,7 +1,6 @@
 // npm run test:asan: builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer into build-asan/ and runs a part
-// of the suite on it (project `asan` in vitest.config.ts). Node and LibTorch themselves are not instrumented, so leaks are not looked for (test:stress does), and
-// what is found is in this project's code or handed to it. Arguments go to vitest.
-
+// of the suite on it (project `asan` in vitest.config.ts). Node and LibTorch themselves are not instrumented, so leaks are
+// not looked for (test:stress does), and what is found is in this project's code or handed to it. Arguments go to vitest.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
-/** Ten steps of every from-scratch model and method beside plain PyTorch, on a GPU. Needs a CUDA build and a device. */
+/** Ten steps of every model and method beside plain PyTorch and transformers, on a GPU. Needs a CUDA build and a device. */
 import { describe, test } from "vitest";
 import { native } from "#dist/native/binding.js";
+import { encoderCases, expectEncoderParity } from "../support/encoders.js";
 import { expectParity, parityCases } from "../support/parity.js";
 
 const { cudaBuild, cudaDevices } = native().buildInfo();
@@ -13,5 +14,6 @@ describe.runIf(cudaDevices.length > 0).each(["fp32", "fp64"] as const)(
   "parity with PyTorch on CUDA in %s",
   (precision) => {
     test.each(parityCases)("%s", (_, c) => expectParity(c, "cuda:0", precision));
+    test.each(encoderCases)("%s", (_, c) => expectEncoderParity(c, "cuda:0", precision));
   },
 );
