@@ -613,7 +613,6 @@ const runRows: Row[] = [
   ],
 ];
 
-/** Two at a time; each takes a few tenths of a second. */
 const tables = { data: dataRows, models: modelRows, runs: runRows };
 
 describe.each(Object.entries(tables))("%s", (_, rows) => {
