@@ -616,7 +616,8 @@ const runRows: Row[] = [
 const tables = { data: dataRows, models: modelRows, runs: runRows };
 
 describe.each(Object.entries(tables))("%s", (_, rows) => {
-  test.concurrent.each(rows)(
+  // Some at a time, for each takes a few tenths of a second; but those that lock the finished run one by one.
+  (rows === runRows ? test : test.concurrent).each(rows)(
     "bad call - %s",
     { timeout: 30_000 },
     async (name, makeArgs, exit, code, message) => {
