@@ -14,7 +14,9 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/data/**", "test/gpu/**", "test/stress/**", "test/reference/**", "test/newcomer/**"],
+          exclude: ["data", "gpu", "gpu-sim", "stress", "reference", "newcomer"].map(
+            (name) => `test/${name}/**`,
+          ),
         },
       },
       { test: { ...shared, name: "data", include: ["test/data/**/*.test.ts"], testTimeout: 1_200_000 } },
@@ -39,6 +41,10 @@ export default defineConfig({
         test: { ...shared, name: "newcomer", include: ["test/newcomer/**/*.test.ts"], testTimeout: 300_000 },
       },
       { test: { ...shared, name: "gpu", include: ["test/gpu/**/*.test.ts"] } },
+      // With the simulated device's addon, by `npm run test:gpu-sim`.
+      {
+        test: { ...shared, name: "gpu-sim", include: ["test/gpu-sim/**/*.test.ts"], testTimeout: 900_000 },
+      },
     ],
   },
 });

@@ -202,6 +202,8 @@ function advise(machine: Machine, facts: Facts): Advice[] {
 
 /** A build that cannot use the GPU must not look like one that can. */
 function gpuWarnings(machine: Machine, info: NativeBuildInfo | null): string[] {
+  if (info?.simulated)
+    return ["THE CUDA DEVICES ARE SIMULATED ON THE CPU, for the tests of r-at: times mean nothing."];
   const hasGpu = machine.driver !== undefined;
   if (!info) return hasGpu && machine.cuda?.warn ? [`THE GPU WOULD NOT BE USED: ${machine.cuda.reason}`] : [];
   if (info.cudaBuild && info.cudaDevices.length === 0) {
@@ -265,8 +267,10 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
 
 function renderAddon({ info, libtorch, built }: Diagnosis["addon"]): string {
   if (!info) return "not loadable";
+  const name = (device: string, index: number) => (info.simulated ? `cuda-sim:${index}` : device);
   const devices =
-    info.cudaDevices.map(({ name, capability }) => `${name} (${capability})`).join(", ") || "no GPU";
+    info.cudaDevices.map((device, i) => `${name(device.name, i)} (${device.capability})`).join(", ") ||
+    "no GPU";
   const kind = info.cudaBuild ? `CUDA build, ${devices}` : "CPU build";
   return `${kind}, LibTorch ${info.libtorchVersion}, ${info.cpuCapability}, built ${built ?? "?"} against ${libtorch?.path ?? "?"}`;
 }

@@ -1,4 +1,5 @@
-// npm run lint:native: the C++ sources are formatted (clang-format) and keep the rules below. --write formats them.
+// npm run lint:native: the C++ sources, those of the tests too, are formatted (clang-format), and native/ keeps the rules
+// below. --write formats them.
 //
 // A line may break a rule with a reason beside it: `// lint: why`.
 import { spawnSync } from "node:child_process";
@@ -109,10 +110,7 @@ function bodyAt(code, start) {
 }
 
 function main() {
-  const files = readdirSync(NATIVE, { recursive: true, encoding: "utf8" })
-    .map((file) => file.replaceAll("\\", "/"))
-    .filter((file) => /\.(h|cc|cu|cuh)$/.test(file))
-    .sort();
+  const files = sourcesIn(NATIVE);
   let failures = 0;
   for (const file of files) {
     for (const { line, why } of breaches(file, readFileSync(join(NATIVE, file), "utf8"))) {
@@ -121,18 +119,27 @@ function main() {
     }
   }
   const write = process.argv.includes("--write");
-  if (!format(files, write)) failures++;
-  if (failures === 0) console.log(`native: ${files.length} files formatted and within the rules`);
+  const tests = join(ROOT, "test");
+  const paths = [NATIVE, tests].flatMap((folder) => sourcesIn(folder).map((file) => join(folder, file)));
+  if (!format(paths, write)) failures++;
+  if (failures === 0) console.log(`native: ${paths.length} files formatted and within the rules`);
   process.exitCode = failures === 0 ? 0 : 1;
+}
+
+/** C++ and CUDA sources below a folder, with forward slashes. */
+function sourcesIn(folder) {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((file) => file.replaceAll("\\", "/"))
+    .filter((file) => /\.(h|cc|cu|cuh)$/.test(file))
+    .sort();
 }
 
 /** Runs clang-format over all files; true if nothing is left to format. */
 function format(files, write) {
-  if (files.length === 0) return true;
   const manifest = createRequire(import.meta.url).resolve("clang-format-node/package.json");
   const cli = join(dirname(manifest), "build/cli.js");
   const mode = write ? ["-i"] : ["--dry-run", "--Werror"];
-  const paths = files.map((file) => relative(ROOT, join(NATIVE, file)));
+  const paths = files.map((file) => relative(ROOT, file));
   const { status } = spawnSync(process.execPath, [cli, ...mode, ...paths], { cwd: ROOT, stdio: "inherit" });
   return status === 0;
 }

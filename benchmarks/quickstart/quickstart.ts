@@ -5,6 +5,7 @@
 import { Classifier, RATTrainer, type Regularizer, trainTokenizer } from "r-at";
 import { createProgress } from "../../lib/report/progress.js";
 import { meanAndDeviation, renderTable } from "../../lib/report/table.js";
+import { requireRealDevice } from "../../lib/trainer/device.js";
 import { loadBrown } from "./brown.js";
 
 const seeds = [1, 2, 3];
@@ -31,6 +32,7 @@ for (const seed of seeds) {
       model: { type: "textcnn", embeddingSize: 100, hiddenSize: 64 },
       ...{ task, tokenizer, regularizer, seed },
     });
+    requireRealDevice(trainer.device);
     const title = `${regularizer.type.padEnd(4)} seed ${seed}`;
     const progress = createProgress({ title, totalSteps: epochs * Math.ceil(task.train.length / batchSize) });
     const run = trainer.fit({ epochs, batchSize });

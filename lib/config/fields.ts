@@ -204,7 +204,8 @@ export const seed = integer("seed of initialisation, order and dropout", {
 });
 export const device = z
   .string()
-  .regex(/^(auto|cpu|cuda(:\d{1,3})?)$/, { error: "expected auto, cpu, cuda or cuda:N" })
+  // A simulated device is named in the config.json of the project's own tests.
+  .regex(/^(auto|cpu|cuda(-sim)?(:\d{1,3})?)$/, { error: "expected auto, cpu, cuda or cuda:N" })
   .meta({ description: "auto, cpu, cuda or cuda:N", kind: "text" });
 export const precision = choice(["fp32", "bf16", "fp64"], "arithmetic; bf16: matrix products of an encoder");
 export const threads = integer("compute threads", {

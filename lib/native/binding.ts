@@ -124,12 +124,14 @@ export interface NativeTrainerOptions {
   readonly optimizer: NativeOptimizerOptions;
   /** 0 to 2^53 - 1. */
   readonly seed: number;
-  /** `cpu` or `cuda:N`. */
+  /** `cpu` or `cuda:N` (`cuda-sim:N` where devices are simulated). */
   readonly device: string;
   /** bf16 (encoders): matrix products in bf16, weights and everything else in fp32. */
   readonly precision: "fp32" | "fp64" | "bf16";
   /** Compute threads of this trainer. */
   readonly threads: number;
+  /** Has every step say where its time went, which costs time: for benchmarks. Default: false. */
+  readonly profile?: boolean;
 }
 
 /** What one optimizer step did. Losses as `log.jsonl` defines them. */
@@ -144,6 +146,24 @@ export interface NativeStepResult {
   readonly gradNorm: number;
   /** 1 if the clean gradient was zero or not finite, so that there was no perturbation. */
   readonly skippedPerturbations: number;
+  /** If it was asked for. */
+  readonly profile?: NativeStepProfile;
+}
+
+/** Where the time of a step went. On a GPU the host waits at the end of each phase, so the phases are a little longer. */
+export interface NativeStepProfile {
+  /**
+   * Milliseconds. copy: checks, and the batch to the device. clean: the clean forward and backward. perturb: δ. adversarial:
+   * the K forwards and their backward. optimizer: norm, losses to the host, clipping, update.
+   */
+  readonly phases: Readonly<
+    Partial<Record<"copy" | "clean" | "perturb" | "adversarial" | "optimizer", number>>
+  >;
+  /** Operators of LibTorch that were called. */
+  readonly operators: number;
+  /** How often memory was asked for (by the trainer's thread and autograd's), and how many bytes in all. */
+  readonly allocations: number;
+  readonly allocatedBytes: number;
 }
 
 export interface NativeTensorInfo {
@@ -186,10 +206,39 @@ export interface NativeTrainer {
   parameters(): Promise<NativeTensorInfo[]>;
   /** Peak device memory (CUDA) in bytes; 0 on the CPU, where the process's peak is what counts. */
   peakDeviceMemoryBytes(): Promise<number>;
+  /**
+   * Times one operator alone on this trainer's device and threads, in the type of its products, for benchmarks: matmul, copy
+   * (the machine's best), linear, attention, dropout, embed_rows, conv_max_pool, attention_pool, lstm, gru, losses.
+   */
+  timeOperator(
+    operator: string,
+    shape: NativeOperatorShape,
+    repetitions: number,
+  ): Promise<NativeOperatorTimes>;
   /** Rejects what is queued and stops the running step between two passes. Later calls work again. */
   cancel(): void;
   /** Does what `cancel()` does, waits for the running command, and frees everything. Idempotent. */
   dispose(): Promise<void>;
+}
+
+/** Sequences of equal length, and what a layer makes of their tokens. */
+export interface NativeOperatorShape {
+  readonly sequences: number;
+  readonly length: number;
+  readonly width: number;
+  /** Width of the result; filters a width (conv_max_pool), hidden states a direction, classes. */
+  readonly outputs: number;
+  readonly heads: number;
+}
+
+export interface NativeOperatorTimes {
+  /** Milliseconds, one a repetition; an operator without a gradient has no backward. */
+  readonly forwardMs: Float64Array;
+  readonly backwardMs: Float64Array;
+  /** Floating-point operations of forward and backward that are needed; 0 where moving memory is the work. */
+  readonly flop: number;
+  /** Bytes that must be read and written; 0 where products are the work. */
+  readonly bytes: number;
 }
 
 export interface NativeBuildInfo {
@@ -197,6 +246,8 @@ export interface NativeBuildInfo {
   readonly libtorchVersion: string;
   /** Whether the addon was compiled with CUDA. */
   readonly cudaBuild: boolean;
+  /** Whether its CUDA devices are simulated on the CPU, as in this project's own tests. */
+  readonly simulated: boolean;
   /** CUDA devices that can be used now; empty on the CPU or without a driver. */
   readonly cudaDevices: readonly {
     readonly name: string;

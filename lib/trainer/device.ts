@@ -5,9 +5,9 @@ import type { Logger } from "./options.js";
 
 /** A choice with what should be said about it. */
 export interface DeviceChoice {
-  /** `cpu` or `cuda:N`. */
+  /** `cpu` or `cuda:N`; `cuda-sim:N` where the device is simulated. */
   readonly device: string;
-  /** Set when the choice is worse than the build could do. */
+  /** Set when the choice is not what it seems to be. */
   readonly warning?: string;
 }
 
@@ -20,7 +20,7 @@ export function chooseDevice(requested: string, build: NativeBuildInfo): DeviceC
   const gpus = build.cudaDevices.length;
   if (requested === "cpu") return { device: "cpu" };
   if (requested === "auto") {
-    if (gpus > 0) return { device: "cuda:0" };
+    if (gpus > 0) return gpu(0, build);
     if (!build.cudaBuild) return { device: "cpu" };
     return {
       device: "cpu",
@@ -28,14 +28,42 @@ export function chooseDevice(requested: string, build: NativeBuildInfo): DeviceC
         "THE CPU IS USED ALTHOUGH THIS BUILD HAS CUDA: no usable GPU was found. `npx r-at doctor` says why; device cpu silences this",
     };
   }
-  const index = requested === "cuda" ? 0 : Number(requested.slice("cuda:".length));
-  if (index < gpus) return { device: `cuda:${index}` };
-  const found = build.cudaBuild
-    ? `this machine has ${gpus} usable GPU${gpus === 1 ? "" : "s"}`
-    : "this build of r-at has no CUDA";
+  const [type, index = 0] = requested.split(":");
+  const isOfThisKind = type !== SIMULATED || build.simulated;
+  if (isOfThisKind && Number(index) < gpus) return gpu(Number(index), build);
+  const found = !isOfThisKind
+    ? "it is simulated, in the tests of r-at alone"
+    : build.cudaBuild
+      ? `this machine has ${gpus} usable GPU${gpus === 1 ? "" : "s"}`
+      : "this build of r-at has no CUDA";
   throw new RATError(
     "ERR_RAT_DEVICE",
     `Device ${requested} cannot be used: ${found}. Use device cpu or auto, or see npx r-at doctor`,
+  );
+}
+
+const SIMULATED = "cuda-sim";
+
+function gpu(index: number, { simulated }: NativeBuildInfo): DeviceChoice {
+  if (!simulated) return { device: `cuda:${index}` };
+  const device = `${SIMULATED}:${index}`;
+  return {
+    device,
+    warning: `THE DEVICE ${device} IS SIMULATED ON THE CPU, for the tests of r-at: its times mean nothing`,
+  };
+}
+
+/**
+ * Keeps what was measured on a simulated device out of benchmarks and reports.
+ *
+ * @param device - As a summary names it.
+ * @throws RATError `ERR_RAT_DEVICE`.
+ */
+export function requireRealDevice(device: string): void {
+  if (!device.startsWith(SIMULATED)) return;
+  throw new RATError(
+    "ERR_RAT_DEVICE",
+    `${device} is simulated on the CPU: nothing that was measured on it can be reported`,
   );
 }
 

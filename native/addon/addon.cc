@@ -12,13 +12,11 @@
 #include "addon/options.h"
 #include "addon/trainer_wrap.h"
 #include "core/check.h"
+#include "core/device.h"
 #include "core/random.h"
 #include "io/safetensors.h"
 #include "layers/dropout.h"
 #include "objective/losses.h"
-#ifdef RAT_CUDA
-#include "cuda/devices.h"
-#endif
 
 namespace rat {
 namespace {
@@ -30,18 +28,15 @@ Napi::Value build_info(const Napi::CallbackInfo& info) {
     Napi::Object result = Napi::Object::New(env);
     result.Set("libtorchVersion", RAT_LIBTORCH_VERSION);
     Napi::Array devices = Napi::Array::New(env);
-#ifdef RAT_CUDA
-    result.Set("cudaBuild", true);
-    for (const cuda::DeviceInfo& device : cuda::devices()) {
+    result.Set("cudaBuild", has_cuda());
+    result.Set("simulated", is_simulated());
+    for (const DeviceInfo& device : cuda_devices()) {
       Napi::Object entry = Napi::Object::New(env);
       entry.Set("name", device.name);
       entry.Set("memoryBytes", static_cast<double>(device.memory_bytes));
       entry.Set("capability", device.capability);
       devices.Set(devices.Length(), entry);
     }
-#else
-    result.Set("cudaBuild", false);
-#endif
     result.Set("cudaDevices", devices);
     result.Set("cpuCapability", at::get_cpu_capability());
     result.Set("hardwareThreads", std::max(1u, std::thread::hardware_concurrency()));

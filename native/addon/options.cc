@@ -231,6 +231,7 @@ TrainerOptions trainer_options(const Napi::Value& value) {
   RAT_CHECK(precision != 2 || options.model.type == "encoder", kInvalid,
             "bf16 is for encoders; use fp32 for ", options.model.type);
   options.threads = static_cast<int>(get_integer(object, "threads", 1, 1024));
+  options.profile = !object.Get("profile").IsUndefined() && get_boolean(object, "profile");
   return options;
 }
 

@@ -4,9 +4,7 @@
 
 #include "addon/options.h"
 #include "core/check.h"
-#ifdef RAT_CUDA
-#include "cuda/devices.h"
-#endif
+#include "core/device.h"
 
 namespace rat {
 namespace {
@@ -15,6 +13,23 @@ constexpr napi_type_tag kTypeTag{0x6b1f0c5e7a3d4f21, 0x9d0e8b7c6a5f4e3d};
 
 TrainerThread::Resolve undefined() {
   return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+}
+
+Napi::Float64Array doubles(Napi::Env env, const std::vector<double>& values) {
+  auto array = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+Napi::Object step_times(Napi::Env env, const StepTimes& times) {
+  Napi::Object phases = Napi::Object::New(env);
+  for (const auto& [name, milliseconds] : times.phases) phases.Set(name, milliseconds);
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("phases", phases);
+  object.Set("operators", static_cast<double>(times.operators));
+  object.Set("allocations", static_cast<double>(times.allocations));
+  object.Set("allocatedBytes", static_cast<double>(times.allocated_bytes));
+  return object;
 }
 
 Napi::Object step_result(Napi::Env env, const StepResult& result) {
@@ -26,6 +41,7 @@ Napi::Object step_result(Napi::Env env, const StepResult& result) {
   object.Set("deltaNorm", result.delta_norm);
   object.Set("gradNorm", result.grad_norm);
   object.Set("skippedPerturbations", result.skipped_perturbation ? 1 : 0);
+  if (result.times) object.Set("profile", step_times(env, *result.times));
   return object;
 }
 
@@ -55,6 +71,7 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
        InstanceMethod<&TrainerWrap::set_embedding_rows>("setEmbeddingRows"),
        InstanceMethod<&TrainerWrap::parameters>("parameters"),
        InstanceMethod<&TrainerWrap::peak_device_memory_bytes>("peakDeviceMemoryBytes"),
+       InstanceMethod<&TrainerWrap::time_operator>("timeOperator"),
        InstanceMethod<&TrainerWrap::dispose>("dispose"), InstanceMethod<&TrainerWrap::cancel>("cancel")});
 }
 
@@ -114,11 +131,8 @@ Napi::Value TrainerWrap::predict(const Napi::CallbackInfo& info) {
     check_receiver(info);
     auto batch = std::make_shared<PackedBatch>(packed_batch(info[0]));
     return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) -> TrainerThread::Resolve {
-      return [logits = trainer.predict(*batch)](Napi::Env env) -> Napi::Value {
-        auto array = Napi::Float64Array::New(env, logits.size());
-        std::copy(logits.begin(), logits.end(), array.Data());
-        return array;
-      };
+      return
+          [logits = trainer.predict(*batch)](Napi::Env env) -> Napi::Value { return doubles(env, logits); };
     });
   });
 }
@@ -212,12 +226,33 @@ Napi::Value TrainerWrap::peak_device_memory_bytes(const Napi::CallbackInfo& info
   return guarded_promise(info.Env(), [&] {
     check_receiver(info);
     return submit(info, [](Trainer& trainer, const std::atomic<bool>&) -> TrainerThread::Resolve {
-      double bytes = 0;
-#ifdef RAT_CUDA
-      const at::Device device = trainer.model().word_embedding().device();
-      if (device.is_cuda()) bytes = static_cast<double>(cuda::peak_memory_bytes(device.index()));
-#endif
+      const auto bytes = static_cast<double>(peak_memory_bytes(trainer.model().word_embedding().device()));
       return [=](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, bytes); };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::time_operator(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    const std::string name = string_argument(info[0], "operator");
+    const Napi::Object sizes = object_argument(info[1], "shape");
+    const auto size = [&](const char* field) {
+      return integer_argument(sizes.Get(field), field, 1, 1 << 20);
+    };
+    const OperatorShape shape{size("sequences"), size("length"), size("width"), size("outputs"),
+                              size("heads")};
+    const int64_t repetitions = integer_argument(info[2], "repetitions", 1, 1'000'000);
+    return submit(info, [=](Trainer& trainer, const std::atomic<bool>& cancelled) -> TrainerThread::Resolve {
+      const OperatorTimes times = trainer.time_operator(name, shape, repetitions, cancelled);
+      return [=](Napi::Env env) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("forwardMs", doubles(env, times.forward_ms));
+        object.Set("backwardMs", doubles(env, times.backward_ms));
+        object.Set("flop", times.flop);
+        object.Set("bytes", times.bytes);
+        return object;
+      };
     });
   });
 }

@@ -28,6 +28,7 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   Napi::Value set_embedding_rows(const Napi::CallbackInfo& info);
   Napi::Value parameters(const Napi::CallbackInfo& info);
   Napi::Value peak_device_memory_bytes(const Napi::CallbackInfo& info);
+  Napi::Value time_operator(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   // [sync]
   Napi::Value cancel(const Napi::CallbackInfo& info);

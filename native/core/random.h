@@ -2,6 +2,7 @@
 // without state. One definition serves CPU and CUDA, so both give the same bits.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

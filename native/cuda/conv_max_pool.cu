@@ -1,7 +1,9 @@
 #include <ATen/Dispatch.h>
 
-#include "cuda/conv_max_pool.h"
+#include "core/kernels.h"
+#include "core/matmul.h"
 #include "cuda/launch.h"
+#include "layers/conv_max_pool.h"
 
 namespace rat::cuda {
 namespace {
@@ -51,56 +53,43 @@ __global__ void scatter(const scalar_t* dout, const int32_t* winners, const int6
   }
 }
 
-/// Calls `launch(width, first column, first feature)` for each width.
-template <typename Launch>
-void for_each_width(const std::vector<int64_t>& widths, int64_t filters, Launch launch) {
-  int64_t column = 0, feature = 0;
-  for (const int64_t width : widths) {
-    launch(width, column, feature);
-    column += width * filters;
-    feature += filters;
-  }
-}
-
-int64_t columns_of(const std::vector<int64_t>& widths, int64_t filters) {
-  int64_t columns = 0;
-  for (const int64_t width : widths) columns += width * filters;
-  return columns;
-}
-
 }  // namespace
 
-void pool_windows(const at::Tensor& products, const at::Tensor& starts, const std::vector<int64_t>& widths,
-                  const at::Tensor& bias, at::Tensor& out, at::Tensor& winners) {
-  const int64_t sequences = out.size(0), features = out.size(1);
-  const int64_t filters = features / static_cast<int64_t>(widths.size());
-  AT_DISPATCH_FLOATING_TYPES(products.scalar_type(), "pool_windows", [&] {
-    for_each_width(widths, filters, [&](int64_t width, int64_t column, int64_t feature) {
-      pool<scalar_t><<<blocks_for(sequences * filters), kThreads, 0, current_stream()>>>(
-          products.const_data_ptr<scalar_t>(), starts.const_data_ptr<int64_t>(),
-          bias.const_data_ptr<scalar_t>(), sequences, filters, width, column, products.size(1), feature,
-          features, out.data_ptr<scalar_t>(), winners.data_ptr<int32_t>());
-      C10_CUDA_KERNEL_LAUNCH_CHECK();
-    });
+std::tuple<at::Tensor, at::Tensor> conv_max_pool(const at::Tensor& x, const at::Tensor& weight,
+                                                 const at::Tensor& bias, const std::vector<int64_t>& starts,
+                                                 const at::Tensor& starts_index, const Taps& taps) {
+  const auto sequences = static_cast<int64_t>(starts.size()) - 1;
+  const int64_t features = bias.size(0);
+  const at::Tensor products = matmul_transposed(x, weight);
+  at::Tensor out = at::empty({sequences, features}, x.options());
+  at::Tensor winners = at::empty({sequences, features}, x.options().dtype(at::kInt));
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "conv_max_pool", [&] {
+    for (size_t i = 0; i < taps.widths.size(); ++i)
+      RAT_LAUNCH(pool<scalar_t>, blocks_for(sequences * taps.filters), kThreads,
+                 products.const_data_ptr<scalar_t>(), starts_index.const_data_ptr<int64_t>(),
+                 bias.const_data_ptr<scalar_t>(), sequences, taps.filters, taps.widths[i], taps.offsets[i],
+                 taps.columns, static_cast<int64_t>(i) * taps.filters, features, out.data_ptr<scalar_t>(),
+                 winners.data_ptr<int32_t>());
   });
+  return {out, winners};
 }
 
-at::Tensor scatter_windows(const at::Tensor& dout, const at::Tensor& winners, const at::Tensor& starts,
-                           const std::vector<int64_t>& widths, int64_t tokens) {
-  const int64_t sequences = dout.size(0), features = dout.size(1);
-  const int64_t filters = features / static_cast<int64_t>(widths.size());
-  const int64_t columns = columns_of(widths, filters);
-  at::Tensor dproducts = at::zeros({tokens, columns}, dout.options());
-  AT_DISPATCH_FLOATING_TYPES(dout.scalar_type(), "scatter_windows", [&] {
-    for_each_width(widths, filters, [&](int64_t width, int64_t column, int64_t feature) {
-      scatter<scalar_t><<<blocks_for(sequences * filters), kThreads, 0, current_stream()>>>(
-          dout.const_data_ptr<scalar_t>(), winners.const_data_ptr<int32_t>(),
-          starts.const_data_ptr<int64_t>(), sequences, filters, width, column, columns, feature, features,
-          dproducts.data_ptr<scalar_t>());
-      C10_CUDA_KERNEL_LAUNCH_CHECK();
-    });
+// The few entries that won are scattered into a zero matrix, for two dense products. Each entry is written by
+// at most one thread, so no atomics: the same inputs give the same bits.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> conv_max_pool_backward(
+    const at::Tensor& dmaxima, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& winners,
+    const std::vector<int64_t>&, const at::Tensor& starts_index, const Taps& taps) {
+  const int64_t sequences = dmaxima.size(0), features = dmaxima.size(1);
+  at::Tensor dproducts = at::zeros({x.size(0), taps.columns}, dmaxima.options());
+  AT_DISPATCH_FLOATING_TYPES(dmaxima.scalar_type(), "conv_max_pool_backward", [&] {
+    for (size_t i = 0; i < taps.widths.size(); ++i)
+      RAT_LAUNCH(scatter<scalar_t>, blocks_for(sequences * taps.filters), kThreads,
+                 dmaxima.const_data_ptr<scalar_t>(), winners.const_data_ptr<int32_t>(),
+                 starts_index.const_data_ptr<int64_t>(), sequences, taps.filters, taps.widths[i],
+                 taps.offsets[i], taps.columns, static_cast<int64_t>(i) * taps.filters, features,
+                 dproducts.data_ptr<scalar_t>());
   });
-  return dproducts;
+  return {at::mm(dproducts, weight), at::mm(dproducts.t(), x), dmaxima.sum(0)};
 }
 
 }  // namespace rat::cuda

@@ -1,17 +1,12 @@
-// The CUDA devices of this machine, without a dependency on a driver being there.
+// CUDA side of core/device.h. Does not depend on a driver being there.
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
-namespace rat::cuda {
+#include "core/device.h"
 
-struct DeviceInfo {
-  std::string name;
-  int64_t memory_bytes;
-  std::string capability;  // as 9.0
-};
+namespace rat::cuda {
 
 /// Empty without a driver or a device.
 std::vector<DeviceInfo> devices();

@@ -1,15 +1,17 @@
 #include <ATen/Dispatch.h>
 
 #include "core/check.h"
-#include "cuda/dropout.h"
+#include "core/kernels.h"
 #include "cuda/launch.h"
+#include "layers/dropout.h"
 
 namespace rat::cuda {
 namespace {
 
 constexpr int kMaxPasses = 9;  // the clean pass and eight forwards
 
-/// Rates by pass, passed by value: a launch needs no copy to the device.
+/// Rates by pass, passed by value: a launch needs no copy to the device. Read by a dynamic index, so it must
+/// stay where parameters are (__grid_constant__): else every thread copies it to a stack of its own.
 struct Rates {
   uint32_t threshold[kMaxPasses];
   double scale[kMaxPasses];
@@ -21,7 +23,7 @@ template <typename scalar_t>
 __global__ void apply_mask(const scalar_t* x, scalar_t* out, const int32_t* example_ids,
                            const int32_t* positions, const int32_t* passes, int64_t rows, int64_t width,
                            int64_t element_stride, int64_t blocks_per_row, uint32_t step,
-                           uint32_t site_and_layer, PhiloxKey key, Rates rates) {
+                           uint32_t site_and_layer, PhiloxKey key, const __grid_constant__ Rates rates) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows * blocks_per_row;
        i += stride) {
@@ -45,10 +47,11 @@ __global__ void apply_mask(const scalar_t* x, scalar_t* out, const int32_t* exam
 
 }  // namespace
 
-void apply_dropout_mask(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, const Dropout& settings,
+at::Tensor dropout_mask(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
                         uint32_t site_and_layer, int64_t element_stride) {
   RAT_CHECK(settings.rates.size() <= kMaxPasses, "ERR_RAT_INTERNAL", "more dropout passes than ", kMaxPasses);
-  if (x.numel() == 0) return;
+  at::Tensor out = at::empty_like(x);
+  if (x.numel() == 0) return out;
   Rates rates{};
   for (size_t pass = 0; pass < settings.rates.size(); ++pass) {
     rates.threshold[pass] = dropout_threshold(settings.rates[pass]);
@@ -57,13 +60,14 @@ void apply_dropout_mask(const at::Tensor& x, at::Tensor& out, const MaskRows& ro
   const int64_t width = x.size(1);
   // Where rows do not all start at a block, one can touch one block more.
   const int64_t blocks_per_row = (width + 3) / 4 + (element_stride % 4 != 0 || width % 4 != 0);
-  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_cuda", [&] {
-    apply_mask<scalar_t><<<blocks_for(x.size(0) * blocks_per_row), kThreads, 0, current_stream()>>>(
-        x.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(), rows.example_ids.const_data_ptr<int32_t>(),
-        rows.positions.const_data_ptr<int32_t>(), rows.passes.const_data_ptr<int32_t>(), x.size(0), width,
-        element_stride, blocks_per_row, settings.step, site_and_layer, settings.key, rates);
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_mask", [&] {
+    RAT_LAUNCH(apply_mask<scalar_t>, blocks_for(x.size(0) * blocks_per_row), kThreads,
+               x.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(),
+               rows.example_ids.const_data_ptr<int32_t>(), rows.positions.const_data_ptr<int32_t>(),
+               rows.passes.const_data_ptr<int32_t>(), x.size(0), width, element_stride, blocks_per_row,
+               settings.step, site_and_layer, settings.key, rates);
   });
+  return out;
 }
 
 }  // namespace rat::cuda

@@ -3,48 +3,22 @@
 // second, single-block kernel in a fixed order, so that the same inputs give the same bits.
 #include <ATen/Dispatch.h>
 
-#include "core/check.h"
+#include "core/kernels.h"
 #include "cuda/launch.h"
-#include "cuda/losses.h"
+#include "cuda/reduce.cuh"
+#include "objective/losses.h"
 
 namespace rat::cuda {
 namespace {
 
 constexpr int kLossThreads = 128;
 
-/// Sum over the block, the same for every thread. `scratch` has one entry a thread.
-__device__ double block_sum(double value, double* scratch) {
-  __syncthreads();  // the scratch of the previous sum is still being read until here
-  scratch[threadIdx.x] = value;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) scratch[threadIdx.x] += scratch[threadIdx.x + half];
-    __syncthreads();
-  }
-  return scratch[0];
-}
-
-__device__ double block_max(double value, double* scratch) {
-  __syncthreads();
-  scratch[threadIdx.x] = value;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) {
-      const double other = scratch[threadIdx.x + half];
-      // A NaN must win, as on the CPU.
-      if (!(other <= scratch[threadIdx.x])) scratch[threadIdx.x] = other;
-    }
-    __syncthreads();
-  }
-  return scratch[0];
-}
-
 /// log_p `[forwards * B, C]` is working space. sums `[2, B]`.
 template <typename scalar_t>
 __global__ void classification(const scalar_t* logits, const int64_t* labels, int64_t forwards, int64_t batch,
                                int64_t classes, double supervised_scale, double consistency_scale,
                                double kl_weight, double* log_p, double* gradient, double* sums) {
-  __shared__ double scratch[kLossThreads];
+  RAT_SHARED(double, scratch, kLossThreads);
   const int64_t b = blockIdx.x;
   double supervised = 0, consistency = 0;
   for (int64_t k = 0; k < forwards; ++k) {
@@ -116,7 +90,7 @@ __global__ void regression(const scalar_t* outputs, const scalar_t* scores, int6
 }
 
 __global__ void sum_batch(const double* sums, int64_t batch, double* values) {
-  __shared__ double scratch[kLossThreads];
+  RAT_SHARED(double, scratch, kLossThreads);
   for (int which = 0; which < 2; ++which) {
     double part = 0;
     for (int64_t b = threadIdx.x; b < batch; b += blockDim.x) part += sums[which * batch + b];
@@ -135,24 +109,20 @@ ForwardLosses forward_losses(const at::Tensor& logits, const at::Tensor& labels,
   at::Tensor gradient = at::empty_like(logits, doubles);
   at::Tensor sums = at::empty({2, batch}, doubles);
   at::Tensor values = at::empty({2}, doubles);
-  const cudaStream_t stream = current_stream();
-  AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "forward_losses_cuda", [&] {
+  AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "forward_losses", [&] {
     if (options.regression) {
-      regression<scalar_t><<<blocks_for(batch), kThreads, 0, stream>>>(
-          logits.const_data_ptr<scalar_t>(), labels.const_data_ptr<scalar_t>(), forwards, batch,
-          supervised_scale, consistency_scale, options.kl_weight, gradient.data_ptr<double>(),
-          sums.data_ptr<double>());
+      RAT_LAUNCH(regression<scalar_t>, blocks_for(batch), kThreads, logits.const_data_ptr<scalar_t>(),
+                 labels.const_data_ptr<scalar_t>(), forwards, batch, supervised_scale, consistency_scale,
+                 options.kl_weight, gradient.data_ptr<double>(), sums.data_ptr<double>());
     } else {
       at::Tensor log_p = at::empty_like(gradient);
-      classification<scalar_t><<<static_cast<unsigned>(batch), kLossThreads, 0, stream>>>(
-          logits.const_data_ptr<scalar_t>(), labels.const_data_ptr<int64_t>(), forwards, batch, classes,
-          supervised_scale, consistency_scale, options.kl_weight, log_p.data_ptr<double>(),
-          gradient.data_ptr<double>(), sums.data_ptr<double>());
+      RAT_LAUNCH(classification<scalar_t>, static_cast<unsigned>(batch), kLossThreads,
+                 logits.const_data_ptr<scalar_t>(), labels.const_data_ptr<int64_t>(), forwards, batch,
+                 classes, supervised_scale, consistency_scale, options.kl_weight, log_p.data_ptr<double>(),
+                 gradient.data_ptr<double>(), sums.data_ptr<double>());
     }
-    C10_CUDA_KERNEL_LAUNCH_CHECK();
   });
-  sum_batch<<<1, kLossThreads, 0, stream>>>(sums.const_data_ptr<double>(), batch, values.data_ptr<double>());
-  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  RAT_LAUNCH(sum_batch, 1, kLossThreads, sums.const_data_ptr<double>(), batch, values.data_ptr<double>());
   return {values, gradient.to(logits.scalar_type())};
 }
 

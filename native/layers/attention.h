@@ -3,7 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include "core/batch.h"
+#include "core/device_batch.h"
 #include "layers/dropout.h"
 
 namespace rat {
@@ -18,9 +18,5 @@ namespace rat {
 /// Elements of the mask: (head * L + query) * L + key, for a sequence of L tokens.
 at::Tensor attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
                      int64_t heads, const Dropout& dropout, uint32_t layer);
-
-/// The same on one sequence after the other, without padding, on the CPU; keeps no probabilities.
-at::Tensor attention_cpu(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
-                         int64_t heads, const Dropout& dropout, uint32_t layer);
 
 }  // namespace rat

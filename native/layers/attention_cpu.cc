@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/kernels.h"
 #include "layers/attention.h"
 
 namespace rat {
@@ -192,8 +193,8 @@ class CpuAttention : public torch::autograd::Function<CpuAttention> {
 
 }  // namespace
 
-at::Tensor attention_cpu(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
-                         int64_t heads, const Dropout& dropout, uint32_t layer) {
+at::Tensor cpu::attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
+                          int64_t heads, const Dropout& dropout, uint32_t layer) {
   const bool first_only = first_queries.defined();
   return CpuAttention::apply(
       qkv, first_only ? std::optional(first_queries) : std::nullopt,

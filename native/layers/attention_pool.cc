@@ -1,10 +1,13 @@
 #include "layers/attention_pool.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <limits>
+
+#include "core/kernels.h"
 
 namespace rat {
 namespace {
@@ -65,49 +68,48 @@ void backward_cpu(const at::Tensor& douts, const at::Tensor& values, const at::T
 class AttentionPool : public torch::autograd::Function<AttentionPool> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& scores, const at::Tensor& values,
-                            const std::vector<int64_t>& starts) {
-    at::Tensor weights = at::empty_like(scores);
-    at::Tensor out = at::zeros({static_cast<int64_t>(starts.size()) - 1, values.size(1)}, values.options());
-    AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "attention_pool",
-                               [&] { forward_cpu<scalar_t>(scores, values, starts, weights, out); });
-    context->save_for_backward({values, weights});
-    context->saved_data["starts"] = starts;
+                            const ForwardRows* rows) {
+    const auto [weights, out] =
+        kernels::attention_pool.on(values.device())(scores, values, rows->starts, rows->starts_index);
+    context->save_for_backward({values, weights, rows->starts_index});
+    context->saved_data["starts"] = rows->starts;
     return out;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const auto starts = context->saved_data["starts"].toIntVector();
-    at::Tensor dscores = at::empty_like(saved[1]), dvalues = at::empty_like(saved[0]);
-    AT_DISPATCH_FLOATING_TYPES(saved[0].scalar_type(), "attention_pool_backward", [&] {
-      backward_cpu<scalar_t>(gradients[0].contiguous(), saved[0], saved[1], starts, dscores, dvalues);
-    });
+    const auto [dscores, dvalues] = kernels::attention_pool_backward.on(saved[0].device())(
+        gradients[0].contiguous(), saved[0], saved[1], context->saved_data["starts"].toIntVector(), saved[2]);
     return {dscores, dvalues, {}};
   }
 };
 
-/// The same from ATen's operators, for devices without a kernel of ours.
-at::Tensor attention_pool_composite(const at::Tensor& scores, const at::Tensor& values,
-                                    const ForwardRows& rows) {
-  const at::Tensor lengths = rows.starts_index.diff();
-  const at::Tensor sequence = at::repeat_interleave(lengths, /*output_size=*/scores.size(0));
-  // Any constant of the sequence may be taken off before the exponential; its gradient cancels, so none is
-  // needed.
-  const at::Tensor highest =
-      at::full({rows.sequences}, -std::numeric_limits<double>::infinity(), scores.options())
-          .scatter_reduce(0, sequence, scores.detach(), "amax");
-  const at::Tensor weights = (scores - highest.index_select(0, sequence)).exp();
-  const at::Tensor totals = at::zeros({rows.sequences}, scores.options()).index_add(0, sequence, weights);
-  const at::Tensor sums = at::zeros({rows.sequences, values.size(1)}, values.options())
-                              .index_add(0, sequence, weights.unsqueeze(1) * values);
-  return sums / totals.unsqueeze(1);
-}
-
 }  // namespace
 
+std::tuple<at::Tensor, at::Tensor> cpu::attention_pool(const at::Tensor& scores, const at::Tensor& values,
+                                                       const std::vector<int64_t>& starts,
+                                                       const at::Tensor&) {
+  at::Tensor weights = at::empty_like(scores);
+  at::Tensor out = at::zeros({static_cast<int64_t>(starts.size()) - 1, values.size(1)}, values.options());
+  AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "attention_pool",
+                             [&] { forward_cpu<scalar_t>(scores, values, starts, weights, out); });
+  return {weights, out};
+}
+
+std::tuple<at::Tensor, at::Tensor> cpu::attention_pool_backward(const at::Tensor& dout,
+                                                                const at::Tensor& values,
+                                                                const at::Tensor& weights,
+                                                                const std::vector<int64_t>& starts,
+                                                                const at::Tensor&) {
+  at::Tensor dscores = at::empty_like(weights), dvalues = at::empty_like(values);
+  AT_DISPATCH_FLOATING_TYPES(values.scalar_type(), "attention_pool_backward", [&] {
+    backward_cpu<scalar_t>(dout, values, weights, starts, dscores, dvalues);
+  });
+  return {dscores, dvalues};
+}
+
 at::Tensor attention_pool(const at::Tensor& scores, const at::Tensor& values, const ForwardRows& rows) {
-  if (!scores.device().is_cpu()) return attention_pool_composite(scores, values, rows);
-  return AttentionPool::apply(scores.contiguous(), values.contiguous(), rows.starts);
+  return AttentionPool::apply(scores.contiguous(), values.contiguous(), &rows);
 }
 
 }  // namespace rat

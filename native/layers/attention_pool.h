@@ -3,7 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include "core/batch.h"
+#include "core/device_batch.h"
 
 namespace rat {
 

@@ -10,13 +10,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <span>
 
-#include "core/check.h"
+#include "core/kernels.h"
 #include "core/matmul.h"
-#ifdef RAT_CUDA
-#include "cuda/conv_max_pool.h"
-#endif
 
 namespace rat {
 namespace {
@@ -25,24 +21,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr int64_t kTokensPerChunk = 1024;
-
-/// Where each filter's taps stand among the columns of the product: tap j of filter n of the i-th width is
-/// column offsets[i] + j * filters + n.
-struct Taps {
-  std::vector<int64_t> widths;
-  std::vector<int64_t> offsets;
-  int64_t filters = 0;
-  int64_t columns = 0;
-};
-
-Taps taps_of(const std::vector<int64_t>& widths, int64_t filters) {
-  Taps taps{widths, {}, filters, 0};
-  for (const int64_t width : widths) {
-    taps.offsets.push_back(taps.columns);
-    taps.columns += width * filters;
-  }
-  return taps;
-}
 
 /// Maxima of one sequence from its products y `[length, columns]`.
 template <typename scalar_t>
@@ -80,18 +58,18 @@ void pool_sequence(const scalar_t* y, int64_t length, const Taps& taps, const sc
 
 template <typename scalar_t>
 void forward_cpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                 const ForwardRows& rows, const Taps& taps, at::Tensor& out, at::Tensor& winners) {
-  const int64_t features = out.size(1);
-  for (int64_t first = 0; first < rows.sequences;) {
+                 const std::vector<int64_t>& starts, const Taps& taps, at::Tensor& out, at::Tensor& winners) {
+  const int64_t features = out.size(1), sequences = out.size(0);
+  for (int64_t first = 0; first < sequences;) {
     int64_t last = first + 1;
-    while (last < rows.sequences && rows.starts[last + 1] - rows.starts[first] <= kTokensPerChunk) ++last;
-    const int64_t begin = rows.starts[first];
-    const at::Tensor products = matmul_transposed(x.narrow(0, begin, rows.starts[last] - begin), weight);
+    while (last < sequences && starts[last + 1] - starts[first] <= kTokensPerChunk) ++last;
+    const int64_t begin = starts[first];
+    const at::Tensor products = matmul_transposed(x.narrow(0, begin, starts[last] - begin), weight);
     const auto* y = products.const_data_ptr<scalar_t>();
     at::parallel_for(first, last, 1, [&](int64_t from, int64_t to) {
       std::vector<scalar_t> window;
       for (int64_t s = from; s < to; ++s)
-        pool_sequence(y + (rows.starts[s] - begin) * taps.columns, rows.starts[s + 1] - rows.starts[s], taps,
+        pool_sequence(y + (starts[s] - begin) * taps.columns, starts[s + 1] - starts[s], taps,
                       bias.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>() + s * features,
                       winners.data_ptr<int32_t>() + s * features, window);
     });
@@ -158,17 +136,9 @@ class ConvReluMaxPool : public torch::autograd::Function<ConvReluMaxPool> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias, const ForwardRows* rows,
                             const std::vector<int64_t>& widths) {
-    const auto features = bias.size(0);
-    const Taps taps = taps_of(widths, features / static_cast<int64_t>(widths.size()));
-    at::Tensor out = at::empty({rows->sequences, features}, x.options());
-    at::Tensor winners = at::empty({rows->sequences, features}, x.options().dtype(at::kInt));
-#ifdef RAT_CUDA
-    if (x.is_cuda())
-      cuda::pool_windows(matmul_transposed(x, weight), rows->starts_index, taps.widths, bias, out, winners);
-    else
-#endif
-      AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "conv_relu_max_pool",
-                                 [&] { forward_cpu<scalar_t>(x, weight, bias, *rows, taps, out, winners); });
+    const Taps taps(widths, bias.size(0) / static_cast<int64_t>(widths.size()));
+    auto [out, winners] =
+        kernels::conv_max_pool.on(x.device())(x, weight, bias, rows->starts, rows->starts_index, taps);
     context->save_for_backward({x, weight, out, winners, rows->starts_index});
     context->saved_data["starts"] = rows->starts;
     context->saved_data["widths"] = widths;
@@ -177,28 +147,49 @@ class ConvReluMaxPool : public torch::autograd::Function<ConvReluMaxPool> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1], &out = saved[2], &winners = saved[3];
-    const auto starts = context->saved_data["starts"].toIntVector();
+    const at::Tensor &x = saved[0], &weight = saved[1], &out = saved[2];
     const auto widths = context->saved_data["widths"].toIntVector();
-    const Taps taps = taps_of(widths, out.size(1) / static_cast<int64_t>(widths.size()));
+    const Taps taps(widths, out.size(1) / static_cast<int64_t>(widths.size()));
     // ReLU: no gradient where the maximum was not above zero.
-    const at::Tensor dout = at::where(out > 0, gradients[0], at::zeros({}, out.options())).contiguous();
-#ifdef RAT_CUDA
-    if (x.is_cuda()) {
-      const at::Tensor dy = cuda::scatter_windows(dout, winners, saved[4], taps.widths, x.size(0));
-      return {at::mm(dy, weight), at::mm(dy.t(), x), dout.sum(0), {}, {}};
-    }
-#endif
-    at::Tensor dx = at::zeros_like(x), dweight = at::zeros_like(weight),
-               dbias = at::zeros({out.size(1)}, out.options());
-    AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "conv_relu_max_pool_backward", [&] {
-      backward_cpu<scalar_t>(dout, x, weight, winners, starts, taps, dx, dweight, dbias);
-    });
+    const at::Tensor dmaxima = at::where(out > 0, gradients[0], at::zeros({}, out.options())).contiguous();
+    const auto [dx, dweight, dbias] = kernels::conv_max_pool_backward.on(x.device())(
+        dmaxima, x, weight, /*winners=*/saved[3], context->saved_data["starts"].toIntVector(), saved[4],
+        taps);
     return {dx, dweight, dbias, {}, {}};
   }
 };
 
 }  // namespace
+
+Taps::Taps(const std::vector<int64_t>& widths, int64_t filters) : widths(widths), filters(filters) {
+  for (const int64_t width : widths) {
+    offsets.push_back(columns);
+    columns += width * filters;
+  }
+}
+
+std::tuple<at::Tensor, at::Tensor> cpu::conv_max_pool(const at::Tensor& x, const at::Tensor& weight,
+                                                      const at::Tensor& bias,
+                                                      const std::vector<int64_t>& starts, const at::Tensor&,
+                                                      const Taps& taps) {
+  const auto sequences = static_cast<int64_t>(starts.size()) - 1;
+  at::Tensor out = at::empty({sequences, bias.size(0)}, x.options());
+  at::Tensor winners = at::empty({sequences, bias.size(0)}, x.options().dtype(at::kInt));
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "conv_max_pool",
+                             [&] { forward_cpu<scalar_t>(x, weight, bias, starts, taps, out, winners); });
+  return {out, winners};
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> cpu::conv_max_pool_backward(
+    const at::Tensor& dmaxima, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& winners,
+    const std::vector<int64_t>& starts, const at::Tensor&, const Taps& taps) {
+  at::Tensor dx = at::zeros_like(x), dweight = at::zeros_like(weight),
+             dbias = at::zeros({dmaxima.size(1)}, dmaxima.options());
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "conv_max_pool_backward", [&] {
+    backward_cpu<scalar_t>(dmaxima, x, weight, winners, starts, taps, dx, dweight, dbias);
+  });
+  return {dx, dweight, dbias};
+}
 
 at::Tensor conv_relu_max_pool(const at::Tensor& x, const ForwardRows& rows,
                               const std::vector<at::Tensor>& weights, const std::vector<at::Tensor>& biases) {

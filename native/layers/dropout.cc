@@ -7,9 +7,7 @@
 #include <cmath>
 
 #include "core/check.h"
-#ifdef RAT_CUDA
-#include "cuda/dropout.h"
-#endif
+#include "core/kernels.h"
 
 namespace rat {
 namespace {
@@ -47,18 +45,7 @@ void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, 
 
 at::Tensor apply_mask(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
                       uint32_t site_and_layer, int64_t element_stride) {
-  const at::Tensor source = x.contiguous();
-  at::Tensor out = at::empty_like(source);
-#ifdef RAT_CUDA
-  if (source.is_cuda()) {
-    cuda::apply_dropout_mask(source, out, rows, settings, site_and_layer, element_stride);
-    return out;
-  }
-#endif
-  AT_DISPATCH_FLOATING_TYPES(source.scalar_type(), "dropout", [&] {
-    apply_mask_cpu<scalar_t>(source, out, rows, settings, site_and_layer, element_stride);
-  });
-  return out;
+  return kernels::dropout_mask.on(x.device())(x.contiguous(), rows, settings, site_and_layer, element_stride);
 }
 
 /// The backward pass applies the same mask, made again from the counter.
@@ -99,6 +86,15 @@ class CounterDropout : public torch::autograd::Function<CounterDropout> {
 };
 
 }  // namespace
+
+at::Tensor cpu::dropout_mask(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
+                             uint32_t site_and_layer, int64_t element_stride) {
+  at::Tensor out = at::empty_like(x);
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_mask", [&] {
+    apply_mask_cpu<scalar_t>(x, out, rows, settings, site_and_layer, element_stride);
+  });
+  return out;
+}
 
 bool Dropout::active() const {
   return std::any_of(rates.begin(), rates.end(), [](double rate) { return rate > 0; });

@@ -10,7 +10,7 @@
 
 #include <vector>
 
-#include "core/batch.h"
+#include "core/device_batch.h"
 #include "core/random.h"
 
 namespace rat {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/batch.h"
+#include "core/device_batch.h"
 
 namespace rat {
 
@@ -20,16 +20,6 @@ struct RecurrentLayer {
   Cell cell;
   std::vector<at::Tensor> parameters;
 };
-
-/// How packed tokens are laid out by time step: sequences by falling length, all first tokens, all second
-/// ones, ... Made once a forward and shared by its layers.
-struct TimeMajor {
-  at::Tensor order;        // [tokens] int64: the packed row of each time-major row
-  at::Tensor inverse;      // [tokens] int64: the time-major row of each packed row
-  at::Tensor batch_sizes;  // [longest] int64, on the CPU: how many sequences have a t-th token
-};
-
-TimeMajor time_major(const ForwardRows& rows, at::Device device);
 
 /// x `[tokens, in]` to the hidden states of both directions side by side, `[tokens, 2 H]`. Initial states are
 /// zero. The reverse direction of each sequence starts at its own last token. Differentiable.

@@ -1,18 +1,19 @@
+// One operator a layer instead of an autograd graph of a dozen nodes a time step.
 // The input's part of all gates is one matrix product for both directions; what remains a time step is one
 // small product with the previous states and the gates' arithmetic. The two directions, and groups of
 // sequences, run side by side on threads of their own. Backward walks the steps the other way and leaves the
 // gradients of all weights to a few large products. Rows are time-major: at step t the rows offsets[t] ..
 // offsets[t] + sizes[t] belong to the sequences 0 .. sizes[t] (longest first), so the states of a step's
 // sequences are always the first rows of its neighbour's.
-#include "layers/recurrent_cpu.h"
-
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
+#include "core/kernels.h"
 #include "core/matmul.h"
+#include "layers/recurrent.h"
 
 namespace rat {
 namespace {
@@ -332,8 +333,8 @@ class BidirectionalCpu : public torch::autograd::Function<BidirectionalCpu> {
 
 }  // namespace
 
-at::Tensor bidirectional_cpu(const at::Tensor& x, const at::Tensor& batch_sizes,
-                             const RecurrentLayer& layer) {
+at::Tensor cpu::bidirectional(const at::Tensor& x, const at::Tensor& batch_sizes,
+                              const RecurrentLayer& layer) {
   const auto& p = layer.parameters;
   return BidirectionalCpu::apply(x, batch_sizes, layer.cell == Cell::kLstm, p[0], p[1], p[2], p[3], p[4],
                                  p[5], p[6], p[7]);

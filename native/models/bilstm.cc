@@ -1,5 +1,6 @@
 // BiLSTM: bidirectional LSTM layers with dropout between them; the sentence is the top layer's forward state
 // after the last token beside its backward state after the first.
+#include "layers/rows.h"
 #include "models/recurrent_stack.h"
 
 namespace rat {
@@ -14,10 +15,8 @@ class BiLstm final : public RecurrentModel {
   at::Tensor forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
     const at::Tensor top = states(x, rows, settings);
     const int64_t hidden = options().hidden_size;
-    const at::Tensor first = rows.starts_index.narrow(0, 0, rows.sequences);
-    const at::Tensor last = rows.starts_index.narrow(0, 1, rows.sequences) - 1;
-    const at::Tensor sentence = at::cat({top.narrow(1, 0, hidden).index_select(0, last),
-                                         top.narrow(1, hidden, hidden).index_select(0, first)},
+    const at::Tensor sentence = at::cat({take_rows(top.narrow(1, 0, hidden), rows.last_tokens),
+                                         take_rows(top.narrow(1, hidden, hidden), rows.first_tokens)},
                                         1);
     return classifier_(dropout(sentence, rows.sequence_rows, settings, DropoutSite::kSentence, 0));
   }

@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "layers/attention.h"
 #include "layers/linear.h"
+#include "layers/rows.h"
 #include "models/model.h"
 
 namespace rat {
@@ -56,6 +57,7 @@ class Encoder final : public Model {
   }
 
   int64_t longest() const override { return encoder_.max_positions - encoder_.position_offset; }
+  RowIndices row_indices() const override { return {.encoder = true}; }
 
   at::Tensor forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
     const Dropout hidden = settings.with_models_rate(encoder_.hidden_dropout);
@@ -74,11 +76,12 @@ class Encoder final : public Model {
  private:
   /// The sum of word, position and token type embeddings.
   at::Tensor embedded(const at::Tensor& x, const ForwardRows& rows) const {
-    at::Tensor sum =
-        x + at::embedding(positions_, rows.token_rows.positions.to(at::kLong) + encoder_.position_offset);
+    at::Tensor sum = x + embed_rows(positions_, encoder_.position_offset, rows.token_rows.positions,
+                                    rows.by_position, rows.copies);
     if (!token_types_.defined()) return sum;
-    return sum + (rows.token_types.defined() ? at::embedding(token_types_, rows.token_types)
-                                             : token_types_.narrow(0, 0, 1));
+    return sum + (rows.token_types.defined()
+                      ? embed_rows(token_types_, 0, rows.token_types, rows.by_token_type, rows.copies)
+                      : token_types_.narrow(0, 0, 1));
   }
 
   /// `h` `[tokens, D]`, the result too, or `[S, D]` from the last layer. The sum that passes from layer to
@@ -88,7 +91,7 @@ class Encoder final : public Model {
     const int64_t width = options_.hidden_size;
     at::Tensor residual = h, context;
     if (last) {
-      residual = h.index_select(0, rows.starts_index.narrow(0, 0, rows.sequences));
+      residual = take_rows(h, rows.first_tokens);
       const at::Tensor queries =
           product(residual, {layer.qkv.weight.narrow(0, 0, width), layer.qkv.bias.narrow(0, 0, width)});
       const at::Tensor keys_values = product(

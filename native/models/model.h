@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/batch.h"
+#include "core/device_batch.h"
 #include "layers/dropout.h"
 
 namespace rat {
@@ -102,6 +102,8 @@ class Model {
   const ModelOptions& options() const { return options_; }
   /// Most tokens of an example; 0 = any number.
   virtual int64_t longest() const { return 0; }
+  /// What its forward reads of `rows` beyond what all models do.
+  virtual RowIndices row_indices() const { return {}; }
 
  protected:
   explicit Model(ModelOptions options) : options_(std::move(options)) {}

@@ -31,13 +31,12 @@ RecurrentModel::RecurrentModel(const ModelOptions& options, Cell cell, const std
 
 at::Tensor RecurrentModel::states(const at::Tensor& x, const ForwardRows& rows,
                                   const Dropout& settings) const {
-  const TimeMajor layout = time_major(rows, x.device());
   at::Tensor states = x;
   for (size_t layer = 0; layer < layers_.size(); ++layer) {
     if (layer > 0)
       states = dropout(states, rows.token_rows, settings, DropoutSite::kBetweenLayers,
                        static_cast<uint32_t>(layer));
-    states = bidirectional(states, layout, layers_[layer]);
+    states = bidirectional(states, rows.time_major, layers_[layer]);
   }
   return states;
 }

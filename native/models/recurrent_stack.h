@@ -11,6 +11,9 @@
 namespace rat {
 
 class RecurrentModel : public Model {
+ public:
+  RowIndices row_indices() const override { return {.time_major = true}; }
+
  protected:
   /// Adds word embeddings and `options.layers` layers named as `nn.LSTM` or `nn.GRU` under `prefix` would be.
   RecurrentModel(const ModelOptions& options, Cell cell, const std::string& prefix, Initializer& initializer);

@@ -6,9 +6,7 @@
 #include <vector>
 
 #include "core/check.h"
-#ifdef RAT_CUDA
-#include "cuda/losses.h"
-#endif
+#include "core/kernels.h"
 
 namespace rat {
 namespace {
@@ -96,13 +94,13 @@ Sums regression_example(const double* y, double score, int64_t forwards, double 
   return sums;
 }
 
-ForwardLosses losses_cpu(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,
-                         const LossOptions& options) {
+}  // namespace
+
+ForwardLosses cpu::forward_losses(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,
+                                  const LossOptions& options, double consistency_scale) {
   const int64_t batch = labels.size(0);
   const int64_t classes = logits.size(1);
   const double supervised_scale = 1 / static_cast<double>(forwards * batch);
-  const double consistency_scale =
-      forwards > 1 ? pair_scale(batch, classes, forwards, options.kl_reduction) : 0;
   // [B, forwards, C]: one example's forwards side by side.
   const at::Tensor by_example =
       logits.view({forwards, batch, classes}).transpose(0, 1).to(at::kDouble).contiguous();
@@ -132,21 +130,14 @@ ForwardLosses losses_cpu(const at::Tensor& logits, const at::Tensor& labels, int
   return {values, gradient.transpose(0, 1).reshape({forwards * batch, classes}).to(logits.scalar_type())};
 }
 
-}  // namespace
-
 ForwardLosses forward_losses(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,
                              const LossOptions& options) {
   RAT_CHECK(logits.dim() == 2 && logits.size(0) == forwards * labels.size(0), "ERR_RAT_INTERNAL",
             "forward_losses: logits must be [forwards * B, C]");
-  const at::Tensor detached = logits.detach().contiguous();
-#ifdef RAT_CUDA
-  if (detached.is_cuda()) {
-    const double scale =
-        forwards > 1 ? pair_scale(labels.size(0), logits.size(1), forwards, options.kl_reduction) : 0;
-    return cuda::forward_losses(detached, labels, forwards, options, scale);
-  }
-#endif
-  return losses_cpu(detached, labels, forwards, options);
+  const double scale =
+      forwards > 1 ? pair_scale(labels.size(0), logits.size(1), forwards, options.kl_reduction) : 0;
+  return kernels::forward_losses.on(logits.device())(logits.detach().contiguous(), labels, forwards, options,
+                                                     scale);
 }
 
 }  // namespace rat

@@ -1,46 +1,14 @@
 #include "objective/perturbation.h"
 
-#include <ATen/Parallel.h>
+#include <ATen/ATen.h>
+
+#include "core/kernels.h"
 
 namespace rat {
-namespace {
-
-template <typename scalar_t>
-void add_token_gradients_cpu(const at::Tensor& drows, const BatchVocabulary& vocabulary, int64_t copies,
-                             at::Tensor& sums) {
-  const int64_t width = drows.size(1);
-  const auto tokens = static_cast<int64_t>(vocabulary.slots.size());
-  const auto* gradient = drows.const_data_ptr<scalar_t>();
-  auto* out = sums.data_ptr<scalar_t>();
-  // A slot belongs to one task and its rows are added in their order: no locks, the same bits with any thread
-  // count.
-  at::parallel_for(0, vocabulary.size(), 64, [&](int64_t begin, int64_t end) {
-    for (int64_t slot = begin; slot < end; ++slot) {
-      scalar_t* sum = out + slot * width;
-      for (int64_t copy = 0; copy < copies; ++copy)
-        for (int32_t i = vocabulary.slot_starts[slot]; i < vocabulary.slot_starts[slot + 1]; ++i) {
-          const scalar_t* row = gradient + (copy * tokens + vocabulary.positions[i]) * width;
-          for (int64_t d = 0; d < width; ++d) sum[d] += row[d];
-        }
-    }
-  });
-}
-
-}  // namespace
 
 void add_token_gradients(const at::Tensor& drows, const BatchVocabulary& vocabulary, int64_t copies,
                          at::Tensor& sums) {
-  const at::Tensor gradient = drows.contiguous();
-  if (!gradient.device().is_cpu()) {
-    for (int64_t copy = 0; copy < copies; ++copy) {
-      const auto tokens = static_cast<int64_t>(vocabulary.slots.size());
-      sums.index_add_(0, vocabulary.slots_index, gradient.narrow(0, copy * tokens, tokens));
-    }
-    sums.select(0, vocabulary.size()).zero_();
-    return;
-  }
-  AT_DISPATCH_FLOATING_TYPES(gradient.scalar_type(), "add_token_gradients",
-                             [&] { add_token_gradients_cpu<scalar_t>(gradient, vocabulary, copies, sums); });
+  kernels::add_segments.on(sums.device())(drows.contiguous(), vocabulary.by_slot, copies, sums);
 }
 
 at::Tensor gradient_norm(const at::Tensor& sums) {

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "core/batch.h"
+#include "core/device_batch.h"
 
 namespace rat {
 

@@ -8,7 +8,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/batch.h"
+#include "core/device_batch.h"
+#include "core/profile.h"
 #include "models/model.h"
 #include "objective/losses.h"
 
@@ -23,13 +24,14 @@ struct ObjectiveOptions {
   double clean_dropout = 0;             // rate of the clean pass
   std::vector<double> forward_dropout;  // rate of each of the K forwards
   int64_t forwards() const { return static_cast<int64_t>(forward_dropout.size()); }
+  /// Copies of each forward of a step, for DeviceBatchOptions.
+  std::vector<int64_t> copies() const;
 };
 
 /// Gradients of a step. Those of all other parameters are in their `grad()`.
 struct StepGradients {
-  BatchVocabulary vocabulary;
-  at::Tensor
-      embedding_rows;  // [U + 1, D]: the matrix's gradient on the batch's tokens; row U (padding) is zero
+  /// [U + 1, D]: the matrix's gradient on the batch's tokens; row U (padding) is zero.
+  at::Tensor embedding_rows;
 };
 
 /// Losses as log.jsonl names them, still on the device: reading them waits for it, so the caller chooses
@@ -44,12 +46,12 @@ struct StepContext {
   uint32_t step = 0;  // from 1; part of the dropout counter
   PhiloxKey dropout_key{0, 0};
   const std::atomic<bool>* cancelled = nullptr;  // polled between passes: throws ERR_RAT_ABORTED
+  StepProfile* profile = nullptr;                // told at the end of each phase
 };
 
 /// One step of `options.method` (R-AT, Algorithm 1). Gradients are added to whatever the parameters' `grad()`
-/// hold. `labels` as forward_losses takes them, `tokens` `[T]` int64, both on the model's device.
-StepLosses rat_step(const Model& model, const PackedBatch& batch, const at::Tensor& tokens,
-                    const at::Tensor& labels, const ObjectiveOptions& options, const StepContext& context,
-                    StepGradients& gradients);
+/// hold. `batch` is on the model's device, with the forwards of `options.copies()`.
+StepLosses rat_step(const Model& model, const DeviceBatch& batch, const ObjectiveOptions& options,
+                    const StepContext& context, StepGradients& gradients);
 
 }  // namespace rat

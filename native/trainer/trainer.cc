@@ -1,6 +1,5 @@
 #include "trainer/trainer.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 
@@ -9,16 +8,12 @@
 #include <unordered_map>
 
 #include "core/check.h"
+#include "core/device.h"
+#include "core/device_batch.h"
 #include "io/safetensors.h"
 
 namespace rat {
 namespace {
-
-at::Tensor tokens_on_device(const PackedBatch& batch, at::Device device) {
-  at::Tensor host = at::empty({batch.token_count()}, at::kLong);
-  std::copy(batch.tokens.begin(), batch.tokens.end(), host.data_ptr<int64_t>());
-  return device.is_cpu() ? host : host.to(device);
-}
 
 double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
 
@@ -60,25 +55,6 @@ std::vector<at::Tensor> read_all(const io::SafetensorsFile& file, const NamedTen
 
 }  // namespace
 
-at::Device parse_device(const std::string& name) {
-  if (name == "cpu") return at::Device(at::kCPU);
-  const bool well_formed =
-      name == "cuda" || (name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 9 &&
-                         name.find_first_not_of("0123456789", 5) == std::string::npos);
-  RAT_CHECK(well_formed, "ERR_RAT_DEVICE", "Unknown device '", name, "'; use cpu, cuda or cuda:N");
-#ifdef RAT_CUDA
-  RAT_CHECK(at::globalContext().hasCUDA(), "ERR_RAT_DEVICE", "Device '", name,
-            "' was asked for, but no CUDA device can be used here; see: npx r-at doctor");
-  const int index = name == "cuda" ? 0 : std::stoi(name.substr(5));
-  const int count = at::globalContext().getAcceleratorHooksInterface(at::kCUDA).deviceCount();
-  RAT_CHECK(index < count, "ERR_RAT_DEVICE", "Device '", name, "' was asked for, but there are only ", count);
-  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
-#else
-  fail("ERR_RAT_DEVICE", "Device '", name,
-       "' was asked for, but the addon was built for the CPU; see: npx r-at doctor");
-#endif
-}
-
 Trainer::Trainer(const TrainerOptions& options) : options_(options), device_(parse_device(options.device)) {
   at::set_num_threads(options.threads);
   const c10::OptionalDeviceGuard guard(device_);
@@ -91,19 +67,6 @@ BatchLimits Trainer::limits() const {
           options_.model.encoder.token_types};
 }
 
-at::Tensor Trainer::labels_on_device(const PackedBatch& batch) const {
-  at::Tensor labels;
-  if (options_.objective.loss.regression) {
-    labels = at::empty({batch.examples()}, at::kFloat);
-    std::copy(batch.scores.begin(), batch.scores.end(), labels.data_ptr<float>());
-    labels = labels.to(options_.precision);
-  } else {
-    labels = at::empty({batch.examples()}, at::kLong);
-    std::copy(batch.class_labels.begin(), batch.class_labels.end(), labels.data_ptr<int64_t>());
-  }
-  return labels.to(device_);
-}
-
 void Trainer::require_optimizer() {
   if (optimizer_) return;
   optimizer_ = make_optimizer(model_->parameters(), options_.optimizer);
@@ -112,7 +75,8 @@ void Trainer::require_optimizer() {
 
 /// In the order of the parameters; the word embeddings' on the batch's tokens alone.
 std::vector<at::Tensor> Trainer::gradients(const StepGradients& step_gradients) const {
-  std::vector<at::Tensor> all{step_gradients.embedding_rows.narrow(0, 0, step_gradients.vocabulary.size())};
+  const at::Tensor& rows = step_gradients.embedding_rows;
+  std::vector<at::Tensor> all{rows.narrow(0, 0, rows.size(0) - 1)};  // without the padding's
   const auto& parameters = model_->parameters();
   for (size_t i = 1; i < parameters.size(); ++i) {
     all.push_back(parameters[i].gradient());
@@ -125,21 +89,24 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
                                const std::atomic<bool>& cancelled) {
   const c10::OptionalDeviceGuard guard(device_);
   const auto& objective = options_.objective;
+  const auto profile = options_.profile ? std::make_unique<StepProfile>(device_) : nullptr;
   check_batch(batch, limits(), objective.loss.regression, true);
   require_optimizer();
   for (const Parameter& parameter : model_->parameters()) parameter.clear_gradient();
 
+  DeviceBatchOptions wanted{objective.copies(), model_->row_indices(), true, options_.model.padding_id};
+  if (objective.loss.regression) wanted.scores = options_.precision;
+  const DeviceBatch on_device(batch, wanted, vocabulary_scratch_, device_);
   StepGradients step_gradients;
-  step_gradients.vocabulary =
-      batch_vocabulary(batch, options_.model.padding_id, vocabulary_scratch_, device_);
-  const StepContext context{step, stream_key(options_.seed, Stream::kDropout), &cancelled};
-  const StepLosses losses = rat_step(*model_, batch, tokens_on_device(batch, device_),
-                                     labels_on_device(batch), objective, context, step_gradients);
+  mark(profile.get(), "copy");
+  const StepContext context{step, stream_key(options_.seed, Stream::kDropout), &cancelled, profile.get()};
+  const StepLosses losses = rat_step(*model_, on_device, objective, context, step_gradients);
 
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> all = gradients(step_gradients);
 
-  // One transfer reads everything that the host wants to know.
+  // One transfer reads everything that the host wants to know: the one place where a step waits for the
+  // device.
   const at::Tensor zero = at::zeros({1}, losses.clean.options());
   const bool perturbs = losses.delta_norms.defined();
   const at::Tensor read =
@@ -167,21 +134,24 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
   clip_gradients(all, result.grad_norm, options_.optimizer.clip_norm);
   // The optimizers take the whole matrix's gradient, which is zero but for the batch's rows, here and at the
   // next step.
-  const at::Tensor& rows = step_gradients.vocabulary.distinct_index;
+  const at::Tensor& rows = on_device.vocabulary().distinct_index;
   embedding_gradient_.index_copy_(0, rows, all[0]);
   all[0] = embedding_gradient_;
   optimizer_->step(all, learning_rate);
   embedding_gradient_.index_fill_(0, rows, 0);
+  mark(profile.get(), "optimizer");
+  if (profile) result.times = profile->times();
   return result;
 }
 
-std::vector<double> Trainer::predict(const PackedBatch& batch) const {
+std::vector<double> Trainer::predict(const PackedBatch& batch) {
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
   check_batch(batch, limits(), false, false);
-  const at::Tensor x = model_->word_embedding().index_select(0, tokens_on_device(batch, device_));
+  const DeviceBatch on_device(batch, {.indices = model_->row_indices()}, vocabulary_scratch_, device_);
+  const at::Tensor x = model_->word_embedding().index_select(0, on_device.tokens());
   const at::Tensor logits =
-      model_->forward(x, forward_rows(batch, 1, 0, device_), Dropout{}).to(at::kDouble).cpu().contiguous();
+      model_->forward(x, on_device.rows(0), Dropout{}).to(at::kDouble).cpu().contiguous();
   const double* values = logits.const_data_ptr<double>();
   return {values, values + logits.numel()};
 }
@@ -279,11 +249,9 @@ void Trainer::set_embedding_rows(const std::vector<int32_t>& rows, const std::ve
   matrix.index_copy_(0, index.to(device_), table.to(matrix.options()));
 }
 
-int64_t Trainer::parameter_bytes() const {
-  int64_t bytes = 0;
-  for (const Parameter& parameter : model_->parameters())
-    bytes += parameter.tensor.numel() * static_cast<int64_t>(parameter.tensor.element_size());
-  return bytes;
+OperatorTimes Trainer::time_operator(const std::string& name, const OperatorShape& shape, int64_t repetitions,
+                                     const std::atomic<bool>& cancelled) const {
+  return rat::time_operator(name, shape, device_, options_.model.compute, repetitions, cancelled);
 }
 
 }  // namespace rat

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "models/model.h"
 #include "objective/rat_step.h"
 #include "optim/optimizer.h"
+#include "trainer/operator_times.h"
 
 namespace rat {
 
@@ -25,6 +27,7 @@ struct TrainerOptions {
   std::string device = "cpu";
   at::ScalarType precision = at::kFloat;
   int threads = 1;
+  bool profile = false;  // every step; for benchmarks
 };
 
 /// Values of one step, read back from the device.
@@ -33,6 +36,7 @@ struct StepResult {
   double delta_norm = 0;
   double grad_norm = 0;
   bool skipped_perturbation = false;  // the clean gradient's norm was zero
+  std::optional<StepTimes> times;     // if they were asked for
 };
 
 /// What `save` and `load` move: the weights, the snapshot of the best ones, the optimizer's moments.
@@ -49,7 +53,7 @@ class Trainer {
                         const std::atomic<bool>& cancelled);
 
   /// Logits without dropout, row-major `[B, C]`.
-  std::vector<double> predict(const PackedBatch& batch) const;
+  std::vector<double> predict(const PackedBatch& batch);
 
   void save(StateKind what, const std::string& path,
             const std::map<std::string, std::string>& metadata) const;
@@ -68,7 +72,10 @@ class Trainer {
   void set_embedding_rows(const std::vector<int32_t>& rows, const std::vector<float>& values);
 
   const Model& model() const { return *model_; }
-  int64_t parameter_bytes() const;
+
+  /// On the trainer's device, in the type of its products: trainer/operator_times.h.
+  OperatorTimes time_operator(const std::string& name, const OperatorShape& shape, int64_t repetitions,
+                              const std::atomic<bool>& cancelled) const;
 
  private:
   using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
@@ -76,7 +83,6 @@ class Trainer {
   NamedTensors tensors(StateKind what) const;
   std::vector<at::Tensor> gradients(const StepGradients& step_gradients) const;
   BatchLimits limits() const;
-  at::Tensor labels_on_device(const PackedBatch& batch) const;
   void require_optimizer();
 
   TrainerOptions options_;
@@ -87,8 +93,5 @@ class Trainer {
   std::vector<at::Tensor> snapshot_;         // host copies, in the order of the parameters
   std::vector<int32_t> vocabulary_scratch_;  // [V], -1 between steps
 };
-
-/// `cpu`, `cuda` or `cuda:N`; ERR_RAT_DEVICE says what is missing when it cannot be had.
-at::Device parse_device(const std::string& name);
 
 }  // namespace rat

@@ -1,12 +1,11 @@
 // The JSON cursor below the header: any text as a string, a number, an object, and any string quoted and read back.
-#include "io/json.h"
-
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "core/check.h"
+#include "io/json.h"
 
 namespace {
 

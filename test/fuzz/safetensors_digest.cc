@@ -1,8 +1,5 @@
 // Reads safetensors files from standard input, each behind its length (8 bytes, little-endian), and prints a line for each:
 // `refused`, or what was in it. differential.py compares that with the reference implementation's reading.
-#include "io/json.h"
-#include "io/safetensors_header.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <iostream>
@@ -10,6 +7,8 @@
 #include <string_view>
 
 #include "core/check.h"
+#include "io/json.h"
+#include "io/safetensors_header.h"
 
 namespace {
 

@@ -1,8 +1,5 @@
 // A whole safetensors file, as the library reads it. What is accepted must be what the format promises, and must be read
 // the same when it is written again.
-#include "io/json.h"
-#include "io/safetensors_header.h"
-
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +7,8 @@
 #include <string_view>
 
 #include "core/check.h"
+#include "io/json.h"
+#include "io/safetensors_header.h"
 
 namespace {
 

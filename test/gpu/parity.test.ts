@@ -1,19 +1,13 @@
-/** Ten steps of every model and method beside plain PyTorch and transformers, on a GPU. Needs a CUDA build and a device. */
+/** Ten steps of every model and method beside plain PyTorch and transformers, on a GPU. */
 import { describe, test } from "vitest";
-import { native } from "#dist/native/binding.js";
-import { encoderCases, expectEncoderParity } from "../support/encoders.js";
+import { encoderCases, encoderModels, expectBf16, expectEncoderParity } from "../support/encoders.js";
+import { describeOnGpu } from "../support/gpu.js";
 import { expectParity, parityCases } from "../support/parity.js";
 
-const { cudaBuild, cudaDevices } = native().buildInfo();
-if (cudaDevices.length === 0)
-  console.warn(
-    `gpu: SKIPPED: ${cudaBuild ? "no CUDA device can be used" : "the addon was built for the CPU"}; see: npx r-at doctor`,
-  );
-
-describe.runIf(cudaDevices.length > 0).each(["fp32", "fp64"] as const)(
-  "parity with PyTorch on CUDA in %s",
-  (precision) => {
+describeOnGpu("beside PyTorch on CUDA", () => {
+  describe.each(["fp32", "fp64"] as const)("in %s", (precision) => {
     test.each(parityCases)("%s", (_, c) => expectParity(c, "cuda:0", precision));
     test.each(encoderCases)("%s", (_, c) => expectEncoderParity(c, "cuda:0", precision));
-  },
-);
+  });
+  test.each(encoderModels)("in bf16: %s", (_, model) => expectBf16(model, "cuda:0"));
+});

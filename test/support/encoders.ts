@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { nativeModel } from "#dist/models/config.js";
 import { readModelFolder } from "#dist/models/folder.js";
 import {
@@ -15,6 +16,7 @@ import {
 import { loadFolderWeights } from "#dist/trainer/initial-weights.js";
 import { learningRateAt } from "#dist/trainer/schedule.js";
 import { expectEvent, expectWeights, type ParityCase } from "./parity.js";
+import { readSafetensors } from "./safetensors.js";
 
 type Kind = ParityCase["kind"];
 
@@ -143,4 +145,67 @@ export async function expectEncoderParity(
       expectWeights(path, c, precision, precision === "fp32" ? KEY_BIAS : undefined),
     );
   });
+}
+
+function firstBatch({ family, kind }: EncoderModel) {
+  const batch = encoderBatches[kind][0];
+  if (!batch) throw new Error("there is no batch");
+  return packEncoderBatch(batch, family, kind);
+}
+
+/** Of all batches, one after the other. */
+export function logitsOf(model: EncoderModel, options: Partial<NativeTrainerOptions>): Promise<number[]> {
+  return withEncoder(folderOf(model), options, async (trainer) => {
+    const logits: number[] = [];
+    for (const batch of encoderBatches[model.kind])
+      logits.push(...(await trainer.predict(packEncoderBatch(batch, model.family, model.kind))));
+    return logits;
+  });
+}
+
+/** ‖values − expected‖ / ‖expected‖ */
+function relativeError(values: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference += ((values[i] ?? Number.NaN) - (expected[i] ?? 0)) ** 2;
+    norm += (expected[i] ?? 0) ** 2;
+  }
+  return Math.sqrt(difference / norm);
+}
+
+/** All gradients of the first batch, as a step of plain SGD at rate 1 leaves them in the weights. */
+export async function gradientsOf(
+  model: EncoderModel,
+  options: Partial<NativeTrainerOptions>,
+): Promise<Map<string, number[]>> {
+  const before = readSafetensors(join(folderOf(model), "model.safetensors"));
+  return withEncoder(folderOf(model), options, async (trainer) => {
+    await trainer.trainStep(firstBatch(model), 1, 1);
+    return withSaved(trainer, (path) => {
+      const after = readSafetensors(path);
+      return new Map(
+        [...after].map(([name, values]) => [
+          name,
+          [...values].map((v, i) => (before.get(name)?.[i] ?? 0) - v),
+        ]),
+      );
+    });
+  });
+}
+
+/** Outputs and gradients in bf16 are off by no more than twice what PyTorch's own mixed precision is. */
+export async function expectBf16(model: EncoderModel, device: string): Promise<void> {
+  const options = { precision: "bf16", device } as const;
+  const logits = await logitsOf(model, options);
+  expect(relativeError(logits, model.logits.flat())).toBeLessThan(2 * model.bf16.logits);
+  const expected = readSafetensors(join(folderOf(model), "gradients.safetensors"));
+  const gradients = await gradientsOf(model, options);
+  const names = [...expected.keys()];
+  const error = relativeError(
+    names.flatMap((name) => gradients.get(name) ?? []),
+    names.flatMap((name) => [...(expected.get(name) ?? [])]),
+  );
+  expect(error).toBeGreaterThan(1e-5);
+  expect(error).toBeLessThan(2 * model.bf16.gradients);
 }

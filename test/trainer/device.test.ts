@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { expect, it } from "vitest";
 import type { NativeBuildInfo } from "#dist/native/binding.js";
-import { announce, chooseDevice, chooseThreads } from "#dist/trainer/device.js";
+import { announce, chooseDevice, chooseThreads, requireRealDevice } from "#dist/trainer/device.js";
 import { expectRATError } from "./toy.js";
 
-const build = (cudaBuild: boolean, gpus: number): NativeBuildInfo => ({
+const build = (cudaBuild: boolean, gpus: number, simulated = false): NativeBuildInfo => ({
   libtorchVersion: "2.13.0",
-  cudaBuild,
+  ...{ cudaBuild, simulated },
   cudaDevices: Array.from({ length: gpus }, () => ({ name: "GPU", memoryBytes: 1, capability: "9.0" })),
   cpuCapability: "AVX2",
   hardwareThreads: 8,
@@ -28,6 +28,22 @@ it("a CUDA build that falls back to the CPU says so", () => {
 it("cuda means the first GPU", () => {
   expect(chooseDevice("cuda", build(true, 1)).device).toBe("cuda:0");
   expect(chooseDevice("cuda:1", build(true, 2)).device).toBe("cuda:1");
+});
+
+it("a simulated GPU has a name of its own, says what it is, and is not to be reported", async () => {
+  for (const requested of ["auto", "cuda", "cuda:0", "cuda-sim", "cuda-sim:0"])
+    expect(chooseDevice(requested, build(true, 2, true))).toEqual({
+      device: "cuda-sim:0",
+      warning: expect.stringMatching(/cuda-sim:0 IS SIMULATED/),
+    });
+  expect(chooseDevice("cuda:1", build(true, 2, true)).device).toBe("cuda-sim:1");
+  await expectRATError(() => requireRealDevice("cuda-sim:1"), "ERR_RAT_DEVICE", /simulated/);
+  expect(() => requireRealDevice("cuda:1")).not.toThrow();
+  expect(() => requireRealDevice("cpu")).not.toThrow();
+});
+
+it("bad call - a simulated GPU in an ordinary build", async () => {
+  await expectRATError(() => chooseDevice("cuda-sim:0", build(true, 2)), "ERR_RAT_DEVICE", /simulated/);
 });
 
 it("a fall-back is said to the logger, or else as a warning of the process", async () => {

@@ -4,38 +4,14 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { compile } from "../setup/build.mjs";
-import { libraryMtime } from "../setup/libtorch.mjs";
-import { probeMachine, ROOT } from "../setup/probe.mjs";
-import { run } from "../setup/run.mjs";
-import { writeStamp } from "../setup/stamp.mjs";
-import { requireToolchain } from "../setup/toolchain.mjs";
+import { run } from "../../native/setup/run.mjs";
+import { buildVariant, ROOT } from "../support/addon-variant.mjs";
 
-const AGAIN = "npm run test:asan";
-
-const { tools, chosen, problem } = await probeMachine();
-if (problem || !chosen)
-  throw new Error(problem?.message ?? "there is no LibTorch; run npm run build:native first");
-requireToolchain(tools, AGAIN);
-const { libtorch } = chosen;
-const out = join(ROOT, "build-asan");
-await compile({
-  root: ROOT,
-  out,
-  libtorch,
-  cuda: false,
-  tools,
-  definitions: { RAT_SANITIZE: "ON" },
-  again: AGAIN,
-});
-writeStamp(join(out, "Release"), {
-  libtorch: libtorch.path,
-  version: libtorch.version,
-  libtorchMtime: libraryMtime(libtorch.path),
-  cuda: false,
-  built: new Date().toISOString(),
-  sources: "sanitized",
-});
+const { tools } = await buildVariant(
+  "build-asan",
+  { RAT_SANITIZE: "ON" },
+  { again: "npm run test:asan", kind: "sanitized" },
+);
 
 // The sanitizers must be in the process before Node is.
 const { stdout } = await run(tools.compiler.path, ["-print-file-name=libasan.so"]);

@@ -1,0 +1,104 @@
+// A batch on the device, as the forwards of a step read it. All of it is made on the host before the step and
+// sent in one copy, so that nothing in a step waits for a transfer.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/batch.h"
+
+namespace rat {
+
+/// Rows that share an index, group by group: what the gradient of a gather sums up, in a fixed order.
+struct Segments {
+  at::Tensor starts;    // [N + 1] int32
+  at::Tensor rows;      // [R] int32: the rows of each group, in rising order
+  int64_t longest = 0;  // most rows of a group
+  int64_t count = 0;    // N
+};
+
+/// Which dropout mask each row of a tensor gets. All int32, `[rows]`.
+struct MaskRows {
+  at::Tensor example_ids;
+  at::Tensor positions;
+  at::Tensor passes;
+};
+
+/// How packed tokens are laid out by time step: sequences by falling length, all first tokens, all second
+/// ones, ...
+struct TimeMajor {
+  at::Tensor order;        // [tokens] int64: the packed row of each time-major row
+  at::Tensor inverse;      // [tokens] int64: the time-major row of each packed row
+  at::Tensor batch_sizes;  // [longest] int64, on the CPU: how many sequences have a t-th token
+};
+
+/// The rows of one forward: `copies` copies of the batch laid end to end, each one dropout pass.
+struct ForwardRows {
+  int64_t copies = 1;
+  int64_t sequences = 0;        // S = copies * B
+  int64_t tokens = 0;           // copies * T
+  std::vector<int64_t> starts;  // [S + 1]
+  int64_t longest = 0;
+  at::Tensor starts_index;  // [S + 1] int64
+  at::Tensor first_tokens;  // [S] int64: row of each sequence's first token
+  at::Tensor last_tokens;   // [S] int64
+  MaskRows token_rows;      // one row a token
+  MaskRows sequence_rows;   // one row a sequence, position 0
+  // Where the model asked for them:
+  TimeMajor time_major;
+  at::Tensor token_types;   // [tokens] int32; undefined: all 0
+  Segments by_position;     // of one copy's tokens
+  Segments by_token_type;   // of one copy's tokens
+  at::Tensor padded_cells;  // [tokens] int64: each token's cell in a grid `[S, longest]`; not on the CPU
+};
+
+/// What a model's forward reads of its rows beyond what all do.
+struct RowIndices {
+  bool time_major = false;  // recurrent models
+  bool encoder = false;     // token types, segments of positions and token types, cells of a padded grid
+};
+
+/// The distinct tokens of a batch and where each stands: what a gradient or a perturbation of the
+/// word-embedding matrix needs, without ever touching its other rows. Slot U belongs to the padding token,
+/// whose row has neither.
+struct BatchVocabulary {
+  int64_t size = 0;           // U
+  at::Tensor distinct_index;  // [U] int64 token ids, in order of first appearance
+  at::Tensor slots_index;     // [T] int64: the slot of each token, U for padding
+  Segments by_slot;           // of the T tokens, padding left out
+};
+
+/// What is wanted on the device.
+struct DeviceBatchOptions {
+  /// Copies of each forward, in the order of their dropout passes: {1, 2} is pass 0, then passes 1 and 2 as
+  /// one.
+  std::vector<int64_t> forwards{1};
+  RowIndices indices;
+  bool training = false;  // the vocabulary and the labels too
+  int64_t padding_id = 0;
+  std::optional<at::ScalarType> scores;  // regression: float or double
+};
+
+class DeviceBatch {
+ public:
+  /// `scratch`, used in training, is any vector of V entries that is -1 everywhere, and is so again
+  /// afterwards.
+  DeviceBatch(const PackedBatch& batch, const DeviceBatchOptions& options, std::vector<int32_t>& scratch,
+              at::Device device);
+
+  const at::Tensor& tokens() const { return tokens_; }  // [T] int64
+  const at::Tensor& labels() const { return labels_; }  // [B] int64 classes, or scores
+  const BatchVocabulary& vocabulary() const { return vocabulary_; }
+  /// The rows of forward `i` of `options.forwards`.
+  const ForwardRows& rows(size_t i) const { return forwards_[i]; }
+
+ private:
+  at::Tensor tokens_, labels_;
+  BatchVocabulary vocabulary_;
+  std::vector<ForwardRows> forwards_;
+};
+
+}  // namespace rat

@@ -1,0 +1,113 @@
+// The operators that have a kernel for each device: one table, and the one place that chooses. A new kernel
+// is a line here, `cpu::name` beside the layer that uses it, `cuda::name` in native/cuda/name.cu, and a case
+// in test/gpu-sim/kernels_test.cc. What an operator computes is said where it is used, in layers/ and
+// objective/.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "core/check.h"
+
+namespace rat {
+
+struct Dropout;
+struct ForwardLosses;
+struct ForwardRows;
+struct LossOptions;
+struct MaskRows;
+struct RecurrentLayer;
+struct Segments;
+struct Taps;
+
+template <typename Signature>
+class Kernel;
+
+/// One line of the table.
+template <typename Result, typename... Arguments>
+class Kernel<Result(Arguments...)> {
+ public:
+  using Function = Result(Arguments...);
+  constexpr Kernel(const char* name, Function* cpu, Function* cuda) : name_(name), cpu_(cpu), cuda_(cuda) {}
+
+  /// The kernel for `device`; ERR_RAT_DEVICE where there is none.
+  Function& on(at::Device device) const {
+    Function* const chosen = device.is_cpu() ? cpu_ : device.is_cuda() ? cuda_ : nullptr;
+    RAT_CHECK(chosen != nullptr, "ERR_RAT_DEVICE", name_, " has no kernel for ", device, " in this build");
+    return *chosen;
+  }
+
+ private:
+  const char* name_;
+  Function *cpu_, *cuda_;
+};
+
+#ifdef RAT_CUDA
+#define RAT_CUDA_KERNEL(name) &cuda::name
+#else
+#define RAT_CUDA_KERNEL(name) nullptr
+#endif
+
+template <typename Signature>
+using Declared = Signature;
+
+/// Declares `cpu::name` and `cuda::name`, and `kernels::name`, which chooses between them.
+#define RAT_KERNEL(name, ...)                                                          \
+  namespace cpu {                                                                      \
+  Declared<__VA_ARGS__> name;                                                          \
+  }                                                                                    \
+  namespace cuda {                                                                     \
+  Declared<__VA_ARGS__> name;                                                          \
+  }                                                                                    \
+  namespace kernels {                                                                  \
+  inline constexpr Kernel<__VA_ARGS__> name{#name, &cpu::name, RAT_CUDA_KERNEL(name)}; \
+  }
+
+// layers/dropout.h. x `[rows, width]` contiguous -> x times the masks of its rows over (1 - rate).
+RAT_KERNEL(dropout_mask, at::Tensor(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
+                                    uint32_t site_and_layer, int64_t element_stride))
+
+// layers/rows.h. Adds to sums `[N, D]` what stands in the rows of each segment of x `[copies * rows, D]`.
+RAT_KERNEL(add_segments,
+           void(const at::Tensor& x, const Segments& segments, int64_t copies, at::Tensor& sums))
+
+// layers/conv_max_pool.h. -> maxima `[S, features]`, and where in its sequence each winning window begins.
+RAT_KERNEL(conv_max_pool,
+           std::tuple<at::Tensor, at::Tensor>(const at::Tensor& x, const at::Tensor& weight,
+                                              const at::Tensor& bias, const std::vector<int64_t>& starts,
+                                              const at::Tensor& starts_index, const Taps& taps))
+// -> gradients of x, weight and bias from that of the maxima before the ReLU.
+RAT_KERNEL(conv_max_pool_backward,
+           std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor& dmaxima, const at::Tensor& x,
+                                                          const at::Tensor& weight, const at::Tensor& winners,
+                                                          const std::vector<int64_t>& starts,
+                                                          const at::Tensor& starts_index, const Taps& taps))
+
+// layers/attention_pool.h. -> weights `[tokens]`, weighted sums `[S, D]`.
+RAT_KERNEL(attention_pool,
+           std::tuple<at::Tensor, at::Tensor>(const at::Tensor& scores, const at::Tensor& values,
+                                              const std::vector<int64_t>& starts,
+                                              const at::Tensor& starts_index))
+// -> gradients of scores and values.
+RAT_KERNEL(attention_pool_backward,
+           std::tuple<at::Tensor, at::Tensor>(const at::Tensor& dout, const at::Tensor& values,
+                                              const at::Tensor& weights, const std::vector<int64_t>& starts,
+                                              const at::Tensor& starts_index))
+
+// layers/attention.h. CPU: one sequence after the other. CUDA: padded, of ATen's operators.
+RAT_KERNEL(attention,
+           at::Tensor(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
+                      int64_t heads, const Dropout& dropout, uint32_t layer))
+
+// layers/recurrent.h. CUDA: cuDNN, through ATen.
+RAT_KERNEL(bidirectional,
+           at::Tensor(const at::Tensor& x, const at::Tensor& batch_sizes, const RecurrentLayer& layer))
+
+// objective/losses.h. `consistency_scale`: what one pair of one example is multiplied with.
+RAT_KERNEL(forward_losses, ForwardLosses(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,
+                                         const LossOptions& options, double consistency_scale))
+
+}  // namespace rat

@@ -1,0 +1,28 @@
+// Stands in for the CUDA runtime's header: the little of it that host code of native/cuda/ uses.
+#pragma once
+
+#include <cstddef>
+#include <cstdio>
+
+#include "device/gpu_sim.h"
+
+enum cudaError_t { cudaSuccess = 0 };
+
+struct cudaDeviceProp {
+  char name[256];
+  size_t totalGlobalMem;
+  int major, minor;
+};
+
+inline cudaError_t cudaGetDeviceCount(int* count) {
+  *count = gpu_sim::kDevices;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  std::snprintf(properties->name, sizeof properties->name, "simulated GPU");
+  properties->totalGlobalMem = size_t{24} << 30;
+  properties->major = 9;
+  properties->minor = 0;
+  return cudaSuccess;
+}

@@ -1,0 +1,199 @@
+// Every kernel of core/kernels.h on the simulated GPU beside the CPU's: sizes at and around those of blocks
+// and warps, all types. Prints what differs; exits with 1 if anything does.
+//   kernels_test [quick]
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+
+#include "core/device_batch.h"
+#include "layers/attention_pool.h"
+#include "layers/conv_max_pool.h"
+#include "layers/dropout.h"
+#include "layers/rows.h"
+#include "objective/losses.h"
+
+using at::Tensor;
+
+namespace {
+
+const at::Device kGpu(at::kCUDA, 1);  // not device 0: a forgotten index is seen
+bool quick = false;
+int failures = 0, checks = 0;
+uint64_t fingerprint = 14695981039346656037u;  // of every bit that the GPU gave (FNV-1a)
+
+/// The largest difference, relative to the largest value from 1 on; 0 asks for the same bits.
+void same(const char* what, const Tensor& cpu, const Tensor& gpu, double tolerance) {
+  ++checks;
+  const Tensor g = gpu.detach().cpu(), c = cpu.detach();
+  const Tensor bytes = g.contiguous().flatten().view(at::kByte);
+  for (int64_t i = 0; i < bytes.numel(); ++i)
+    fingerprint = (fingerprint ^ bytes.const_data_ptr<uint8_t>()[i]) * 1099511628211u;
+  const bool alike = c.sizes() == g.sizes() && c.scalar_type() == g.scalar_type();
+  if (alike && (tolerance == 0 ? at::equal(c, g) : at::allclose(c, g, tolerance, tolerance))) return;
+  ++failures;
+  if (alike)
+    std::printf("FAILED %s: largest difference %g\n", what,
+                (c - g).abs().max().to(at::kDouble).item<double>());
+  else
+    std::printf("FAILED %s: other shape or type\n", what);
+}
+
+rat::PackedBatch batch_of(const std::vector<int>& lengths) {
+  rat::PackedBatch batch;
+  batch.sequence_starts.push_back(0);
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    batch.sequence_starts.push_back(batch.sequence_starts.back() + lengths[i]);
+    batch.example_ids.push_back(static_cast<int32_t>(1000003 * i));
+    batch.class_labels.push_back(static_cast<int32_t>(i % 3));
+  }
+  for (int32_t t = 0; t < batch.sequence_starts.back(); ++t) {
+    batch.tokens.push_back(t % 5 == 4 ? 0 : t * 7 % 23);
+    batch.token_types.push_back(static_cast<uint8_t>(t % 3 == 0));
+  }
+  return batch;
+}
+
+rat::DeviceBatch on(at::Device device, const rat::PackedBatch& batch, const std::vector<int64_t>& forwards) {
+  static std::vector<int32_t> scratch(100, -1);
+  return {batch, {forwards, {.time_major = true, .encoder = true}, /*training=*/true}, scratch, device};
+}
+
+/// The same leaf on both devices, and one's gradient beside the other's.
+struct Leaves {
+  std::vector<Tensor> cpu, gpu;
+  void add(at::IntArrayRef shape, at::ScalarType type) {
+    cpu.push_back(at::randn(shape, type).requires_grad_());
+    gpu.push_back(cpu.back().detach().to(kGpu).requires_grad_());
+  }
+  void compare(const char* what, const Tensor& a, const Tensor& b, double tolerance) {
+    same(what, a, b, tolerance);
+    const Tensor d = at::randn(a.sizes(), a.options().requires_grad(false));
+    a.backward(d);
+    b.backward(d.to(kGpu));
+    for (size_t i = 0; i < cpu.size(); ++i) same(what, cpu[i].grad(), gpu[i].grad(), 10 * tolerance);
+  }
+};
+
+void test_batch(const rat::PackedBatch& packed) {
+  const rat::DeviceBatch a = on(at::kCPU, packed, {1, 2}), b = on(kGpu, packed, {1, 2});
+  same("tokens", a.tokens(), b.tokens(), 0);
+  same("labels", a.labels(), b.labels(), 0);
+  same("slots", a.vocabulary().slots_index, b.vocabulary().slots_index, 0);
+  same("distinct", a.vocabulary().distinct_index, b.vocabulary().distinct_index, 0);
+  for (const size_t i : {0, 1}) {
+    same("starts", a.rows(i).starts_index, b.rows(i).starts_index, 0);
+    same("last tokens", a.rows(i).last_tokens, b.rows(i).last_tokens, 0);
+    same("passes", a.rows(i).token_rows.passes, b.rows(i).token_rows.passes, 0);
+    same("positions", a.rows(i).token_rows.positions, b.rows(i).token_rows.positions, 0);
+    same("time major", a.rows(i).time_major.order, b.rows(i).time_major.order, 0);
+  }
+}
+
+void test_losses(at::ScalarType type, double close) {
+  for (const int64_t classes : {1, 2, 3, 31, 33, 127, 128, 129, 300})
+    for (const int64_t batch : {1, 2, 7, 129})
+      for (const int64_t forwards : {1, 2, 3})
+        for (const bool regression : {false, true}) {
+          if (regression && classes != 1) continue;
+          if (quick && (forwards != 2 || batch > 7 || classes > 129)) continue;
+          const Tensor logits = at::randn({forwards * batch, classes}, type) * 3;
+          const Tensor labels =
+              regression ? at::randn({batch}, type) : at::randint(classes, {batch}, at::kLong);
+          rat::LossOptions options;
+          options.regression = regression;
+          options.kl_weight = 0.5;
+          const auto a = rat::forward_losses(logits, labels, forwards, options);
+          const auto b = rat::forward_losses(logits.to(kGpu), labels.to(kGpu), forwards, options);
+          same("losses", a.values, b.values, 1e-12);
+          same("dlogits", a.dlogits, b.dlogits, close);
+        }
+}
+
+void test_dropout(at::ScalarType type, const rat::PackedBatch& packed) {
+  for (const int64_t width : {1, 3, 4, 5, 32, 255, 257})
+    for (const int64_t stride : {int64_t{1}, width, width + 3}) {
+      const rat::DeviceBatch a = on(at::kCPU, packed, {1, 2}), b = on(kGpu, packed, {1, 2});
+      const rat::Dropout settings{{1u, 2u}, 3, {0.1, 0.5, 0.25}};
+      const Tensor x = at::randn({a.rows(1).tokens, width}, type);
+      const auto site = rat::DropoutSite::kAttention;
+      same("dropout", rat::dropout(x, a.rows(1).token_rows, settings, site, 1, stride),
+           rat::dropout(x.to(kGpu), b.rows(1).token_rows, settings, site, 1, stride), 0);
+    }
+}
+
+void test_conv_max_pool(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+  const rat::DeviceBatch a = on(at::kCPU, packed, {1}), b = on(kGpu, packed, {1});
+  for (const int64_t filters : {1, 5, 64, 257}) {
+    if (quick && filters > 64) continue;
+    const int64_t inputs = 6;
+    Leaves leaves;
+    leaves.add({a.rows(0).tokens, inputs}, type);
+    for (const int64_t width : {2, 3, 4}) leaves.add({filters, inputs, width}, type);
+    for (int i = 0; i < 3; ++i) leaves.add({filters}, type);
+    const auto run = [](const std::vector<Tensor>& l, const rat::ForwardRows& rows) {
+      return rat::conv_relu_max_pool(l[0], rows, {l[1], l[2], l[3]}, {l[4], l[5], l[6]});
+    };
+    leaves.compare("conv_max_pool", run(leaves.cpu, a.rows(0)), run(leaves.gpu, b.rows(0)), close);
+  }
+}
+
+void test_attention_pool(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+  const rat::DeviceBatch a = on(at::kCPU, packed, {2}), b = on(kGpu, packed, {2});
+  for (const int64_t width : {1, 31, 32, 33, 129, 300}) {
+    Leaves leaves;
+    leaves.add({a.rows(0).tokens}, type);
+    leaves.add({a.rows(0).tokens, width}, type);
+    leaves.compare("attention_pool", rat::attention_pool(leaves.cpu[0], leaves.cpu[1], a.rows(0)),
+                   rat::attention_pool(leaves.gpu[0], leaves.gpu[1], b.rows(0)), close);
+  }
+}
+
+void test_rows(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+  const rat::DeviceBatch a = on(at::kCPU, packed, {2}), b = on(kGpu, packed, {2});
+  const rat::ForwardRows &cpu = a.rows(0), &gpu = b.rows(0);
+  for (const int64_t width : {1, 31, 32, 33, 100}) {
+    Leaves embeddings;
+    embeddings.add({cpu.longest + 5, width}, type);
+    embeddings.add({2, width}, type);
+    const auto embed = [](const std::vector<Tensor>& tables, const rat::ForwardRows& rows) {
+      return rat::embed_rows(tables[0], 3, rows.token_rows.positions, rows.by_position, rows.copies) +
+             rat::embed_rows(tables[1], 0, rows.token_types, rows.by_token_type, rows.copies);
+    };
+    embeddings.compare("embed_rows", embed(embeddings.cpu, cpu), embed(embeddings.gpu, gpu), close);
+
+    Leaves x;
+    x.add({cpu.tokens, width}, type);
+    x.compare("take_rows", rat::take_rows(x.cpu[0], cpu.last_tokens),
+              rat::take_rows(x.gpu[0], gpu.last_tokens), 0);
+    Leaves y;
+    y.add({cpu.tokens, width}, type);
+    y.compare("permute_rows", rat::permute_rows(y.cpu[0], cpu.time_major.order, cpu.time_major.inverse),
+              rat::permute_rows(y.gpu[0], gpu.time_major.order, gpu.time_major.inverse), 0);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  quick = argc > 1 && std::strcmp(argv[1], "quick") == 0;
+  at::set_num_threads(1);
+  at::Generator(at::globalContext().defaultGenerator(at::kCPU)).set_current_seed(1);
+  const c10::DeviceGuard guard(kGpu);
+  const rat::PackedBatch packed = batch_of({1, 7, 3, 2, 5, 4, quick ? 33 : 140, 1});
+  test_batch(packed);
+  for (const auto type : {at::kFloat, at::kDouble}) {
+    if (quick && type == at::kDouble) continue;
+    const double close = type == at::kFloat ? 1e-5 : 1e-12;
+    test_losses(type, close);
+    test_dropout(type, packed);
+    test_conv_max_pool(type, close, packed);
+    test_attention_pool(type, close, packed);
+    test_rows(type, close, packed);
+  }
+  std::printf("%d checks, %d failed, bits %016llx\n", checks, failures,
+              static_cast<unsigned long long>(fingerprint));
+  return failures != 0;
+}

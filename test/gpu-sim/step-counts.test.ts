@@ -1,0 +1,74 @@
+/**
+ * Launches, copies and waits of one training step, as the simulated device counts them, in a table that this test holds:
+ * `step-counts.md`. A change of the table is a change of what a GPU does; `vitest -u` writes it.
+ */
+import { expect, test } from "vitest";
+import type { NativeObjectiveOptions } from "#dist/native/binding.js";
+import { examplesOf, modelNames, tinyModels, withTiny } from "../support/tiny-models.js";
+import { type DeviceEvent, describeEvents, startLog } from "./log.js";
+
+const { eventsOf } = startLog();
+
+const methods: Readonly<Record<string, Partial<NativeObjectiveOptions>>> = {
+  none: { type: "none", cleanDropout: 0.1 },
+  "r-at": {
+    ...{ type: "r-at", forwards: 2, epsilon: [0.5], klWeight: 0.5 },
+    ...{ cleanDropout: 0.1, forwardDropout: [0.1, 0.1] },
+  },
+};
+const optimizer = { type: "adamw", weightDecay: 0.01, clipNorm: 1 } as const;
+
+/** What the device did in the second step, when everything that is made once is there. */
+async function secondStep(model: string, method: string): Promise<DeviceEvent[]> {
+  const objective = methods[method] ?? {};
+  const options = { objective, optimizer, device: "cuda:0", precision: "fp32" } as const;
+  return withTiny(model, options, async (trainer) => {
+    const { tokens, ...batch } = examplesOf([0, 1, 2, 3, 4, 5, 6, 7]);
+    const reads = (tinyModels[model]?.encoder?.tokenTypes ?? 0) > 1;
+    const types = reads && { tokenTypes: Uint8Array.from(tokens, (_, i) => i % 2) };
+    await trainer.trainStep({ ...batch, tokens, ...types }, 1, 0.01);
+    return eventsOf(() => trainer.trainStep({ ...batch, tokens, ...types }, 2, 0.01));
+  });
+}
+
+const HEAD = [
+  "Device work of one training step of the smallest models, counted on the simulated device (LibTorch 2.13, fp32, AdamW with",
+  "clipping). Operators are LibTorch's, and are one launch or more on a GPU; on a GPU cuDNN takes the place of the many that",
+  "recurrent layers have here. `vitest -u` writes this file.",
+  "",
+  "| model | method | operators | own launches | copies to the device | copies to the host | waits |",
+  "|---|---|---:|---:|---:|---:|---:|",
+];
+
+test("a step copies once to the device, waits once, for its losses, and launches what the table says", async () => {
+  const rows: string[] = [];
+  for (const model of modelNames)
+    for (const method of Object.keys(methods)) {
+      const events = await secondStep(model, method);
+      const of = (...kinds: DeviceEvent["kind"][]) => events.filter(({ kind }) => kinds.includes(kind));
+      const message = (kind: DeviceEvent["kind"]) => `${model}, ${method}:\n${describeEvents(of(kind))}`;
+      expect(of("sync").length, message("sync")).toBe(1);
+      expect(of("d2h").length, message("d2h")).toBe(1);
+      expect(of("h2d-blocking").length, message("h2d-blocking")).toBe(0);
+      expect(of("h2d").length, message("h2d")).toBe(1);
+      expect(of("nondeterministic").length, message("nondeterministic")).toBe(0);
+      const counts = [of("operator"), of("launch"), of("h2d"), of("d2h"), of("sync")];
+      rows.push(`| ${[model, method, ...counts.map(({ length }) => length)].join(" | ")} |`);
+    }
+  await expect(`${[...HEAD, ...rows].join("\n")}\n`).toMatchFileSnapshot("step-counts.md");
+});
+
+test("a prediction copies once to the device and waits once", async () => {
+  for (const model of modelNames)
+    await withTiny(model, { device: "cuda:0", precision: "fp32" }, async (trainer) => {
+      const { labels: _, ...batch } = examplesOf([0, 1, 2, 3]);
+      await trainer.predict(batch);
+      const events = await eventsOf(() => trainer.predict(batch));
+      const unwanted = events.filter(({ kind }) => !["operator", "launch"].includes(kind));
+      expect(unwanted.map(({ kind }) => kind).sort(), `${model}:\n${describeEvents(unwanted)}`).toEqual([
+        "d2h",
+        "h2d",
+        "sync",
+      ]);
+    });
+});

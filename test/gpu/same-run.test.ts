@@ -1,0 +1,56 @@
+/** The same seed is the same run on a GPU, bit for bit, and on every GPU of the machine; the CPU differs by rounding. */
+import { expect, test } from "vitest";
+import type { NativeObjectiveOptions } from "#dist/native/binding.js";
+import { describeOnGpu, gpuCount } from "../support/gpu.js";
+import { examplesOf, modelNames, tinyModels, weightsOf, withTiny } from "../support/tiny-models.js";
+
+const methods: Record<string, Partial<NativeObjectiveOptions>> = {
+  none: { type: "none", cleanDropout: 0.3 },
+  fgm: { type: "fgm", epsilon: [0.5], cleanDropout: 0.3, forwardDropout: [0.3] },
+  "r-drop": { type: "r-drop", forwards: 2, klWeight: 1, forwardDropout: [0.3, 0.3] },
+  "r-at": {
+    ...{ type: "r-at", forwards: 2, epsilon: [0.5, 1], klWeight: 1 },
+    ...{ cleanDropout: 0.3, forwardDropout: [0.3, 0.1] },
+  },
+};
+const cases = modelNames.flatMap((model) => Object.keys(methods).map((method) => [model, method] as const));
+
+/** All weights after three steps, with dropout, of batches in which tokens and lengths repeat. */
+async function weightsAfter(model: string, method: string, device: string, precision: "fp32" | "fp64") {
+  const objective = methods[method];
+  if (!objective) throw new Error(`there is no method ${method}`);
+  const optimizer = { type: "adamw", weightDecay: 0.01, clipNorm: 1 } as const;
+  return withTiny(model, { objective, optimizer, device, precision }, async (trainer) => {
+    const reads = (tinyModels[model]?.encoder?.tokenTypes ?? 0) > 1;
+    for (const step of [1, 2, 3]) {
+      const batch = examplesOf(Array.from({ length: 24 }, (_, i) => step * 100 + i));
+      const tokenTypes = Uint8Array.from(batch.tokens, (_, i) => i % 2);
+      await trainer.trainStep(reads ? { ...batch, tokenTypes } : batch, step, 0.01);
+    }
+    return weightsOf(trainer);
+  });
+}
+
+describeOnGpu("the same seed", () => {
+  test.each(cases)("of %s with %s is the same run", async (model, method) => {
+    const first = await weightsAfter(model, method, "cuda:0", "fp32");
+    expect(await weightsAfter(model, method, "cuda:0", "fp32")).toEqual(first);
+  });
+
+  test.each(cases)("of %s with %s has the CPU's masks", async (model, method) => {
+    const [gpu, cpu] = [
+      await weightsAfter(model, method, "cuda:0", "fp64"),
+      await weightsAfter(model, method, "cpu", "fp64"),
+    ];
+    // AdamW divides a gradient that is zero but for rounding by itself.
+    for (const [name, values] of cpu)
+      for (const [i, value] of values.entries())
+        if (!/key\.bias|k_lin\.bias/.test(name))
+          expect(Math.abs((gpu.get(name)?.[i] ?? Number.NaN) - value), `${name}[${i}]`).toBeLessThan(1e-9);
+  });
+
+  test.runIf(gpuCount > 1).each(modelNames)("of %s is the same run on the second GPU", async (model) => {
+    const first = await weightsAfter(model, "r-at", "cuda:0", "fp32");
+    expect(await weightsAfter(model, "r-at", "cuda:1", "fp32")).toEqual(first);
+  });
+});
