@@ -29,16 +29,18 @@ export function chooseDevice(requested: string, build: NativeBuildInfo): DeviceC
     };
   }
   const [type, index = 0] = requested.split(":");
-  const isOfThisKind = type !== SIMULATED || build.simulated;
-  if (isOfThisKind && Number(index) < gpus) return gpu(Number(index), build);
-  const found = !isOfThisKind
-    ? "it is simulated, in the tests of r-at alone"
-    : build.cudaBuild
-      ? `this machine has ${gpus} usable GPU${gpus === 1 ? "" : "s"}`
-      : "this build of r-at has no CUDA";
-  throw new RATError(
+  if (type === SIMULATED && !build.simulated)
+    throw unusable(requested, "it is simulated, in the tests of r-at alone");
+  if (!build.cudaBuild) throw unusable(requested, "this build of r-at has no CUDA");
+  if (Number(index) >= gpus)
+    throw unusable(requested, `this machine has ${gpus} usable GPU${gpus === 1 ? "" : "s"}`);
+  return gpu(Number(index), build);
+}
+
+function unusable(requested: string, why: string): RATError {
+  return new RATError(
     "ERR_RAT_DEVICE",
-    `Device ${requested} cannot be used: ${found}. Use device cpu or auto, or see npx r-at doctor`,
+    `Device ${requested} cannot be used: ${why}. Use device cpu or auto, or see npx r-at doctor`,
   );
 }
 

@@ -172,7 +172,6 @@ std::vector<std::string> timed_operators() {
 
 OperatorTimes time_operator(const std::string& name, const OperatorShape& shape, at::Device device,
                             at::ScalarType type, int64_t repetitions, const std::atomic<bool>& cancelled) {
-  constexpr int64_t kWarmUp = 3;
   const c10::OptionalDeviceGuard guard(device);
   const auto found = operators().find(name);
   RAT_CHECK(found != operators().end(), "ERR_RAT_INVALID_ARG", "There is no operator '", name, "' to time");
@@ -183,7 +182,7 @@ OperatorTimes time_operator(const std::string& name, const OperatorShape& shape,
   OperatorTimes times;
   times.flop = timed.flop;
   times.bytes = timed.bytes;
-  for (int64_t i = -kWarmUp; i < repetitions; ++i) {
+  for (int64_t i = -1; i < repetitions; ++i) {  // the first warms up
     RAT_CHECK(!cancelled, "ERR_RAT_ABORTED", "The operation was aborted");
     at::Tensor result;
     const double forward = milliseconds_of(device, [&] { result = timed.forward(); });

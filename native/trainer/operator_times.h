@@ -26,7 +26,7 @@ struct OperatorTimes {
 /// Names of `time_operator`, those of benchmarks/kernels/.
 std::vector<std::string> timed_operators();
 
-/// Runs the operator `repetitions` times after a few to warm up. ERR_RAT_INVALID_ARG for an unknown name,
+/// Runs the operator `repetitions` times after one to warm up. ERR_RAT_INVALID_ARG for an unknown name,
 /// ERR_RAT_ABORTED once `cancelled` is set.
 OperatorTimes time_operator(const std::string& name, const OperatorShape& shape, at::Device device,
                             at::ScalarType type, int64_t repetitions, const std::atomic<bool>& cancelled);

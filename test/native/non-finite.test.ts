@@ -149,7 +149,7 @@ describe("10,000 tokens", () => {
         kind: "classification",
         objective: { ...NONE, ...ratStep },
         optimizer: adamw,
-        ...{ seed: 1, device: "cpu", precision: "fp32", threads: 2 },
+        ...{ seed: 1, device: "cpu", precision: "fp32", threads: 1 },
       });
       try {
         const before = process.memoryUsage.rss();

@@ -97,7 +97,7 @@ export async function withEncoder<T>(
     kind: model.config.kind,
     objective: plainObjective,
     optimizer: plainOptimizer,
-    ...{ seed: 1, device: "cpu", precision: "fp64", threads: 2 },
+    ...{ seed: 1, device: "cpu", precision: "fp64", threads: 1 },
     ...options,
   });
   try {

@@ -1,0 +1,200 @@
+/**
+ * npm run bench: what training with R-AT costs on this machine, here and in PyTorch. Prints tables and writes JSON into
+ * benchmarks/results/. Needs nothing but `npm install`; the comparison needs a Python with PyTorch and transformers.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { loadNative } from "../lib/native/binding.js";
+import { chooseDevice, requireRealDevice } from "../lib/trainer/device.js";
+import { measureEndToEnd } from "./end-to-end.js";
+import { describeCommit, describeHost, describeVersions, doubtsAbout } from "./host.js";
+import { measureInference, ONNX_ADVICE } from "./inference/inference.js";
+import { measureOperators } from "./kernels/operators.js";
+import { type CaseResult, measure } from "./measure.js";
+import { findPython, PYTHON_ADVICE } from "./python.js";
+import { measureRates } from "./rates.js";
+import { renderCases, renderEndToEnd, renderInference, renderOperators, renderPhases } from "./render.js";
+import { baselineNames, casesOf, type SuiteName, suiteNames } from "./suites.js";
+import { workloadTasks } from "./workloads/batches.js";
+import { benchmarkModels } from "./workloads/models.js";
+
+/** Seconds that training cases may take, all together. What is left of ten minutes is for the rest. */
+const SECONDS: Readonly<Record<SuiteName, number>> = {
+  smoke: 60,
+  default: 400,
+  full: Number.POSITIVE_INFINITY,
+};
+
+interface Flags {
+  readonly suite: SuiteName;
+  readonly model?: string;
+  readonly task?: string;
+  readonly regularizer?: "none" | "fgm" | "r-drop" | "r-at";
+  readonly precision?: "fp32" | "bf16";
+  readonly batchSize?: number;
+  readonly compare?: readonly string[];
+  readonly only?: readonly string[];
+  readonly device: string;
+  readonly threads?: number;
+  readonly busy: number;
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+const PARTS = ["training", "kernels", "inference", "end-to-end"] as const;
+
+const program = new Command("npm run bench --")
+  .description("Measures training and inference on this machine, here and in PyTorch.")
+  .addOption(new Option("--suite <name>", "which cases").choices(suiteNames).default("default"))
+  .addOption(new Option("--model <name>", "cases of one model").choices(benchmarkModels))
+  .addOption(new Option("--task <name>", "lengths of one task").choices(workloadTasks))
+  .addOption(
+    new Option("--regularizer <name>", "cases of one method").choices(["none", "fgm", "r-drop", "r-at"]),
+  )
+  .addOption(new Option("--precision <name>", "cases of one precision").choices(["fp32", "bf16"]))
+  .option("--batch-size <n>", "examples of a step; 32 if not given", wholeNumber(1))
+  .option("--compare <names>", `baselines: none, or some of ${baselineNames.join(",")}`, baselines)
+  .option("--only <parts>", `some of ${PARTS.join(",")}`, parts)
+  .option("--device <name>", "auto, cpu, cuda or cuda:N", "auto")
+  .option("--threads <n>", "compute threads; all cores if not given", wholeNumber(1))
+  .option("--busy <n>", "cores that something else keeps busy meanwhile", wholeNumber(0), 0)
+  .option("--output <file>", "the JSON file; one in benchmarks/results/ if not given")
+  .option("--json", "print the JSON instead of tables")
+  .action(bench);
+
+function wholeNumber(least: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`expected a whole number from ${least} on`);
+    return value;
+  };
+}
+
+function listOf(known: readonly string[]) {
+  return (text: string): readonly string[] => {
+    const names = text.split(",");
+    const unknown = names.find((name) => !known.includes(name));
+    if (unknown !== undefined) throw new InvalidArgumentError(`${unknown} is none of ${known.join(", ")}`);
+    return names;
+  };
+}
+
+function baselines(text: string): readonly string[] {
+  return text === "none" ? [] : listOf(baselineNames)(text);
+}
+
+function parts(text: string): readonly string[] {
+  return listOf(PARTS)(text);
+}
+
+async function bench(flags: Flags): Promise<void> {
+  const started = performance.now();
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  const build = (await loadNative()).buildInfo();
+  const { device } = chooseDevice(flags.device, build);
+  requireRealDevice(device);
+  const threads = flags.threads ?? build.hardwareThreads;
+  const python = findPython();
+  const doubts = doubtsAbout(0);
+  const wants = (part: (typeof PARTS)[number]) => flags.only?.includes(part) ?? true;
+
+  say(
+    `${device}, ${threads} threads, LibTorch ${build.libtorchVersion}${flags.busy ? `, ${flags.busy} cores busy` : ""}`,
+  );
+  if (!python) say(`NOT COMPARED: no Python with PyTorch and transformers was found.\n  ${PYTHON_ADVICE}`);
+  // The best that the machine does is measured without the other job: utilisation is of the whole machine.
+  const rates = await measureRates(device, threads);
+  const busy = keepBusy(flags.busy);
+  try {
+    const hasBf16 = rates.flopPerSecond.bf16 > rates.flopPerSecond.fp32;
+    if (!hasBf16) say("This machine has no bf16 arithmetic: bf16 is imitated, slower than fp32.");
+    const cases = wants("training") ? casesOf(flags.suite, device !== "cpu", flags, hasBf16) : [];
+    const results: CaseResult[] = [];
+    for (const [i, one] of cases.entries()) {
+      const left = SECONDS[flags.suite] - (performance.now() - started) / 1000;
+      say(`${one.model} on ${one.task}, ${one.regularizer}, ${one.precision} ...`);
+      const compared = { ...one, baselines: python ? one.baselines : [] };
+      const seconds = Math.max(0, left / (cases.length - i));
+      const { flopPerSecond } = rates;
+      results.push(await measure(compared, { device, threads, python, flopPerSecond, seconds, say }));
+    }
+    const operators = wants("kernels") ? await measureOperators({ device, threads }, rates) : [];
+    const inference =
+      wants("inference") && device === "cpu" && flags.suite !== "smoke"
+        ? await measureInference({ threads, python, models: ["textcnn", "minilm"] })
+        : [];
+    const endToEnd =
+      wants("end-to-end") && flags.suite !== "smoke" ? await measureEndToEnd(device, threads) : [];
+
+    doubts.push(...doubtsAbout(threads + flags.busy).filter((doubt) => !doubts.includes(doubt)));
+    if (results.some(({ noisy }) => noisy))
+      doubts.push("times of one and the same block differ by more than 1.3x");
+    for (const { model, precision, baselines: others } of results)
+      for (const { name, gate } of others)
+        if (!gate.passed && gate.difference !== null)
+          doubts.push(
+            `${model} ${precision}: ${name} computes something else (${gate.difference.toExponential(1)})`,
+          );
+
+    const report = {
+      command: ["npm run bench --", ...process.argv.slice(2)].join(" ").replace(/ --$/, ""),
+      commit: describeCommit(),
+      date: new Date().toISOString(),
+      host: describeHost(build),
+      versions: describeVersions(build, python),
+      ...{ suite: flags.suite, device, threads, busy: flags.busy, rates, doubts },
+      seconds: (performance.now() - started) / 1000,
+      ...{ results, operators, inference, endToEnd },
+    };
+    const file = flags.output ?? join(import.meta.dirname, "results", `bench-${flags.suite}-${stamp()}.json`);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
+    if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else process.stdout.write(`${tables(report)}\n\n${relative(process.cwd(), file)}\n`);
+    if (!python) say(PYTHON_ADVICE);
+    if (inference.some(({ why }) => why === ONNX_ADVICE))
+      say(`To compare with onnxruntime-node: ${ONNX_ADVICE}`);
+  } finally {
+    for (const child of busy) child.kill("SIGKILL");
+  }
+}
+
+function tables(report: {
+  readonly doubts: readonly string[];
+  readonly results: readonly CaseResult[];
+  readonly operators: Awaited<ReturnType<typeof measureOperators>>;
+  readonly inference: Awaited<ReturnType<typeof measureInference>>;
+  readonly endToEnd: Awaited<ReturnType<typeof measureEndToEnd>>;
+}): string {
+  const { results, operators, inference, endToEnd, doubts } = report;
+  const sections: [title: string, table: string | false][] = [
+    [
+      "Training. PyTorch: how many times as long it takes, with the 95 % interval",
+      results.length > 0 && renderCases(results),
+    ],
+    ["Where a step's time goes", results.length > 0 && renderPhases(results)],
+    ["Operators alone", operators.length > 0 && renderOperators(operators)],
+    ["Inference, from texts to probabilities", inference.length > 0 && renderInference(inference)],
+    ["Training from texts, everything included", endToEnd.length > 0 && renderEndToEnd(endToEnd)],
+  ];
+  const shown = sections.filter(([, table]) => table).map(([title, table]) => `${title}\n\n${table}`);
+  if (doubts.length > 0) shown.push(`NOT TO BE TRUSTED:\n${doubts.map((doubt) => `- ${doubt}`).join("\n")}`);
+  return `\n${shown.join("\n\n")}`;
+}
+
+/** Processes that keep a core busy each. */
+function keepBusy(cores: number): ChildProcess[] {
+  return Array.from({ length: cores }, () =>
+    spawn(process.execPath, [join(import.meta.dirname, "busy.mjs")], { stdio: "ignore" }),
+  );
+}
+
+/** The time, as part of a file's name. */
+function stamp(): string {
+  return new Date().toISOString().slice(0, 16).replaceAll(":", "-");
+}
+
+await program.parseAsync();

@@ -1,0 +1,73 @@
+/** The arithmetic of the benchmark: medians, percentiles, ratios with an interval. Tested on made-up times. */
+import { uniform } from "./workloads/random.js";
+
+export interface Spread {
+  readonly median: number;
+  readonly minimum: number;
+  readonly p10: number;
+  readonly p90: number;
+}
+
+/** Linear between neighbours, as numpy's default. `p` from 0 to 1. */
+export function percentile(values: readonly number[], p: number): number {
+  if (values.length === 0) throw new Error("no values");
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = p * (sorted.length - 1);
+  const below = Math.floor(at);
+  const [low = Number.NaN, high = low] = [sorted[below], sorted[below + 1]];
+  return low + (high - low) * (at - below);
+}
+
+export const median = (values: readonly number[]): number => percentile(values, 0.5);
+
+export function spreadOf(values: readonly number[]): Spread {
+  return {
+    median: median(values),
+    minimum: Math.min(...values),
+    p10: percentile(values, 0.1),
+    p90: percentile(values, 0.9),
+  };
+}
+
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Above this ratio of the slowest to the fastest measurement of one and the same block, times cannot be trusted. */
+const NOISE = 1.3;
+
+/** `values` of `rounds` rounds, one after the other, each with the same blocks in the same order. */
+export function isNoisy(values: readonly number[], rounds: number): boolean {
+  const blocks = values.length / rounds;
+  for (let block = 0; block < blocks; block++) {
+    const again = values.filter((_, i) => i % blocks === block);
+    if (Math.max(...again) / Math.min(...again) > NOISE) return true;
+  }
+  return false;
+}
+
+/**
+ * How many times as long `baseline` takes as `ours`: the ratio of the medians, and its 95 % bootstrap interval. The same
+ * index is the same block of the same round, so both are drawn together.
+ */
+export function ratioOf(
+  ours: readonly number[],
+  baseline: readonly number[],
+  samples = 2000,
+): { ratio: number; interval: [number, number] } {
+  if (ours.length !== baseline.length) throw new Error("a block of one has no partner in the other");
+  const random = uniform(1);
+  const ratios = Array.from({ length: samples }, () => {
+    const drawn = ours.map(() => Math.floor(random() * ours.length));
+    const of = (values: readonly number[]) => median(drawn.map((i) => values[i] ?? Number.NaN));
+    return of(baseline) / of(ours);
+  });
+  return {
+    ratio: median(baseline) / median(ours),
+    interval: [percentile(ratios, 0.025), percentile(ratios, 0.975)],
+  };
+}
+
+/** Model FLOP utilisation: what was needed, of what the machine could have done in the time. */
+export function utilisation(flop: number, milliseconds: number, flopPerSecond: number): number {
+  return flop / ((milliseconds / 1000) * flopPerSecond);
+}
