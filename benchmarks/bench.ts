@@ -6,8 +6,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { loadNative } from "../lib/native/binding.js";
-import { chooseDevice, requireRealDevice } from "../lib/trainer/device.js";
+import { loadNative } from "#dist/native/binding.js";
+import { chooseDevice, requireRealDevice } from "#dist/trainer/device.js";
 import { measureEndToEnd } from "./end-to-end.js";
 import { describeCommit, describeHost, describeVersions, doubtsAbout } from "./host.js";
 import { measureInference, ONNX_ADVICE } from "./inference/inference.js";
@@ -23,7 +23,7 @@ import { benchmarkModels } from "./workloads/models.js";
 /** Seconds that training cases may take, all together. What is left of ten minutes is for the rest. */
 const SECONDS: Readonly<Record<SuiteName, number>> = {
   smoke: 60,
-  default: 400,
+  default: 300,
   full: Number.POSITIVE_INFINITY,
 };
 
@@ -119,7 +119,9 @@ async function bench(flags: Flags): Promise<void> {
       const compared = { ...one, baselines: python ? one.baselines : [] };
       const seconds = Math.max(0, left / (cases.length - i));
       const { flopPerSecond } = rates;
-      results.push(await measure(compared, { device, threads, python, flopPerSecond, seconds, say }));
+      results.push(
+        await measure(compared, { device, threads, busy: flags.busy, python, flopPerSecond, seconds }),
+      );
     }
     const operators = wants("kernels") ? await measureOperators({ device, threads }, rates) : [];
     const inference =

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
-import type { NativeBuildInfo } from "../lib/native/binding.js";
+import type { NativeBuildInfo } from "#dist/native/binding.js";
 import type { Python } from "./python.js";
 
 const ROOT = join(import.meta.dirname, "..");

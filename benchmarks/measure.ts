@@ -5,24 +5,25 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { NativeStepProfile } from "../lib/native/binding.js";
+import type { NativeStepProfile } from "#dist/native/binding.js";
 import type { Python } from "./python.js";
 import { RunnerError, RunnerProcess } from "./runner/process.js";
 import { type GateStep, type Method, type RunnerCase, WARM_BATCHES } from "./runner/protocol.js";
 import { isNoisy, mean, ratioOf, type Spread, spreadOf, utilisation } from "./statistics.js";
 import type { BenchmarkCase } from "./suites.js";
 import { paddingFactor, type TokenBatch, tokenBatches, tokensOf } from "./workloads/batches.js";
-import { type BenchmarkModel, benchmarkModel, forwardFlop, passUnits } from "./workloads/models.js";
+import { type BenchmarkModel, benchmarkModel, passesOf, passFlop } from "./workloads/models.js";
 
 export interface Setting {
   readonly device: string;
   readonly threads: number;
+  /** Cores that something else keeps busy meanwhile. */
+  readonly busy: number;
   readonly python: Python | undefined;
   /** Best that the machine does, by precision: floating-point operations a second of a large matrix product. */
   readonly flopPerSecond: Readonly<Record<string, number>>;
   /** Seconds that the case may take. */
   readonly seconds: number;
-  readonly say: (line: string) => void;
 }
 
 export interface Comparison {
@@ -54,6 +55,7 @@ export interface CaseResult {
   readonly batchSize: number;
   readonly task: string;
   readonly threads: number;
+  readonly busy: number;
   readonly msPerStep: Spread;
   readonly tokensPerSecond: number;
   readonly examplesPerSecond: number;
@@ -172,13 +174,14 @@ class Measurement {
     const batches = this.#batches.slice(WARM_BATCHES);
     const msPerStep = spreadOf(own.blocks);
     const tokens = batches.reduce((sum, batch) => sum + tokensOf(batch), 0) / batches.length;
-    const forward = batches.reduce((sum, batch) => sum + forwardFlop(this.#model, batch), 0) / batches.length;
-    const flopPerStep = forward * passUnits(method.type, method.forwards);
+    const pass = mean(batches.map((batch) => passFlop(this.#model, batch)));
+    const flopPerStep = pass * passesOf(method.type, method.forwards);
     // All blocks of a round together have all batches once.
     const perSecond = 1000 / mean(own.blocks);
     const { model, regularizer, precision, batchSize, task } = one;
     return {
-      ...{ model, regularizer, precision, device: setting.device, batchSize, task, threads: setting.threads },
+      ...{ model, regularizer, precision, device: setting.device, batchSize, task },
+      ...{ threads: setting.threads, busy: setting.busy },
       msPerStep,
       tokensPerSecond: tokens * perSecond,
       examplesPerSecond: batchSize * perSecond,

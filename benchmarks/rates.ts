@@ -1,6 +1,6 @@
 /** What the machine can do at best, by operators of LibTorch alone: what utilisation is measured against. */
-import type { NativeModelOptions, NativeTrainer, NativeTrainerOptions } from "../lib/native/binding.js";
-import { native } from "../lib/native/binding.js";
+import type { NativeModelOptions, NativeTrainer, NativeTrainerOptions } from "#dist/native/binding.js";
+import { native } from "#dist/native/binding.js";
 import { benchmarkModel } from "./workloads/models.js";
 
 /** Operations a second of a matrix product of 2,048 rows, by precision, and bytes a second of a copy. */

@@ -1,5 +1,5 @@
 /** The benchmark's tables, for people. What the columns mean is in benchmarks/README.md. */
-import { renderTable, type TableOptions } from "../lib/report/table.js";
+import { renderTable, type TableOptions } from "#dist/report/table.js";
 import type { EndToEndResult } from "./end-to-end.js";
 import type { InferenceResult } from "./inference/inference.js";
 import type { OperatorResult } from "./kernels/operators.js";
@@ -24,6 +24,7 @@ export function renderCases(results: readonly CaseResult[], options: TableOption
     "task",
     "method",
     "precision",
+    "busy cores",
     "ms/step",
     "tokens/s",
     "examples/s",
@@ -32,7 +33,7 @@ export function renderCases(results: readonly CaseResult[], options: TableOption
     "peak MB",
   ];
   const rows = results.map((result) => [
-    ...[result.model, result.task, result.regularizer, result.precision],
+    ...[result.model, result.task, result.regularizer, result.precision, result.busy],
     `${number(result.msPerStep.median, 1)} (${number(result.msPerStep.p10, 1)}-${number(result.msPerStep.p90, 1)})`,
     number(result.tokensPerSecond),
     number(result.examplesPerSecond),

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from models import load_weights, make_model
 
-BATCH, LONGEST = 32, 256
+BATCH, LONGEST = 32, 128
 
 
 class Runner:
@@ -30,8 +30,8 @@ class Runner:
                 "vocabularySize": config["vocab_size"],
                 "embeddingSize": config["embedding_size"],
                 "hiddenSize": config["hidden_size"],
-                "layers": config.get("layers", 1),
-                "windows": config.get("windows", []),
+                "layers": config.get("num_layers", 1),
+                "windows": config.get("window_sizes", []),
                 "outputs": len(config["id2label"]),
             }
         case = {"model": {"kind": kind, "options": options, "config": config}, "dropout": 0.0}

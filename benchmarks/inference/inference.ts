@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RATTrainer, type Task, type Tokenizer, trainTokenizer } from "../../lib/index.js";
+import { RATTrainer, type Task, type Tokenizer, trainTokenizer } from "r-at";
 import type { Python } from "../python.js";
 import { loadBrown } from "../quickstart/brown.js";
 import { RunnerError, RunnerProcess } from "../runner/process.js";
@@ -88,7 +88,7 @@ export async function measureInference(setting: {
 }
 
 async function saveTextCnn(folder: string, task: Task, tokenizer: Tokenizer): Promise<void> {
-  const options = { model: { type: "textcnn" }, device: "cpu", maxLength: 256 } as const;
+  const options = { model: { type: "textcnn" }, device: "cpu", maxLength: 128 } as const;
   await using trainer = await RATTrainer.create({ ...options, task, tokenizer });
   await trainer.save(folder);
 }

@@ -1,6 +1,6 @@
 /** The runner of inference with `onnxruntime-node`: padded batches of texts of like length, with the same tokenizer. */
 import { createRequire } from "node:module";
-import { loadTokenizer } from "../../lib/index.js";
+import { loadTokenizer } from "r-at";
 import { readCase, serve } from "./serve.js";
 
 /** The little of onnxruntime-node that is used; it is no dependency of this package. */
@@ -25,7 +25,7 @@ const tokenizer = await loadTokenizer(folder);
 await serve(async () => {
   const { tokens, starts } = await tokenizer.encodeAll(
     texts.map((text) => ({ text })),
-    { maxLength: 256 },
+    { maxLength: 128 },
   );
   const lengthOf = (row: number) => (starts[row + 1] ?? 0) - (starts[row] ?? 0);
   const order = Array.from(texts.keys()).sort((a, b) => lengthOf(a) - lengthOf(b));

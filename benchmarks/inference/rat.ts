@@ -1,5 +1,5 @@
 /** The runner of inference with this library: `Classifier`, from texts to probabilities. */
-import { Classifier } from "../../lib/index.js";
+import { Classifier } from "r-at";
 import { readCase, serve } from "./serve.js";
 
 const { folder, texts, threads } = readCase();

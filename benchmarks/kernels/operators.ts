@@ -2,7 +2,7 @@
  * Each operator under its own name, at the shapes of the models that use it, as a fraction of what the machine can do: of its
  * matrix rate where products are the work, of its copy bandwidth where moving memory is.
  */
-import type { NativeOperatorShape } from "../../lib/native/binding.js";
+import type { NativeOperatorShape } from "#dist/native/binding.js";
 import { type Rates, withOperators } from "../rates.js";
 import { median } from "../statistics.js";
 

@@ -11,7 +11,7 @@
  *   profile        one step, with its phases (r-at alone)       -> { profile }
  *   end            ends the process                             -> { peakMemoryBytes }
  */
-import type { NativeModelOptions, NativeStepProfile } from "../../lib/native/binding.js";
+import type { NativeModelOptions, NativeStepProfile } from "#dist/native/binding.js";
 import type { TokenBatch } from "../workloads/batches.js";
 import type { ModelKind } from "../workloads/models.js";
 

@@ -1,7 +1,7 @@
 /** The runner of this library: a native trainer under the benchmark's protocol. */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { type NativeTrainer, native } from "../../lib/native/binding.js";
+import { type NativeTrainer, native } from "#dist/native/binding.js";
 import { median } from "../statistics.js";
 import { pack } from "../workloads/batches.js";
 import { type Answers, type Command, type GateStep, type RunnerCase, WARM_BATCHES } from "./protocol.js";

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PackedBatch } from "../../lib/native/binding.js";
+import type { PackedBatch } from "#dist/native/binding.js";
 import { uniform } from "./random.js";
 
 interface Lengths {

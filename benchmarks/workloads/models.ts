@@ -1,7 +1,7 @@
 /** The models that are measured, and the arithmetic that their training needs. */
-import { ENCODER_FAMILIES } from "../../lib/models/families/index.js";
-import { modelSizes } from "../../lib/models/sizes.js";
-import type { NativeModelOptions } from "../../lib/native/binding.js";
+import { ENCODER_FAMILIES } from "#dist/models/families/index.js";
+import { modelSizes } from "#dist/models/sizes.js";
+import type { NativeModelOptions } from "#dist/native/binding.js";
 import { type TokenBatch, tokensOf } from "./batches.js";
 
 export type ModelKind = "encoder" | "textcnn" | "bilstm" | "texthan";
@@ -54,11 +54,23 @@ export function benchmarkModel(name: string): BenchmarkModel {
   return { name, kind: "encoder", options, config, classes: CLASSES };
 }
 
-/** Forward and backward passes of a step in units of one forward (PERF: forward 1, backward 2). */
-export function passUnits(regularizer: string, forwards: number): number {
-  if (regularizer === "none") return 3;
-  if (regularizer === "r-drop") return 3 * forwards;
-  return 3 + 3 * (regularizer === "fgm" ? 1 : forwards);
+/** Forwards of a step, each with a backward: what the method cannot do without. */
+export function passesOf(regularizer: string, forwards: number): number {
+  if (regularizer === "none") return 1;
+  if (regularizer === "r-drop") return forwards;
+  return 1 + (regularizer === "fgm" ? 1 : forwards);
+}
+
+/**
+ * Of one forward and its backward. A product's backward is two of its size; of a maximum over time only the windows that won
+ * have a gradient.
+ */
+export function passFlop(model: BenchmarkModel, batch: TokenBatch): number {
+  const forward = forwardFlop(model, batch);
+  if (model.kind !== "textcnn") return 3 * forward;
+  const { embeddingSize, hiddenSize, windows } = model.options;
+  const taps = windows.reduce((sum, window) => sum + window, 0);
+  return forward + 2 * 2 * batch.texts.length * hiddenSize * taps * embeddingSize;
 }
 
 /**

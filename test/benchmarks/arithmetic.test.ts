@@ -23,7 +23,8 @@ import {
   benchmarkModel,
   benchmarkModels,
   forwardFlop,
-  passUnits,
+  passesOf,
+  passFlop,
 } from "../../benchmarks/workloads/models.js";
 
 describe("statistics", () => {
@@ -64,12 +65,12 @@ describe("statistics", () => {
 });
 
 describe("work", () => {
-  it("passes of a step, in forwards", () => {
-    expect(passUnits("none", 1)).toBe(3);
-    expect(passUnits("fgm", 1)).toBe(6);
-    expect(passUnits("r-drop", 2)).toBe(6);
-    expect(passUnits("r-at", 2)).toBe(9);
-    expect(passUnits("r-at", 3)).toBe(12);
+  it("passes of a step", () => {
+    expect(passesOf("none", 1)).toBe(1);
+    expect(passesOf("fgm", 1)).toBe(2);
+    expect(passesOf("r-drop", 2)).toBe(2);
+    expect(passesOf("r-at", 2)).toBe(3);
+    expect(passesOf("r-at", 3)).toBe(4);
   });
 
   it("operations of bert-base are those of its weights", () => {
@@ -81,13 +82,18 @@ describe("work", () => {
     expect(forwardFlop(model, batch)).toBe(
       11 * (2 * 100 * layer + attention) + last + 2 * (768 ** 2 + 768 * 2),
     );
-    // PERF: 84.9 million weights in products.
+    expect(passFlop(model, batch)).toBe(3 * forwardFlop(model, batch));
+    // Its weights in products.
     expect(12 * layer).toBe(84_934_656);
   });
 
   it("operations of the word models", () => {
     const batch = { texts: [[3, 4, 5], [3]], labels: [0, 1] };
     expect(forwardFlop(benchmarkModel("textcnn"), batch)).toBe(2 * 4 * 300 * 9 * 256 + 2 * 2 * 3 * 256 * 2);
+    // Two texts, 256 filters of nine taps in all, forwards to x and to the weights.
+    expect(passFlop(benchmarkModel("textcnn"), batch)).toBe(
+      forwardFlop(benchmarkModel("textcnn"), batch) + 2 * 2 * 2 * 256 * 9 * 300,
+    );
     const lstm = 2 * 2 * 4 * 512 * (300 + 128) + 2 * 2 * 4 * 512 * (256 + 128);
     expect(forwardFlop(benchmarkModel("bilstm"), batch)).toBe(lstm + 2 * 2 * 256 * 2);
     const gru = 2 * 2 * 4 * 384 * (300 + 128);

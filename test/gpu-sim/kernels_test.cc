@@ -1,6 +1,8 @@
 // Every kernel of core/kernels.h on the simulated GPU beside the CPU's: sizes at and around those of blocks
 // and warps, all types. Prints what differs; exits with 1 if anything does.
 //   kernels_test [quick]
+#include "core/kernels.h"
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -41,6 +43,11 @@ void same(const char* what, const Tensor& cpu, const Tensor& gpu, double toleran
     std::printf("FAILED %s: other shape or type\n", what);
 }
 
+void same_all(const char* what, const std::vector<Tensor>& cpu, const std::vector<Tensor>& gpu,
+              double tolerance) {
+  for (size_t i = 0; i < cpu.size(); ++i) same(what, cpu[i], gpu[i], 10 * tolerance);
+}
+
 rat::PackedBatch batch_of(const std::vector<int>& lengths) {
   rat::PackedBatch batch;
   batch.sequence_starts.push_back(0);
@@ -61,6 +68,7 @@ rat::DeviceBatch on(at::Device device, const rat::PackedBatch& batch, const std:
   return {batch, {forwards, {.time_major = true, .encoder = true}, /*training=*/true}, scratch, device};
 }
 
+#ifndef __SANITIZE_THREAD__
 /// The same leaf on both devices, and one's gradient beside the other's.
 struct Leaves {
   std::vector<Tensor> cpu, gpu;
@@ -76,6 +84,7 @@ struct Leaves {
     for (size_t i = 0; i < cpu.size(); ++i) same(what, cpu[i].grad(), gpu[i].grad(), 10 * tolerance);
   }
 };
+#endif
 
 void test_batch(const rat::PackedBatch& packed) {
   const rat::DeviceBatch a = on(at::kCPU, packed, {1, 2}), b = on(kGpu, packed, {1, 2});
@@ -124,56 +133,104 @@ void test_dropout(at::ScalarType type, const rat::PackedBatch& packed) {
     }
 }
 
+// The kernels themselves, without autograd: its threads are LibTorch's, which TSan does not see through.
+
 void test_conv_max_pool(at::ScalarType type, double close, const rat::PackedBatch& packed) {
   const rat::DeviceBatch a = on(at::kCPU, packed, {1}), b = on(kGpu, packed, {1});
   for (const int64_t filters : {1, 5, 64, 257}) {
     if (quick && filters > 64) continue;
-    const int64_t inputs = 6;
-    Leaves leaves;
-    leaves.add({a.rows(0).tokens, inputs}, type);
-    for (const int64_t width : {2, 3, 4}) leaves.add({filters, inputs, width}, type);
-    for (int i = 0; i < 3; ++i) leaves.add({filters}, type);
-    const auto run = [](const std::vector<Tensor>& l, const rat::ForwardRows& rows) {
-      return rat::conv_relu_max_pool(l[0], rows, {l[1], l[2], l[3]}, {l[4], l[5], l[6]});
+    const rat::Taps taps({2, 3, 4}, filters);
+    const Tensor x = at::randn({a.rows(0).tokens, 6}, type), weight = at::randn({taps.columns, 6}, type),
+                 bias = at::randn({3 * filters}, type),
+                 d = at::randn({a.rows(0).sequences, 3 * filters}, type);
+    const auto run = [&](const rat::ForwardRows& rows, at::Device device) {
+      const Tensor x_here = x.to(device), weight_here = weight.to(device);
+      const auto [out, winners] = rat::kernels::conv_max_pool.on(device)(
+          x_here, weight_here, bias.to(device), rows.starts, rows.starts_index, taps);
+      const auto [dx, dweight, dbias] = rat::kernels::conv_max_pool_backward.on(device)(
+          d.to(device), x_here, weight_here, winners, rows.starts, rows.starts_index, taps);
+      return std::vector<Tensor>{out, winners, dx, dweight, dbias};
     };
-    leaves.compare("conv_max_pool", run(leaves.cpu, a.rows(0)), run(leaves.gpu, b.rows(0)), close);
+    same_all("conv_max_pool", run(a.rows(0), at::kCPU), run(b.rows(0), kGpu), close);
   }
 }
 
 void test_attention_pool(at::ScalarType type, double close, const rat::PackedBatch& packed) {
   const rat::DeviceBatch a = on(at::kCPU, packed, {2}), b = on(kGpu, packed, {2});
   for (const int64_t width : {1, 31, 32, 33, 129, 300}) {
-    Leaves leaves;
-    leaves.add({a.rows(0).tokens}, type);
-    leaves.add({a.rows(0).tokens, width}, type);
-    leaves.compare("attention_pool", rat::attention_pool(leaves.cpu[0], leaves.cpu[1], a.rows(0)),
-                   rat::attention_pool(leaves.gpu[0], leaves.gpu[1], b.rows(0)), close);
+    const Tensor scores = at::randn({a.rows(0).tokens}, type),
+                 values = at::randn({a.rows(0).tokens, width}, type),
+                 d = at::randn({a.rows(0).sequences, width}, type);
+    const auto run = [&](const rat::ForwardRows& rows, at::Device device) {
+      const Tensor values_here = values.to(device);
+      const auto [weights, out] = rat::kernels::attention_pool.on(device)(scores.to(device), values_here,
+                                                                          rows.starts, rows.starts_index);
+      const auto [dscores, dvalues] = rat::kernels::attention_pool_backward.on(device)(
+          d.to(device), values_here, weights, rows.starts, rows.starts_index);
+      return std::vector<Tensor>{weights, out, dscores, dvalues};
+    };
+    same_all("attention_pool", run(a.rows(0), at::kCPU), run(b.rows(0), kGpu), close);
   }
 }
 
-void test_rows(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+void test_add_segments(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+  const rat::DeviceBatch a = on(at::kCPU, packed, {2}), b = on(kGpu, packed, {2});
+  for (const int64_t width : {1, 31, 32, 33, 100}) {
+    const Tensor x = at::randn({a.rows(0).tokens, width}, type);
+    const auto run = [&](const rat::DeviceBatch& batch, at::Device device) {
+      std::vector<Tensor> results;
+      for (const rat::Segments* segments :
+           {&batch.rows(0).by_position, &batch.rows(0).by_token_type, &batch.vocabulary().by_slot}) {
+        Tensor sums = at::ones({segments->count + 1, width}, type).to(device);
+        rat::kernels::add_segments.on(device)(x.to(device), *segments, 2, sums);
+        results.push_back(sums);
+      }
+      return results;
+    };
+    same_all("add_segments", run(a, at::kCPU), run(b, kGpu), close);
+  }
+}
+
+#ifndef __SANITIZE_THREAD__
+/// The layers around them, through autograd.
+void test_layers(at::ScalarType type, double close, const rat::PackedBatch& packed) {
   const rat::DeviceBatch a = on(at::kCPU, packed, {2}), b = on(kGpu, packed, {2});
   const rat::ForwardRows &cpu = a.rows(0), &gpu = b.rows(0);
-  for (const int64_t width : {1, 31, 32, 33, 100}) {
-    Leaves embeddings;
-    embeddings.add({cpu.longest + 5, width}, type);
-    embeddings.add({2, width}, type);
-    const auto embed = [](const std::vector<Tensor>& tables, const rat::ForwardRows& rows) {
-      return rat::embed_rows(tables[0], 3, rows.token_rows.positions, rows.by_position, rows.copies) +
-             rat::embed_rows(tables[1], 0, rows.token_types, rows.by_token_type, rows.copies);
-    };
-    embeddings.compare("embed_rows", embed(embeddings.cpu, cpu), embed(embeddings.gpu, gpu), close);
+  Leaves convolutions;
+  convolutions.add({cpu.tokens, 6}, type);
+  for (const int64_t width : {2, 3, 4}) convolutions.add({5, 6, width}, type);
+  for (int i = 0; i < 3; ++i) convolutions.add({5}, type);
+  const auto convolve = [](const std::vector<Tensor>& l, const rat::ForwardRows& rows) {
+    return rat::conv_relu_max_pool(l[0], rows, {l[1], l[2], l[3]}, {l[4], l[5], l[6]});
+  };
+  convolutions.compare("conv_relu_max_pool", convolve(convolutions.cpu, cpu), convolve(convolutions.gpu, gpu),
+                       close);
 
-    Leaves x;
-    x.add({cpu.tokens, width}, type);
-    x.compare("take_rows", rat::take_rows(x.cpu[0], cpu.last_tokens),
-              rat::take_rows(x.gpu[0], gpu.last_tokens), 0);
-    Leaves y;
-    y.add({cpu.tokens, width}, type);
-    y.compare("permute_rows", rat::permute_rows(y.cpu[0], cpu.time_major.order, cpu.time_major.inverse),
-              rat::permute_rows(y.gpu[0], gpu.time_major.order, gpu.time_major.inverse), 0);
-  }
+  Leaves pool;
+  pool.add({cpu.tokens}, type);
+  pool.add({cpu.tokens, 33}, type);
+  pool.compare("attention_pool", rat::attention_pool(pool.cpu[0], pool.cpu[1], cpu),
+               rat::attention_pool(pool.gpu[0], pool.gpu[1], gpu), close);
+
+  Leaves embeddings;
+  embeddings.add({cpu.longest + 5, 33}, type);
+  embeddings.add({2, 33}, type);
+  const auto embed = [](const std::vector<Tensor>& tables, const rat::ForwardRows& rows) {
+    return rat::embed_rows(tables[0], 3, rows.token_rows.positions, rows.by_position, rows.copies) +
+           rat::embed_rows(tables[1], 0, rows.token_types, rows.by_token_type, rows.copies);
+  };
+  embeddings.compare("embed_rows", embed(embeddings.cpu, cpu), embed(embeddings.gpu, gpu), close);
+
+  Leaves x;
+  x.add({cpu.tokens, 33}, type);
+  x.compare("take_rows", rat::take_rows(x.cpu[0], cpu.last_tokens), rat::take_rows(x.gpu[0], gpu.last_tokens),
+            0);
+  Leaves y;
+  y.add({cpu.tokens, 33}, type);
+  y.compare("permute_rows", rat::permute_rows(y.cpu[0], cpu.time_major.order, cpu.time_major.inverse),
+            rat::permute_rows(y.gpu[0], gpu.time_major.order, gpu.time_major.inverse), 0);
 }
+#endif
 
 }  // namespace
 
@@ -191,7 +248,10 @@ int main(int argc, char** argv) {
     test_dropout(type, packed);
     test_conv_max_pool(type, close, packed);
     test_attention_pool(type, close, packed);
-    test_rows(type, close, packed);
+    test_add_segments(type, close, packed);
+#ifndef __SANITIZE_THREAD__
+    test_layers(type, close, packed);
+#endif
   }
   std::printf("%d checks, %d failed, bits %016llx\n", checks, failures,
               static_cast<unsigned long long>(fingerprint));

@@ -38,7 +38,7 @@ const SETTINGS = {
   // LibTorch is not instrumented, and its static tensors look like leaks.
   ASAN_OPTIONS: "detect_leaks=0",
   UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1",
-  TSAN_OPTIONS: `suppressions=${join(import.meta.dirname, "tsan.supp")} halt_on_error=1`,
+  TSAN_OPTIONS: "halt_on_error=1",
 };
 
 /** Runs `program`, a path or the name of one that was built. */

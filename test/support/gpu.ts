@@ -9,4 +9,10 @@ if (gpuCount === 0)
     `gpu: SKIPPED: ${cudaBuild ? "no CUDA device can be used" : "the addon was built for the CPU"}; see: npx r-at doctor`,
   );
 
+const { RAT_GPU_SIM_QUICK } = process.env;
+
+/** All cases, or on every run of CI, where the device is simulated, one of `every`. */
+export const sample = <T>(cases: readonly T[], every: number): T[] =>
+  cases.filter((_, i) => !RAT_GPU_SIM_QUICK || i % every === 0);
+
 export const describeOnGpu = describe.runIf(gpuCount > 0);
