@@ -15,7 +15,7 @@ import { measureOperators } from "./kernels/operators.js";
 import { type CaseResult, measure } from "./measure.js";
 import { findPython, PYTHON_ADVICE } from "./python.js";
 import { measureRates } from "./rates.js";
-import { renderCases, renderEndToEnd, renderInference, renderOperators, renderPhases } from "./render.js";
+import { markdown, type Report, tables } from "./report.js";
 import { baselineNames, casesOf, type SuiteName, suiteNames } from "./suites.js";
 import { workloadTasks } from "./workloads/batches.js";
 import { benchmarkModels } from "./workloads/models.js";
@@ -131,31 +131,23 @@ async function bench(flags: Flags): Promise<void> {
     const endToEnd =
       wants("end-to-end") && flags.suite !== "smoke" ? await measureEndToEnd(device, threads) : [];
 
-    doubts.push(...doubtsAbout(threads + flags.busy).filter((doubt) => !doubts.includes(doubt)));
-    if (results.some(({ noisy }) => noisy))
-      doubts.push("times of one and the same block differ by more than 1.3x");
-    for (const { model, precision, baselines: others } of results)
-      for (const { name, gate } of others)
-        if (!gate.passed && gate.difference !== null)
-          doubts.push(
-            `${model} ${precision}: ${name} computes something else (${gate.difference.toExponential(1)})`,
-          );
-
-    const report = {
+    doubts.push(...doubtsAbout(threads + flags.busy), ...doubtsOf(results));
+    const report: Report = {
       command: ["npm run bench --", ...process.argv.slice(2)].join(" ").replace(/ --$/, ""),
       commit: describeCommit(),
       date: new Date().toISOString(),
       host: describeHost(build),
       versions: describeVersions(build, python),
-      ...{ suite: flags.suite, device, threads, busy: flags.busy, rates, doubts },
+      ...{ suite: flags.suite, device, threads, busy: flags.busy, rates, doubts: [...new Set(doubts)] },
       seconds: (performance.now() - started) / 1000,
       ...{ results, operators, inference, endToEnd },
     };
     const file = flags.output ?? join(import.meta.dirname, "results", `bench-${flags.suite}-${stamp()}.json`);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
+    writeFileSync(file.replace(/(\.json)?$/, ".md"), markdown(report));
     if (flags.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else process.stdout.write(`${tables(report)}\n\n${relative(process.cwd(), file)}\n`);
+    else process.stdout.write(`\n${tables(report)}\n\n${relative(process.cwd(), file)}\n`);
     if (!python) say(PYTHON_ADVICE);
     if (inference.some(({ why }) => why === ONNX_ADVICE))
       say(`To compare with onnxruntime-node: ${ONNX_ADVICE}`);
@@ -164,27 +156,18 @@ async function bench(flags: Flags): Promise<void> {
   }
 }
 
-function tables(report: {
-  readonly doubts: readonly string[];
-  readonly results: readonly CaseResult[];
-  readonly operators: Awaited<ReturnType<typeof measureOperators>>;
-  readonly inference: Awaited<ReturnType<typeof measureInference>>;
-  readonly endToEnd: Awaited<ReturnType<typeof measureEndToEnd>>;
-}): string {
-  const { results, operators, inference, endToEnd, doubts } = report;
-  const sections: [title: string, table: string | false][] = [
-    [
-      "Training. PyTorch: how many times as long it takes, with the 95 % interval",
-      results.length > 0 && renderCases(results),
-    ],
-    ["Where a step's time goes", results.length > 0 && renderPhases(results)],
-    ["Operators alone", operators.length > 0 && renderOperators(operators)],
-    ["Inference, from texts to probabilities", inference.length > 0 && renderInference(inference)],
-    ["Training from texts, everything included", endToEnd.length > 0 && renderEndToEnd(endToEnd)],
-  ];
-  const shown = sections.filter(([, table]) => table).map(([title, table]) => `${title}\n\n${table}`);
-  if (doubts.length > 0) shown.push(`NOT TO BE TRUSTED:\n${doubts.map((doubt) => `- ${doubt}`).join("\n")}`);
-  return `\n${shown.join("\n\n")}`;
+/** What the measurements themselves speak against. */
+function doubtsOf(results: readonly CaseResult[]): string[] {
+  const doubts = results.some(({ noisy }) => noisy)
+    ? ["times of one and the same block differ by more than 1.3x"]
+    : [];
+  for (const { model, precision, baselines: others } of results)
+    for (const { name, gate } of others)
+      if (!gate.passed && gate.difference !== null)
+        doubts.push(
+          `${model} ${precision}: ${name} computes something else (${gate.difference.toExponential(1)})`,
+        );
+  return doubts;
 }
 
 /** Processes that keep a core busy each. */

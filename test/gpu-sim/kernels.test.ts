@@ -1,10 +1,8 @@
 /** Our kernels on the simulated device beside the CPU's, under sanitizers and in any order of blocks and threads. */
 import { describe, expect, test } from "vitest";
-import { isQuick, kernelsTest, runProgram } from "./programs.js";
+import { kernelsTest, runProgram } from "./programs.js";
 
-const sanitizers = isQuick ? (["address"] as const) : (["address", "thread"] as const);
-
-describe.each(sanitizers)("under the %s sanitizer", (sanitizer) => {
+describe.each(["address", "thread"] as const)("under the %s sanitizer", (sanitizer) => {
   test("the emulation of the kernel language does what CUDA does, and refuses what CUDA does not define", async () => {
     const { code, output } = await runProgram(sanitizer, "emulation_test");
     expect(output).toContain("emulation: all well");
@@ -13,7 +11,7 @@ describe.each(sanitizers)("under the %s sanitizer", (sanitizer) => {
 
   test("every kernel gives what the CPU gives", async () => {
     // A fiber for each CUDA thread makes TSan slow.
-    const { code, output } = await kernelsTest(sanitizer, { quick: isQuick || sanitizer === "thread" });
+    const { code, output } = await kernelsTest(sanitizer, { quick: sanitizer === "thread" });
     expect(output).toMatch(/^[1-9]\d* checks, 0 failed, bits [0-9a-f]{16}$/m);
     expect(code).toBe(0);
   });

@@ -6,8 +6,6 @@ import { join } from "node:path";
 export type Sanitizer = "address" | "thread";
 
 export const ROOT = join(import.meta.dirname, "../..");
-const { RAT_GPU_SIM_QUICK } = process.env;
-export const isQuick = Boolean(RAT_GPU_SIM_QUICK);
 
 /** Where run.mjs built the programs. */
 export const programsFolder = (sanitizer: Sanitizer) => join(ROOT, `build-sim-${sanitizer}`);
