@@ -32,6 +32,8 @@ function makeEnvironment() {
         "pip",
         "install",
         "--quiet",
+        // Where that index cannot be reached, pip would try for minutes.
+        ...["--retries", "1", "--timeout", "10"],
         "--extra-index-url",
         "https://download.pytorch.org/whl/cpu",
         "-r",
