@@ -50,6 +50,9 @@ export function occupancy({ registers, sharedBytes }, threads, architecture) {
   return (blocks * warps) / limits.warps;
 }
 
+/** As the table has it. */
+const rounded = (part) => Math.round(part * 1000) / 1000;
+
 /**
  * What speaks against the kernels, a line each: spills, stack frames, kernels that `table` lacks or that are gone, and more
  * registers, more shared memory or a lower occupancy than `table` has.
@@ -70,11 +73,11 @@ export function complaints(kernels, table) {
       found.push(`${where}: not in the table; add its threads a block`);
       continue;
     }
-    const now = { ...taken, occupancy: occupancy(taken, table[kernel].threads, architecture) };
+    const now = { ...taken, occupancy: rounded(occupancy(taken, table[kernel].threads, architecture)) };
     for (const [name, isWorse] of [
       ["registers", now.registers > known.registers],
       ["sharedBytes", now.sharedBytes > known.sharedBytes],
-      ["occupancy", now.occupancy < known.occupancy - 1e-9],
+      ["occupancy", now.occupancy < known.occupancy],
     ])
       if (isWorse) found.push(`${where}: ${name} ${now[name]}, was ${known[name]}`);
   }
@@ -91,7 +94,7 @@ export function tableOf(kernels, table) {
     const threads = table[kernel]?.threads ?? 256;
     result[kernel] ??= { threads };
     const full = occupancy({ registers, sharedBytes }, threads, architecture);
-    result[kernel][architecture] = { registers, sharedBytes, occupancy: Math.round(full * 1000) / 1000 };
+    result[kernel][architecture] = { registers, sharedBytes, occupancy: rounded(full) };
   }
   return Object.fromEntries(Object.entries(result).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

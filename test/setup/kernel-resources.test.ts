@@ -52,6 +52,10 @@ it("complains of spills, of stack frames, and of what is worse than the table", 
   const clean = kernels.slice(1);
   const table = tableOf(clean, {});
   expect(complaints(clean, table)).toEqual([]);
+  // Two thirds are no fewer than 0.667.
+  const thirds = { ...clean[0], kernel: "third", architecture: "sm_86" };
+  const large = tableOf([thirds], { third: { threads: 1024 } });
+  expect(complaints([thirds], large)).toEqual([]);
   expect(complaints([{ ...clean[0], registers: 80 }], table)).toEqual([
     expect.stringMatching(/registers 80, was 26/),
     expect.stringMatching(/occupancy 0\.375, was 1/),

@@ -70,7 +70,7 @@ class Block {
 #ifdef SIM_TSAN
     main_.tsan = __tsan_get_current_fiber();
     slab_.reset(static_cast<char*>(std::malloc(kSlab)));
-    __tsan_release(this);
+    __tsan_release(&begin_tag_);
 #else
     static thread_local std::unique_ptr<char, void (*)(void*)> kept(nullptr, std::free);
     if (!kept) kept.reset(static_cast<char*>(std::malloc(kSlab)));
@@ -91,7 +91,7 @@ class Block {
       if (!release_warps() && !release_barrier()) die("deadlock: " + describe());
     }
 #ifdef SIM_TSAN
-    __tsan_acquire(this);
+    __tsan_acquire(&end_tag_);
 #else
     slab_.release();
 #endif
@@ -145,7 +145,7 @@ class Block {
     __sanitizer_finish_switch_fiber(nullptr, &self->main_bottom_, &self->main_size_);
 #endif
 #ifdef SIM_TSAN
-    __tsan_acquire(self);
+    __tsan_acquire(&self->begin_tag_);
 #endif
     Fiber* fiber = self->entering_;
     do {
@@ -159,7 +159,7 @@ class Block {
 #endif
     } while (self->next_ < self->lanes_.size());
 #ifdef SIM_TSAN
-    __tsan_release(self);
+    __tsan_release(&self->end_tag_);
 #endif
     self->leave(*fiber);
   }
@@ -337,6 +337,8 @@ class Block {
   const void* main_bottom_ = nullptr;
   size_t main_size_ = 0;
   unsigned barriers_ = 0, warps_[32] = {};  // how many have been passed
+  // Two, so that a thread that begins after another has ended is not taken to wait for it.
+  char begin_tag_ = 0, end_tag_ = 0;
   char barrier_tags_[2] = {}, warp_tags_[32][2] = {};
 };
 thread_local Block* Block::current = nullptr;

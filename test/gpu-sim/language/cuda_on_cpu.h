@@ -2,11 +2,9 @@
 // until each waits at a barrier. Included before a .cu file that is compiled as C++; RAT_LAUNCH and
 // RAT_SHARED of cuda/launch.h are defined here instead.
 //   ASan   sees every access to global and shared memory (both have red zones)
-//   TSan   takes each CUDA thread for a thread of its own, ordered by barriers alone: it reports races of
-//   shared memory
-//          within a block and of global memory between blocks
-//   CUDA_ON_CPU_ORDER=reverse|shuffle   another order of threads and blocks: the results must not change by a
-//   bit
+//   TSan   takes each thread of a block for a thread of its own, ordered by barriers alone; blocks run one after
+//          the other for it
+//   CUDA_ON_CPU_ORDER=reverse|shuffle   another order of threads and blocks: the results must not change by a bit
 #pragma once
 
 #include <cmath>
