@@ -1,7 +1,7 @@
 /**
  * Which cases a suite has. To add one, add an entry here: everything else follows from its fields.
  *
- * smoke: a minute, to see that it runs. default: at most ten minutes. full: everything, for results that are published.
+ * smoke: a minute, to see that it runs. default: about ten minutes. full: everything, for results that are published.
  */
 import type { Method } from "./runner/protocol.js";
 

@@ -88,7 +88,7 @@ std::vector<T> repeated(const std::vector<T>& values, int64_t copies) {
   return all;
 }
 
-/// `values` once for each pass 0 .. passes - 1: the pass itself.
+/// The pass of each row, for passes 0 .. passes - 1 of `rows` rows laid end to end.
 std::vector<int32_t> pass_of_row(int64_t rows, int64_t passes) {
   std::vector<int32_t> all;
   all.reserve(static_cast<size_t>(rows * passes));

@@ -164,12 +164,6 @@ double milliseconds_of(at::Device device, const std::function<void()>& work) {
 
 }  // namespace
 
-std::vector<std::string> timed_operators() {
-  std::vector<std::string> names;
-  for (const auto& [name, make] : operators()) names.push_back(name);
-  return names;
-}
-
 OperatorTimes time_operator(const std::string& name, const OperatorShape& shape, at::Device device,
                             at::ScalarType type, int64_t repetitions, const std::atomic<bool>& cancelled) {
   const c10::OptionalDeviceGuard guard(device);

@@ -23,9 +23,6 @@ struct OperatorTimes {
   double bytes = 0;                             // that must be read or written, at least
 };
 
-/// Names of `time_operator`, those of benchmarks/kernels/.
-std::vector<std::string> timed_operators();
-
 /// Runs the operator `repetitions` times after one to warm up. ERR_RAT_INVALID_ARG for an unknown name,
 /// ERR_RAT_ABORTED once `cancelled` is set.
 OperatorTimes time_operator(const std::string& name, const OperatorShape& shape, at::Device device,

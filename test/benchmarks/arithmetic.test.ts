@@ -106,7 +106,7 @@ describe("work", () => {
     expect(paddingFactor([batch])).toBe(6 / 4);
   });
 
-  // Means of DESIGN's sources, with bert-base-uncased.
+  // Means of the real rows, with bert-base-uncased.
   it.each([
     ["cola", 11.3],
     ["sst2", 13.3],

@@ -29,7 +29,7 @@ it("reads registers, shared memory, stack frames and spills of each architecture
   ]);
 });
 
-// From NVIDIA's occupancy calculator.
+// By hand, from the limits in the CUDA programming guide.
 it.each([
   [{ registers: 32, sharedBytes: 0 }, 256, "sm_86", 1],
   [{ registers: 64, sharedBytes: 0 }, 256, "sm_86", 32 / 48],
