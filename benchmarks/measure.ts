@@ -95,6 +95,8 @@ class Measurement {
   readonly #model: BenchmarkModel;
   readonly #base: Omit<RunnerCase, "batches" | "implementation">;
   readonly #deadline: number;
+  /** Processes that have shown that they compute the same; the first round is theirs. */
+  readonly #admitted = new Map<string, RunnerProcess>();
   #batches: TokenBatch[];
 
   constructor(
@@ -132,6 +134,14 @@ class Measurement {
   }
 
   async run(): Promise<CaseResult> {
+    try {
+      return await this.measured();
+    } finally {
+      for (const runner of this.#admitted.values()) runner.kill();
+    }
+  }
+
+  private async measured(): Promise<CaseResult> {
     const ours = this.start("r-at");
     await ours.ask("weights", this.#base.weights);
     const expected = (await ours.ask("gate")).steps;
@@ -216,14 +226,16 @@ class Measurement {
     if (!this.setting.python)
       return { passed: false, difference: null, tolerance, why: "no Python with PyTorch and transformers" };
     const runner = this.start(name);
+    let gate: Gate;
     try {
-      return gateOf(expected, (await runner.ask("gate")).steps, tolerance);
+      gate = gateOf(expected, (await runner.ask("gate")).steps, tolerance);
     } catch (error) {
       if (!(error instanceof RunnerError)) throw error;
-      return { passed: false, difference: null, tolerance, why: error.message };
-    } finally {
-      runner.kill();
+      gate = { passed: false, difference: null, tolerance, why: error.message };
     }
+    if (gate.passed) this.#admitted.set(name, runner);
+    else runner.kill();
+    return gate;
   }
 
   private async blocks(
@@ -231,7 +243,8 @@ class Measurement {
     steps: number,
     times: Map<string, { blocks: number[]; peak: number }>,
   ): Promise<void> {
-    const runner = this.start(name);
+    const runner = this.#admitted.get(name) ?? this.start(name);
+    this.#admitted.delete(name);
     try {
       await runner.ask("warmup", this.warmUpSeconds());
       const taken = times.get(name) ?? { blocks: [], peak: 0 };

@@ -44,7 +44,7 @@ interface InferenceAnswers {
   export: Record<string, never>;
 }
 
-const TEXTS = 256;
+const TEXTS = 128;
 const BLOCKS = 3;
 const ROUNDS = 2;
 const TOLERANCE = 1e-4;
