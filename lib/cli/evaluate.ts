@@ -1,14 +1,16 @@
 /** `r-at evaluate`: loss and metrics of a trained model on one split of a task. */
 import { type Command, Option } from "commander";
+import { SPLIT_NAMES, type SplitName } from "../datasets/types.js";
 import { RATError } from "../errors.js";
 import { formatMetrics } from "../report/words.js";
 import { refusalIsUsage } from "./failure.js";
+import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
 import { addComputeFlags, addTaskFlags, computeOf, taskOf } from "./task-flags.js";
 
 interface EvaluateFlags {
   readonly model: string;
-  readonly split: "train" | "dev" | "test";
+  readonly split: SplitName;
   readonly splitBy?: string;
   readonly report?: boolean;
   readonly json?: boolean;
@@ -21,9 +23,7 @@ export function defineEvaluate(program: Command, signal: AbortSignal): void {
     .description("loss and metrics of a trained model")
     .usage("--model <folder> --task <name> --data <folder> [options]")
     .requiredOption("--model <folder>", "folder of a trained model")
-    .addOption(
-      new Option("--split <name>", "what to evaluate on").choices(["test", "dev", "train"]).default("test"),
-    )
+    .addOption(new Option("--split <name>", "what to evaluate on").choices(SPLIT_NAMES).default("test"))
     .addOption(
       new Option("--split-by <name>", "where splits come from, --split of train")
         .choices(["official", "paper"])
@@ -46,11 +46,12 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
   ]);
   const task = await refusalIsUsage(loadTask(name, { ...options, signal }));
   const examples = task[flags.split];
-  if (examples === null) {
+  if (!examples) {
     const other = flags.split === "dev" ? "test" : "dev";
     throw new RATError("ERR_RAT_LABEL", `${name} has no labelled ${flags.split} rows; try --split ${other}`);
   }
   note(`${name}: ${examples.length} ${flags.split} rows`);
+  await fetchNamedModel(flags.model, signal);
   await using trainer = await RATTrainer.create({ model: { path: flags.model }, task, ...compute, signal });
   const evaluation = await trainer.evaluate(flags.split, { signal });
   const { loss, metrics } = evaluation;

@@ -7,6 +7,7 @@ import type { TrainSummary } from "../trainer/events.js";
 import { readConfigFile } from "./config-file.js";
 import { refusalIsUsage } from "./failure.js";
 import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
+import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
 
 interface TrainFlags {
@@ -54,6 +55,7 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
     import("../config/run.js"),
     import("../report/progress.js"),
   ]);
+  await fetchNamedModel(config.model, signal);
   const task = await refusalIsUsage(loadTask(config.task, { ...run.taskOptions(config), signal }));
   note(describeTask(task));
   const tokenizer = isModelType(config.model)
@@ -94,5 +96,6 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
 function describeTask(task: LoadedTask): string {
   const rows = `${task.train.length} train, ${task.dev?.length ?? 0} dev, ${task.test?.length ?? 0} test rows`;
   const labels = task.kind === "regression" ? "regression" : `${task.labels.length} labels`;
-  return `${task.name}: ${rows}; ${labels}`;
+  const skipped = task.skippedRows ? `; ${task.skippedRows} damaged or unlabelled rows left out` : "";
+  return `${task.name}: ${rows}; ${labels}${skipped}`;
 }

@@ -21,7 +21,10 @@ declare module "zod" {
 }
 
 /** Names that `--task` takes. */
-export const TASK_NAMES = ["cola", "stsb", "imdb", "agnews", "tnews", "iflytek", "custom"] as const;
+export const TASK_NAMES = [
+  ...["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"],
+  ...["imdb", "agnews", "tnews", "iflytek", "custom"],
+] as const;
 
 /** Architectures that are trained from scratch. */
 export const MODEL_TYPES = ["bilstm", "textcnn", "texthan"] as const;

@@ -1,7 +1,7 @@
 /** What `r-at data check` finds in a task's files: rows, labels, lengths, and what looks wrong. */
 import { type LoadTaskOptions, loadTask } from "./load-task.js";
 import { measureTexts, type Quantiles, quantiles, textKey } from "./text-statistics.js";
-import type { Example, LoadedTask, TaskKind } from "./types.js";
+import type { Example, LoadedTask, SplitName, TaskKind } from "./types.js";
 
 /** One bar of a histogram: lengths from `from` up to and including `to`. */
 export interface HistogramBin {
@@ -12,7 +12,7 @@ export interface HistogramBin {
 
 /** What there is in one split. */
 export interface SplitReport {
-  readonly split: "train" | "dev" | "test";
+  readonly split: SplitName;
   readonly rows: number;
   /** Rows of each class in index order; empty for regression. */
   readonly labels: readonly { readonly label: string; readonly rows: number }[];
@@ -35,6 +35,8 @@ export interface TaskReport {
   /** Number of classes; 0 for regression. */
   readonly classes: number;
   readonly splits: readonly SplitReport[];
+  /** Rows that were left out: damaged, or without a label that people agreed about. */
+  readonly skippedRows: number;
   /** Rows of the test set whose text also stands in the training set; null without a test set. */
   readonly testRowsInTrain: number | null;
   /** Lengths of the training texts, in words, or in characters where words are not separated by blanks. */
@@ -50,8 +52,10 @@ export async function checkTask(name: string, options: LoadTaskOptions = {}): Pr
   const task = await loadTask(name, options);
   const train = await measureSplit(task, "train", task.train, options.signal);
   const splits = [train.report];
-  if (task.dev) splits.push((await measureSplit(task, "dev", task.dev, options.signal)).report);
-  if (task.test) splits.push((await measureSplit(task, "test", task.test, options.signal)).report);
+  for (const split of ["dev", "dev-mismatched", "test"] as const) {
+    const examples = task[split];
+    if (examples) splits.push((await measureSplit(task, split, examples, options.signal)).report);
+  }
 
   const { characters, words } = train.report;
   const unit = characters.median > 12 * words.median ? "characters" : "words";
@@ -60,6 +64,7 @@ export async function checkTask(name: string, options: LoadTaskOptions = {}): Pr
     kind: task.kind,
     classes: task.labels.length,
     splits,
+    skippedRows: task.skippedRows ?? 0,
     testRowsInTrain: task.test?.filter((example) => train.texts.keys.has(textKey(example))).length ?? null,
     histogram: { unit, bins: histogram(train.texts[unit]) },
   };

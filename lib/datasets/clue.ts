@@ -7,11 +7,11 @@ import { HELD_OUT, type SplitPlan, type TaskDefinition } from "./definition.js";
 const OFFICIAL: SplitPlan = {
   train: ["train.json"],
   dev: { files: [], heldOut: HELD_OUT },
-  test: { files: ["dev.json"], required: true },
+  test: { files: ["dev.json"], hub: "validation", required: true },
 };
 
 /** Assumed: the usual way to report CLUE, where the best model is chosen on the dev rows that are reported. */
-const PAPER: SplitPlan = { ...OFFICIAL, dev: { files: ["dev.json"] } };
+const PAPER: SplitPlan = { ...OFFICIAL, dev: { files: ["dev.json"], hub: "validation" } };
 
 function clueTask(
   name: string,

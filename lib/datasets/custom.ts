@@ -24,7 +24,7 @@ export interface CustomColumns {
 /** Names of the options of {@link CustomColumns}. */
 export const CUSTOM_OPTIONS = ["textColumn", "pairColumn", "labelColumn", "labels", "kind"] as const;
 
-const SUFFIXES = [".csv", ".tsv", ".jsonl", ".ndjson", ".json"];
+const SUFFIXES = [".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet"];
 
 function named(...stems: readonly string[]): string[] {
   return stems.flatMap((stem) => SUFFIXES.map((suffix) => stem + suffix));
@@ -43,7 +43,7 @@ export function customTask(options: CustomColumns): TaskDefinition {
   if (labels !== undefined) checkLabels(labels, kind);
   return {
     name: "custom",
-    description: "Your own CSV, TSV or JSON lines files",
+    description: "Your own CSV, TSV, JSON or Parquet files",
     kind,
     labels: kind === "regression" ? [] : (labels ?? null),
     metrics: kind === "regression" ? ["pearson", "spearman"] : ["accuracy", "f1"],
@@ -52,8 +52,8 @@ export function customTask(options: CustomColumns): TaskDefinition {
     folders: ["custom"],
     official: {
       train: named("train"),
-      dev: { files: named("dev"), heldOut: HELD_OUT },
-      test: { files: named("test"), required: false },
+      dev: { files: named("dev"), hub: "validation", heldOut: HELD_OUT },
+      test: { files: named("test"), hub: "test", required: false },
     },
     paper: null,
     paperNote: null,

@@ -5,14 +5,38 @@ import type { MetricName, TaskKind } from "./types.js";
 
 /**
  * Where the splits of a task come from. File names stand without `.gz`, which may follow; a name that ends in `/` is a
- * folder.
+ * folder. `hub` is what the Hugging Face hub calls the split, for the files that it serves ({@link hubFiles}).
  */
 export interface SplitPlan {
   readonly train: readonly string[];
   /** File names of the dev set. If there is none, this share of each class of the training rows is held out. */
-  readonly dev: { readonly files: readonly string[]; readonly heldOut?: number };
+  readonly dev: {
+    readonly files: readonly string[];
+    readonly hub?: string;
+    readonly heldOut?: number;
+    /** A file with the ids of the training rows that are dev, where train and dev come as one file. */
+    readonly ids?: string;
+  };
+  /** A second dev set (MNLI's mismatched genres). */
+  readonly mismatched?: { readonly files: readonly string[]; readonly hub: string };
   /** Null where the test labels are not public. */
-  readonly test: { readonly files: readonly string[]; readonly required: boolean } | null;
+  readonly test: {
+    readonly files: readonly string[];
+    readonly hub?: string;
+    readonly required: boolean;
+  } | null;
+}
+
+/** Names of a split's files as the hub serves it: Parquet, in shards numbered in place of `*`, or JSON lines. */
+export function hubFiles(split: string | undefined): string[] {
+  if (split === undefined) return [];
+  return [
+    `${split}-*.parquet`,
+    `data/${split}-*.parquet`,
+    `${split}.parquet`,
+    `${split}.jsonl`,
+    `${split}.json`,
+  ];
 }
 
 /** A task as the registry knows it. */
@@ -25,6 +49,10 @@ export interface TaskDefinition {
   readonly labels: readonly string[] | null;
   /** How the files spell the labels, where that is not their name. */
   readonly spellings?: Readonly<Record<string, string>>;
+  /** What stands in place of a label that is not there; such a row is left out of data that need labels. */
+  readonly unlabelled?: readonly string[];
+  /** Whether rows with too few columns are left out, as everybody does with the few damaged ones of the official files. */
+  readonly skipsShortRows?: boolean;
   /** Metrics to report; the first one chooses the best model. */
   readonly metrics: readonly MetricName[];
   /** Syntax of files whose suffix does not tell; null if the suffix must. */

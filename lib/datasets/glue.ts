@@ -1,53 +1,172 @@
 /**
- * Tasks of the GLUE benchmark (Wang et al., 2018): TSV without quoting, test labels not public. Labels have the names
- * and the order that Hugging Face gives them.
+ * Tasks of the GLUE benchmark (Wang et al., 2018): TSV without quoting, test labels not public; or Parquet and JSON lines
+ * as the hub has them. Labels have the names and the order that Hugging Face gives them.
  */
 import type { SplitPlan, TaskDefinition } from "./definition.js";
 
-const OFFICIAL: SplitPlan = { train: ["train.tsv"], dev: { files: ["dev.tsv"] }, test: null };
+const OFFICIAL: SplitPlan = {
+  train: ["train.tsv"],
+  dev: { files: ["dev.tsv"], hub: "validation" },
+  test: null,
+};
 
-type GlueTask = Pick<
-  TaskDefinition,
-  "name" | "description" | "kind" | "labels" | "spellings" | "metrics" | "layouts"
->;
+type GlueTask = Pick<TaskDefinition, "name" | "description" | "layouts"> &
+  Partial<Pick<TaskDefinition, "labels" | "metrics" | "kind" | "skipsShortRows">> & {
+    /** Name of the task's folder in the official archive. */
+    readonly folder: string;
+    readonly plan?: SplitPlan;
+  };
 
-/** `folder` is the name of the task's folder in the official archive. */
-function glueTask(task: GlueTask, folder: string): TaskDefinition {
+function glueTask({ folder, plan = OFFICIAL, ...task }: GlueTask): TaskDefinition {
+  const labels = task.labels ?? [];
   return {
+    kind: "classification",
+    metrics: ["accuracy"],
     ...task,
+    labels,
+    // The files spell some labels by number; the hub does so everywhere.
+    spellings: Object.fromEntries(labels.map((label, index) => [String(index), label])),
+    unlabelled: ["-", "-1", "-1.0"],
     syntax: "tsv",
     folders: [task.name, folder],
-    official: OFFICIAL,
-    paper: OFFICIAL,
+    official: plan,
+    paper: plan,
     paperNote: "the official files",
   };
 }
 
-export const cola = glueTask(
-  {
-    name: "cola",
-    description: "Whether an English sentence is acceptable (GLUE)",
-    kind: "classification",
-    labels: ["unacceptable", "acceptable"],
-    spellings: { 0: "unacceptable", 1: "acceptable" },
-    metrics: ["matthews", "accuracy"],
-    layouts: [
-      { header: true, text: [["sentence"]], label: ["label"] },
-      // Source, label, the author's original mark, sentence.
-      { header: false, columns: 4, label: 1, text: [3] },
-    ],
-  },
-  "CoLA",
-);
+const ENTAILMENT = ["entailment", "not_entailment"];
+/** SetFit's copies on the hub call the two texts so. */
+const [FIRST, SECOND] = ["text1", "text2"];
 
-export const stsb = glueTask(
-  {
-    name: "stsb",
-    description: "Similarity of two sentences, 0 to 5 (GLUE)",
-    kind: "regression",
-    labels: [],
-    metrics: ["pearson", "spearman"],
-    layouts: [{ header: true, text: [["sentence1"]], pair: ["sentence2"], label: ["score"] }],
+export const cola = glueTask({
+  name: "cola",
+  folder: "CoLA",
+  description: "Whether an English sentence is acceptable (GLUE)",
+  labels: ["unacceptable", "acceptable"],
+  metrics: ["matthews", "accuracy"],
+  layouts: [
+    { header: true, text: [["sentence", "text"]], label: ["label"] },
+    // Source, label, the author's original mark, sentence.
+    { header: false, columns: 4, label: 1, text: [3] },
+  ],
+});
+
+export const sst2 = glueTask({
+  name: "sst2",
+  folder: "SST-2",
+  description: "Whether a phrase of a film review is positive (GLUE)",
+  labels: ["negative", "positive"],
+  layouts: [{ header: true, text: [["sentence", "text"]], label: ["label"] }],
+});
+
+/** Microsoft's own files have train and dev in one, and the labels of test. */
+export const mrpc = glueTask({
+  name: "mrpc",
+  folder: "MRPC",
+  description: "Whether two sentences say the same (GLUE)",
+  labels: ["not_equivalent", "equivalent"],
+  metrics: ["accuracy", "f1"],
+  layouts: [
+    {
+      header: true,
+      text: [["#1 String", "sentence1", FIRST]],
+      pair: ["#2 String", "sentence2", SECOND],
+      label: ["Quality", "label"],
+      id: ["#1 ID", "#2 ID"],
+    },
+  ],
+  plan: {
+    train: ["train.tsv", "msr_paraphrase_train.txt"],
+    dev: { files: ["dev.tsv"], hub: "validation", heldOut: 0.1, ids: "dev_ids.tsv" },
+    test: { files: ["msr_paraphrase_test.txt"], required: false },
   },
-  "STS-B",
-);
+});
+
+export const stsb = glueTask({
+  name: "stsb",
+  folder: "STS-B",
+  description: "Similarity of two sentences, 0 to 5 (GLUE)",
+  kind: "regression",
+  metrics: ["pearson", "spearman"],
+  layouts: [
+    {
+      header: true,
+      text: [["sentence1", FIRST]],
+      pair: ["sentence2", SECOND],
+      label: ["score", "label"],
+    },
+  ],
+});
+
+export const qqp = glueTask({
+  name: "qqp",
+  folder: "QQP",
+  description: "Whether two questions ask the same (GLUE)",
+  labels: ["not_duplicate", "duplicate"],
+  metrics: ["accuracy", "f1"],
+  layouts: [
+    {
+      header: true,
+      text: [["question1", FIRST]],
+      pair: ["question2", SECOND],
+      label: ["is_duplicate", "label"],
+    },
+  ],
+  skipsShortRows: true,
+});
+
+export const mnli = glueTask({
+  name: "mnli",
+  folder: "MNLI",
+  description: "Whether a sentence follows from another, contradicts it, or neither (GLUE)",
+  labels: ["entailment", "neutral", "contradiction"],
+  layouts: [
+    {
+      header: true,
+      text: [["sentence1", "premise", FIRST]],
+      pair: ["sentence2", "hypothesis", SECOND],
+      label: ["gold_label", "label"],
+    },
+  ],
+  plan: {
+    train: ["train.tsv"],
+    dev: { files: ["dev_matched.tsv", "dev_matched.jsonl"], hub: "validation_matched" },
+    mismatched: { files: ["dev_mismatched.tsv", "dev_mismatched.jsonl"], hub: "validation_mismatched" },
+    test: null,
+  },
+});
+
+export const qnli = glueTask({
+  name: "qnli",
+  folder: "QNLI",
+  description: "Whether a sentence answers a question (GLUE)",
+  labels: ENTAILMENT,
+  layouts: [{ header: true, text: [["question", FIRST]], pair: ["sentence", SECOND], label: ["label"] }],
+});
+
+const sentences = {
+  header: true,
+  text: [["sentence1", FIRST]],
+  pair: ["sentence2", SECOND],
+  label: ["label"],
+} as const;
+
+export const rte = glueTask({
+  name: "rte",
+  folder: "RTE",
+  description: "Whether a sentence follows from a text (GLUE)",
+  labels: ENTAILMENT,
+  layouts: [sentences],
+});
+
+export const wnli = glueTask({
+  name: "wnli",
+  folder: "WNLI",
+  description: "Whether a sentence with its pronoun replaced follows from the first (GLUE)",
+  labels: ["not_entailment", "entailment"],
+  layouts: [sentences],
+});
+
+/** In the order of the paper's Table 1. */
+export const GLUE_TASKS = [cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli];

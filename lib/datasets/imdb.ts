@@ -12,7 +12,7 @@ import { type ReadOptions, readBlocks } from "./text-file.js";
 const OFFICIAL: SplitPlan = {
   train: ["train/", "train.csv"],
   dev: { files: [], heldOut: HELD_OUT },
-  test: { files: ["test/", "test.csv"], required: true },
+  test: { files: ["test/", "test.csv"], hub: "test", required: true },
 };
 
 export const imdb: TaskDefinition = {

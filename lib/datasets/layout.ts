@@ -5,13 +5,14 @@
 import { RATError } from "../errors.js";
 import { readCsv } from "./csv.js";
 import { dataError, formatError, nameSome, shorten } from "./data-error.js";
-import { type JsonRow, readJsonLines } from "./jsonl.js";
+import type { JsonRow } from "./jsonl.js";
+import { readRecords } from "./records.js";
 import type { TableRow } from "./table.js";
 import type { ReadOptions } from "./text-file.js";
 import { readTsv } from "./tsv.js";
 
-/** How a file is written: RFC 4180, tabs without quoting, or one JSON object a line. */
-export type Syntax = "csv" | "tsv" | "jsonl";
+/** How a file is written: RFC 4180, tabs without quoting, JSON (an object a line, or an array of them), Parquet. */
+export type Syntax = "csv" | "tsv" | "jsonl" | "parquet";
 
 /** A file whose columns have names: a header, or the keys of JSON objects. Each column lists the names it goes by. */
 export interface NamedLayout {
@@ -20,6 +21,10 @@ export interface NamedLayout {
   readonly text: readonly (readonly string[])[];
   readonly pair?: readonly string[];
   readonly label?: readonly string[];
+  /** Class names by number, where such files number them in another way than the task's `spellings`. */
+  readonly classes?: readonly string[];
+  /** Columns that tell rows apart, exactly as they are spelled. */
+  readonly id?: readonly string[];
 }
 
 /** A table without a header: 0-based column indices. */
@@ -40,6 +45,8 @@ export interface RawExample {
   readonly pair?: string;
   /** As the file spells it; undefined where there is none. */
   readonly label?: string;
+  /** Its identifiers with tabs between them, where the layout has them. */
+  readonly id?: string;
   readonly file: string;
   readonly line: number;
 }
@@ -51,6 +58,12 @@ export interface ReadRowsOptions extends ReadOptions {
   readonly syntax: Syntax;
   readonly layouts: readonly Layout[];
   readonly labels: LabelMode;
+  /** What stands in place of a label that is not there; where labels are required, such a row is left out. */
+  readonly unlabelled?: readonly string[] | undefined;
+  /** Whether rows of a TSV file with too few columns are left out. */
+  readonly skipsShortRows?: boolean | undefined;
+  /** Called for each row that is left out. */
+  readonly onSkip?: (() => void) | undefined;
 }
 
 const SUFFIXES: Readonly<Record<string, Syntax>> = {
@@ -59,6 +72,7 @@ const SUFFIXES: Readonly<Record<string, Syntax>> = {
   ".jsonl": "jsonl",
   ".ndjson": "jsonl",
   ".json": "jsonl",
+  ".parquet": "parquet",
 };
 
 /**
@@ -83,13 +97,15 @@ export function syntaxOf(path: string, fallback: Syntax | null): Syntax {
  * where labels are required; and as the reader of the syntax.
  */
 export async function* readRows(path: string, options: ReadRowsOptions): AsyncGenerator<RawExample> {
-  for await (const example of options.syntax === "jsonl"
-    ? readObjects(path, options)
-    : readTable(path, options)) {
-    if (options.labels === "required" && example.label === undefined) {
-      throw dataError("ERR_RAT_LABEL", example, "the row has no label");
-    }
-    yield example;
+  const { syntax, labels, unlabelled = [] } = options;
+  const isTable = syntax === "csv" || syntax === "tsv";
+  for await (const { label, ...example } of isTable
+    ? readTable(path, { ...options, syntax })
+    : readObjects(path, { ...options, syntax })) {
+    const isLabelled = label !== undefined && !unlabelled.includes(label);
+    if (labels !== "required" || isLabelled) yield isLabelled ? { ...example, label } : example;
+    else if (label === undefined) throw dataError("ERR_RAT_LABEL", example, "the row has no label");
+    else options.onSkip?.();
   }
 }
 
@@ -98,9 +114,14 @@ interface Columns {
   readonly text: readonly number[];
   readonly pair: number | undefined;
   readonly label: number | undefined;
+  readonly id: readonly number[];
+  readonly classes: readonly string[];
 }
 
-async function* readTable(path: string, options: ReadRowsOptions): AsyncGenerator<RawExample> {
+async function* readTable(
+  path: string,
+  options: ReadRowsOptions & { readonly syntax: "csv" | "tsv" },
+): AsyncGenerator<RawExample> {
   const rows = options.syntax === "csv" ? readCsv(path, options) : readTsv(path, options);
   let columns: Columns | undefined;
   for await (const row of rows) {
@@ -109,14 +130,16 @@ async function* readTable(path: string, options: ReadRowsOptions): AsyncGenerato
       columns = found.columns;
       if (found.layout.header) continue;
     }
-    const { text, pair, label } = columns;
-    yield makeExample(
-      path,
-      row.line,
-      text.map((at) => row.fields[at] ?? ""),
-      pair === undefined ? undefined : row.fields[pair],
-      label === undefined || row.fields[label] === "" ? undefined : row.fields[label],
-    );
+    const { text, pair, label, id, classes } = columns;
+    const field = (at: number | undefined) => (at === undefined ? undefined : row.fields[at]);
+    yield makeExample({
+      file: path,
+      line: row.line,
+      texts: text.map((at) => row.fields[at] ?? ""),
+      pair: field(pair),
+      label: nameOf(field(label) || undefined, classes),
+      id: id.length === 0 ? undefined : id.map(field).join("\t"),
+    });
   }
 }
 
@@ -138,7 +161,11 @@ function findNamed(layout: NamedLayout, header: readonly string[]): Columns | un
   const pair = layout.pair && findColumn(header, layout.pair);
   if (text.includes(-1) || pair === -1) return undefined;
   const label = layout.label ? findColumn(header, layout.label) : -1;
-  return { text, pair, label: label < 0 ? undefined : label };
+  const id = (layout.id ?? []).map((name) => header.indexOf(name));
+  return {
+    ...{ text, pair, label: label < 0 ? undefined : label },
+    ...{ id: id.includes(-1) ? [] : id, classes: layout.classes ?? [] },
+  };
 }
 
 /** Index of the first of `names` in the header, spelled exactly or else in other letter case; -1 if there is none. */
@@ -155,7 +182,10 @@ function findIndexed(layout: IndexedLayout, columns: number): Columns | undefine
   if (layout.columns !== undefined && layout.columns !== columns) return undefined;
   const { text, pair, label } = layout;
   if (text.some((at) => at >= columns) || (pair !== undefined && pair >= columns)) return undefined;
-  return { text, pair, label: label !== undefined && label < columns ? label : undefined };
+  return {
+    ...{ text, pair, label: label !== undefined && label < columns ? label : undefined },
+    ...{ id: [], classes: [] },
+  };
 }
 
 function describeLayout(layout: Layout, withLabel: boolean): string {
@@ -168,22 +198,27 @@ function describeLayout(layout: Layout, withLabel: boolean): string {
   return `a header with ${columns.map((names) => names.map((name) => JSON.stringify(name)).join(" or ")).join(" and ")}`;
 }
 
-async function* readObjects(path: string, options: ReadRowsOptions): AsyncGenerator<RawExample> {
+async function* readObjects(
+  path: string,
+  options: ReadRowsOptions & { readonly syntax: "jsonl" | "parquet" },
+): AsyncGenerator<RawExample> {
   const layout = options.layouts.find((each): each is NamedLayout => each.header);
   if (!layout) {
     throw formatError(
       { file: path, line: 1 },
-      "expected a table without a header; JSON lines have named columns",
+      "expected a table without a header; the columns of this file have names",
     );
   }
-  for await (const row of readJsonLines(path, options)) {
-    yield makeExample(
-      path,
-      row.line,
-      layout.text.map((names) => stringIn(path, row, names)),
-      layout.pair && stringIn(path, row, layout.pair),
-      layout.label && options.labels !== "ignored" ? labelIn(path, row, layout.label) : undefined,
-    );
+  for await (const row of readRecords(path, options.syntax, options)) {
+    const label = layout.label && options.labels !== "ignored" ? labelIn(path, row, layout.label) : undefined;
+    yield makeExample({
+      file: path,
+      line: row.line,
+      texts: layout.text.map((names) => stringIn(path, row, names)),
+      pair: layout.pair && stringIn(path, row, layout.pair),
+      label: nameOf(label, layout.classes ?? []),
+      id: undefined,
+    });
   }
 }
 
@@ -215,18 +250,25 @@ function valueIn(row: JsonRow, names: readonly string[]): unknown {
   return name === undefined ? undefined : row.value[name];
 }
 
-function makeExample(
-  file: string,
-  line: number,
-  texts: readonly string[],
-  pair: string | undefined,
-  label: string | undefined,
-): RawExample {
+/** The name of a class that a file gives by number. */
+function nameOf(label: string | undefined, classes: readonly string[]): string | undefined {
+  return label !== undefined && /^\d+$/.test(label) ? (classes[Number(label)] ?? label) : label;
+}
+
+function makeExample(row: {
+  readonly file: string;
+  readonly line: number;
+  readonly texts: readonly string[];
+  readonly pair: string | undefined;
+  readonly label: string | undefined;
+  readonly id: string | undefined;
+}): RawExample {
+  const { texts, pair, label, id, file, line } = row;
   return {
     text: texts.length === 1 ? (texts[0] ?? "") : texts.join(" ").trim(),
     ...(pair === undefined ? {} : { pair }),
     ...(label === undefined ? {} : { label }),
-    file,
-    line,
+    ...(id === undefined ? {} : { id }),
+    ...{ file, line },
   };
 }

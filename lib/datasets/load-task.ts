@@ -8,7 +8,7 @@ import { type LabelParser, labelParser, orderLabels } from "./labels.js";
 import { type FileOptions, locateSplits, type SplitSources } from "./locate.js";
 import { findTask } from "./registry.js";
 import { readTaskRows, textOf } from "./task-rows.js";
-import type { ReadOptions } from "./text-file.js";
+import { type ReadOptions, readLines } from "./text-file.js";
 import type { Example, LoadedTask } from "./types.js";
 
 /** What {@link loadTask} takes. The column options (`textColumn` to `kind`) belong to the task `custom`. */
@@ -28,10 +28,11 @@ export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions
 }
 
 /**
- * Loads a task: `cola`, `stsb`, `imdb`, `agnews`, `tnews`, `iflytek`, or `custom`.
+ * Loads a task: one of GLUE (`cola`, `sst2`, `mrpc`, `stsb`, `qqp`, `mnli`, `qnli`, `rte`, `wnli`), `imdb`, `agnews`,
+ * `tnews`, `iflytek`, or `custom`; from the official files or as the Hugging Face hub serves them.
  *
- * Texts are taken as the files have them. `test` is null where the test labels are not public (CoLA, STS-B); TNEWS and
- * IFLYTEK have their official dev set as test.
+ * Texts are taken as the files have them. `test` is null where the test labels are not public (GLUE; Microsoft's own
+ * files of MRPC have them); TNEWS and IFLYTEK have their official dev set as test. MNLI has `dev-mismatched` beside `dev`.
  *
  * @throws RATError `ERR_RAT_INVALID_ARG` for an unknown task or impossible options; `ERR_RAT_PATH` for missing files;
  * `ERR_RAT_DATA_FORMAT`, `ERR_RAT_DATA_ENCODING`, `ERR_RAT_LABEL` and `ERR_RAT_LIMIT` for what is in them, with file and
@@ -42,10 +43,14 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
   const task = findTask(name, options);
   const sources = await locateSplits(task, choosePlan(task, options.split), options);
 
-  const { labels, examples } = await readTrain(task, sources.train, options);
-  const read = (path: string) => readLabelled(task, path, labelParser(task, labels), options);
-  const { train, dev } = await takeDev(examples, sources, read);
+  let skippedRows = 0;
+  const reading = { signal: options.signal, onSkip: () => skippedRows++ };
+  const { labels, rows } = await readTrain(task, sources.train, reading);
+  const read = async (path: string) =>
+    (await readLabelled(task, path, labelParser(task, labels), reading)).map(exampleOf);
+  const { train, dev } = await takeDev(rows, sources, read, options.signal);
   const test = sources.test === null ? null : await read(sources.test);
+  const mismatched = sources.mismatched === null ? null : await read(sources.mismatched);
   return {
     name: task.name,
     kind: task.kind,
@@ -53,7 +58,9 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
     metrics: task.metrics,
     train: train.slice(0, options.limitTrain),
     dev,
+    ...(choosePlan(task, options.split).mismatched ? { "dev-mismatched": mismatched } : {}),
     test: test?.slice(0, options.limitTest) ?? null,
+    skippedRows,
   };
 }
 
@@ -79,15 +86,26 @@ function choosePlan(task: TaskDefinition, split: "official" | "paper" = "officia
   throw new RATError("ERR_RAT_INVALID_ARG", `The paper has no split of ${task.name}; leave split out`);
 }
 
+/** A row of the data. */
+interface Row extends Example {
+  readonly id?: string;
+}
+
+function exampleOf({ id: _, ...example }: Row): Example {
+  return example;
+}
+
+type Reading = ReadOptions & { readonly onSkip: () => void };
+
 /** The training rows, and the class names: the task's own, or those that the rows have. */
 async function readTrain(
   task: TaskDefinition,
   path: string,
-  options: ReadOptions,
-): Promise<{ labels: readonly string[]; examples: Example[] }> {
-  const examples = await readLabelled(task, path, labelParser(task, task.labels), options);
-  if (task.labels !== null) return { labels: task.labels, examples };
-  const found = new Set(examples.map(({ label }) => String(label)));
+  options: Reading,
+): Promise<{ labels: readonly string[]; rows: Row[] }> {
+  const rows = await readLabelled(task, path, labelParser(task, task.labels), options);
+  if (task.labels !== null) return { labels: task.labels, rows };
+  const found = new Set(rows.map(({ label }) => String(label)));
   if (found.size < 2) {
     throw new RATError(
       "ERR_RAT_LABEL",
@@ -95,35 +113,53 @@ async function readTrain(
       { details: { file: path } },
     );
   }
-  return { labels: orderLabels(found), examples };
+  return { labels: orderLabels(found), rows };
 }
 
 async function takeDev(
-  examples: Example[],
-  { dev, train }: SplitSources,
+  rows: readonly Row[],
+  { dev, train: path }: SplitSources,
   read: (path: string) => Promise<Example[]>,
+  signal: AbortSignal | undefined,
 ): Promise<{ train: Example[]; dev: Example[] | null }> {
-  if (dev === null) return { train: examples, dev: null };
-  if (typeof dev === "string") return { train: examples, dev: await read(dev) };
-  const parts = holdOut(examples, dev);
+  if (dev === null) return { train: rows.map(exampleOf), dev: null };
+  if (typeof dev === "string") return { train: rows.map(exampleOf), dev: await read(dev) };
+  const parts =
+    "ids" in dev ? await takeListed(rows, dev.ids, signal) : holdOut(rows.map(exampleOf), dev.share);
   if (parts.dev.length > 0) return parts;
   throw new RATError(
     "ERR_RAT_DATA_FORMAT",
-    `${train} has too few rows to hold out a dev set; name a file with dev, or go without with dev "none"`,
-    { details: { file: train } },
+    `${path} has too few rows to hold out a dev set; name a file with dev, or go without with dev "none"`,
+    { details: { file: path } },
   );
+}
+
+/** Dev rows are those whose ids stand in a file, a row's ids a line. */
+async function takeListed(
+  rows: readonly Row[],
+  file: string,
+  signal: AbortSignal | undefined,
+): Promise<{ train: Example[]; dev: Example[] }> {
+  const listed = new Set<string>();
+  for await (const { text } of readLines(file, { signal })) listed.add(text.trim());
+  const isDev = ({ id }: Row) => id !== undefined && listed.has(id);
+  return {
+    train: rows.filter((row) => !isDev(row)).map(exampleOf),
+    dev: rows.filter(isDev).map(exampleOf),
+  };
 }
 
 async function readLabelled(
   task: TaskDefinition,
   path: string,
   parse: LabelParser,
-  options: ReadOptions,
-): Promise<Example[]> {
-  const examples: Example[] = [];
+  options: Reading,
+): Promise<Row[]> {
+  const rows: Row[] = [];
   for await (const row of readTaskRows(task, path, "required", options)) {
-    examples.push({ ...textOf(row), label: parse(row.label ?? "", row) });
+    const { id } = row;
+    rows.push({ ...textOf(row), label: parse(row.label ?? "", row), ...(id === undefined ? {} : { id }) });
   }
-  if (examples.length === 0) throw formatError({ file: path, line: 1 }, "there are no rows in it");
-  return examples;
+  if (rows.length === 0) throw formatError({ file: path, line: 1 }, "there are no rows in it");
+  return rows;
 }

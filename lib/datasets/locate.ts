@@ -1,10 +1,10 @@
 /** Finds a task's files: in the folder that was given or in the task's folder below it, plain or `.gz`. */
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { RATError } from "../errors.js";
 import { nameSome, pathError } from "./data-error.js";
-import { HELD_OUT, type SplitPlan, type TaskDefinition } from "./definition.js";
+import { HELD_OUT, hubFiles, type SplitPlan, type TaskDefinition } from "./definition.js";
 
 /** Where the files are, as the user says it. */
 export interface FileOptions {
@@ -18,11 +18,15 @@ export interface FileOptions {
   readonly test?: string | undefined;
 }
 
+/** Training rows that are dev: a share to hold out, or those that a file lists by their ids. */
+export type DevOfTrain = { readonly share: number } | { readonly ids: string };
+
 /** Where each split comes from. */
 export interface SplitSources {
   readonly train: string;
-  /** A path, a share of the training rows to hold out, or none. */
-  readonly dev: string | number | null;
+  /** A path, a part of the training rows, or none. */
+  readonly dev: string | DevOfTrain | null;
+  readonly mismatched: string | null;
   readonly test: string | null;
 }
 
@@ -47,19 +51,45 @@ export async function locateSplits(
     }
     return {
       train,
-      dev: dev === "none" ? null : (dev ?? plan.dev.heldOut ?? HELD_OUT),
+      dev: dev === "none" ? null : (dev ?? { share: plan.dev.heldOut ?? HELD_OUT }),
+      mismatched: null,
       test: test === undefined || test === "none" ? null : test,
     };
   }
   const folder = await TaskFolder.open(task, plan, data);
   return {
-    train: train ?? (await folder.require("train", plan.train)),
+    train: train ?? (await folder.require("train", { files: plan.train, hub: "train" })),
     dev: dev === "none" ? null : (dev ?? (await folder.findDev(plan))),
+    mismatched: dev === "none" || !plan.mismatched ? null : await folder.find(plan.mismatched),
     test: test === "none" ? null : (test ?? (await folder.findTest(plan))),
   };
 }
 
+/**
+ * A file by one of its official names or as the hub serves the split, in `data`, the task's folder below it, or the one
+ * above; null if there is none.
+ */
+export async function findSplitFile(
+  { folders }: TaskDefinition,
+  data: string,
+  split: SplitFiles,
+): Promise<string | null> {
+  for (const place of [data, ...folders.map((folder) => join(data, folder)), dirname(resolve(data))]) {
+    const found = await findFile(place, namesOf(split));
+    if (found !== null) return found;
+  }
+  return null;
+}
+
 type SplitName = "train" | "dev" | "test";
+
+/** Official names of a split's files, and what the hub calls the split. */
+export interface SplitFiles {
+  readonly files: readonly string[];
+  readonly hub?: string;
+}
+
+const namesOf = ({ files, hub }: SplitFiles): readonly string[] => [...files, ...hubFiles(hub)];
 
 /** The folder that holds a task's files. */
 class TaskFolder {
@@ -85,27 +115,35 @@ class TaskFolder {
       });
     }
     const places = [data, ...task.folders.map((folder) => join(data, folder))];
-    const names = [...plan.train, ...plan.dev.files, ...(plan.test?.files ?? [])];
+    const splits = [{ files: plan.train, hub: "train" }, plan.dev, ...(plan.test ? [plan.test] : [])];
+    const names = splits.flatMap(namesOf);
     for (const place of places) {
       if (await findFile(place, names)) return new TaskFolder(task, places, place);
     }
     return new TaskFolder(task, places, data);
   }
 
-  async findDev({ dev }: SplitPlan): Promise<string | number> {
-    const found = await findFile(this.#path, dev.files);
-    return found ?? dev.heldOut ?? this.require("dev", dev.files);
+  find(split: SplitFiles): Promise<string | null> {
+    return findFile(this.#path, namesOf(split));
+  }
+
+  async findDev({ dev }: SplitPlan): Promise<string | DevOfTrain> {
+    const ids = dev.ids === undefined ? null : await findFile(this.#path, [dev.ids]);
+    const found = await this.find(dev);
+    if (found !== null) return found;
+    if (ids !== null) return { ids };
+    return dev.heldOut === undefined ? this.require("dev", dev) : { share: dev.heldOut };
   }
 
   async findTest({ test }: SplitPlan): Promise<string | null> {
     if (test === null) return null;
-    return test.required ? this.require("test", test.files) : findFile(this.#path, test.files);
+    return test.required ? this.require("test", test) : this.find(test);
   }
 
-  async require(split: SplitName, names: readonly string[]): Promise<string> {
-    const found = await findFile(this.#path, names);
+  async require(split: SplitName, wanted: SplitFiles): Promise<string> {
+    const found = await this.find(wanted);
     if (found) return found;
-    const looked = names.flatMap(withGzip);
+    const looked = wanted.files.flatMap(withGzip);
     const alike = await this.#filesLike(split);
     const remedy = [
       `name a file with ${split}`,
@@ -113,7 +151,7 @@ class TaskFolder {
     ].join(", or ");
     throw new RATError(
       "ERR_RAT_PATH",
-      `No ${split} file of ${this.#task.name}: looked for ${looked.join(", ")} in ${this.#searched().join(", ")}. ` +
+      `No ${split} file of ${this.#task.name}: looked for ${looked.join(", ")}${wanted.hub ? ` (or, as the hub has it, ${wanted.hub}-*.parquet or ${wanted.hub}.jsonl)` : ""} in ${this.#searched().join(", ")}. ` +
         `${alike.length > 0 ? `There are ${nameSome(alike)}: ` : "Mend the folder, "}${remedy}`,
       { details: { file: this.#path, looked } },
     );
@@ -130,7 +168,7 @@ class TaskFolder {
     for (const place of this.#searched()) {
       const entries = await readdir(place).catch(() => []);
       for (const name of entries.sort()) {
-        if (name.includes(split) && /\.(csv|tsv|jsonl?|ndjson|txt)(\.gz)?$/.test(name))
+        if (name.includes(split) && /\.(csv|tsv|jsonl?|ndjson|txt|parquet)(\.gz)?$/.test(name))
           found.push(join(place, name));
       }
     }
@@ -139,15 +177,26 @@ class TaskFolder {
 }
 
 function withGzip(name: string): string[] {
-  return name.endsWith("/") ? [name] : [name, `${name}.gz`];
+  return name.endsWith("/") || name.endsWith(".parquet") ? [name] : [name, `${name}.gz`];
 }
 
-/** The first of the names that exists, as a path; a name that ends in `/` must be a folder, any other a file. */
+/**
+ * The first of the names that exists, as a path; a name that ends in `/` must be a folder, any other a file. Of shards
+ * (`*`) the first one stands for all.
+ */
 async function findFile(folder: string, names: readonly string[]): Promise<string | null> {
   for (const name of names.flatMap(withGzip)) {
-    const path = join(folder, name);
-    const stats: Stats | null = await stat(path).catch(() => null);
-    if (stats && stats.isDirectory() === name.endsWith("/")) return path;
+    const path = name.includes("*") ? await findShards(join(folder, name)) : join(folder, name);
+    const stats: Stats | null = path === null ? null : await stat(path).catch(() => null);
+    if (path !== null && stats && stats.isDirectory() === name.endsWith("/")) return path;
   }
   return null;
+}
+
+/** @param pattern - A path with `*` in the place of `00000-of-<count>`. */
+async function findShards(pattern: string): Promise<string | null> {
+  const [before = "", after = ""] = basename(pattern).split("*");
+  const names = await readdir(dirname(pattern)).catch(() => []);
+  const first = names.sort().find((name) => name.startsWith(`${before}00000-of-`) && name.endsWith(after));
+  return first === undefined ? null : join(dirname(pattern), first);
 }

@@ -4,11 +4,11 @@ import { agnews } from "./agnews.js";
 import { iflytek, tnews } from "./clue.js";
 import { CUSTOM_OPTIONS, type CustomColumns, customTask } from "./custom.js";
 import type { TaskDefinition } from "./definition.js";
-import { cola, stsb } from "./glue.js";
+import { GLUE_TASKS } from "./glue.js";
 import { imdb } from "./imdb.js";
 import type { MetricName, TaskKind } from "./types.js";
 
-const BUILT_IN: readonly TaskDefinition[] = [cola, stsb, imdb, agnews, tnews, iflytek];
+const BUILT_IN: readonly TaskDefinition[] = [...GLUE_TASKS, imdb, agnews, tnews, iflytek];
 
 /**
  * The definition of a task.

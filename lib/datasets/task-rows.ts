@@ -14,12 +14,13 @@ export async function* readTaskRows(
   task: TaskDefinition,
   path: string,
   labels: LabelMode,
-  options: ReadOptions,
+  options: ReadOptions & { readonly onSkip?: () => void },
 ): AsyncGenerator<RawExample> {
   if (typeof path !== "string" || path === "") invalidArgument("a data file", "a path", path);
-  const { readFolder, layouts } = task;
+  const { readFolder, layouts, unlabelled, skipsShortRows } = task;
+  const syntax = syntaxOf(path, task.syntax);
   if (readFolder && (await isFolder(path))) yield* readFolder(path, options);
-  else yield* readRows(path, { ...options, layouts, labels, syntax: syntaxOf(path, task.syntax) });
+  else yield* readRows(path, { ...options, ...{ layouts, labels, syntax, unlabelled, skipsShortRows } });
 }
 
 /** The text or pair of a row. */

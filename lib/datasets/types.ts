@@ -29,9 +29,18 @@ export interface Task<D extends Dataset = Dataset> {
   readonly metrics: readonly MetricName[];
   readonly train: D;
   readonly dev: D | null;
+  /** A second dev set, which chooses nothing: MNLI's mismatched genres. */
+  readonly "dev-mismatched"?: D | null;
   /** Null where the test labels are not public. */
   readonly test: D | null;
 }
 
+/** The data sets of a task. */
+export type SplitName = "train" | "dev" | "dev-mismatched" | "test";
+export const SPLIT_NAMES: readonly SplitName[] = ["train", "dev", "dev-mismatched", "test"];
+
 /** A task whose data sets are in memory. */
-export type LoadedTask = Task<readonly Example[]>;
+export type LoadedTask = Task<readonly Example[]> & {
+  /** Rows of the files that were left out: damaged ones of QQP, those of MNLI that people did not agree about. */
+  readonly skippedRows?: number;
+};

@@ -31,7 +31,7 @@ export interface EvalEvent {
   readonly type: "eval";
   readonly step: number;
   readonly epoch: number;
-  readonly split: "dev" | "test";
+  readonly split: "dev" | "dev-mismatched" | "test";
   readonly loss: number;
   readonly metrics: Metrics;
 }
@@ -65,6 +65,8 @@ export interface TrainSummary {
   /** Step of the model that was kept: best on dev, else the last. */
   readonly bestStep: number;
   readonly dev: Metrics | null;
+  /** Of MNLI alone. */
+  readonly devMismatched?: Metrics | null;
   readonly test: Metrics | null;
   /** Wall time of training and evaluation, without tokenising. */
   readonly seconds: number;

@@ -1,6 +1,6 @@
 /** What `RATTrainer.create` and `fit` take: the plain settings of the configuration schema and the live objects. */
 import type { FitSettings, TrainerSettings } from "../config/schema.js";
-import type { Dataset, Example, Task } from "../datasets/types.js";
+import type { Dataset, Example, SplitName, Task } from "../datasets/types.js";
 import type { Tokenizer } from "../tokenizers/types.js";
 
 /** Where the library says what it chose; it is quiet without one. `console` and pino loggers fit. */
@@ -37,4 +37,4 @@ export interface EvaluateOptions {
 }
 
 /** A data set of the trainer's task by name, or any examples. */
-export type EvaluationData = "train" | "dev" | "test" | Dataset | readonly Example[];
+export type EvaluationData = SplitName | Dataset | readonly Example[];

@@ -6,7 +6,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { checkFolderOptions } from "../config/folder-options.js";
 import { parseOptions } from "../config/parse.js";
 import { fitSettingsSchema } from "../config/schema.js";
-import type { Dataset, TaskKind } from "../datasets/types.js";
+import { type Dataset, SPLIT_NAMES, type SplitName, type TaskKind } from "../datasets/types.js";
 import { abortedError, fromNative, invalidArgument, RATError } from "../errors.js";
 import { Operation } from "./abort.js";
 import { type EncodedDataset, encodeDataset } from "./encoded-dataset.js";
@@ -22,8 +22,6 @@ import { saveModel } from "./save-model.js";
 import { setUpTrainer, type TrainerParts } from "./setup.js";
 import { environmentOf, type SessionData, TrainingSession } from "./training-session.js";
 
-type Split = "train" | "dev" | "test";
-
 /**
  * Trains a text classifier or regressor.
  *
@@ -33,7 +31,7 @@ type Split = "train" | "dev" | "test";
  */
 export class RATTrainer implements AsyncDisposable {
   readonly #parts: TrainerParts;
-  readonly #encoded = new Map<Split, EncodedDataset>();
+  readonly #encoded = new Map<SplitName, EncodedDataset>();
   /** Calls in progress, with the promise of their end. */
   readonly #operations = new Map<Operation, Promise<unknown>>();
   #position = START;
@@ -193,16 +191,17 @@ export class RATTrainer implements AsyncDisposable {
     const { task } = this.#parts;
     const train = await this.#encodeSplit("train", signal);
     const dev = task.dev && (await this.#encodeSplit("dev", signal));
+    const mismatched = task["dev-mismatched"] && (await this.#encodeSplit("dev-mismatched", signal));
     const test = task.test && (await this.#encodeSplit("test", signal));
-    return { train, dev, test };
+    return { train, dev, mismatched: mismatched ?? null, test };
   }
 
   /** Each data set is read and encoded once. */
-  async #encodeSplit(split: Split, signal: AbortSignal): Promise<EncodedDataset> {
+  async #encodeSplit(split: SplitName, signal: AbortSignal): Promise<EncodedDataset> {
     const known = this.#encoded.get(split);
     if (known) return known;
     const data = this.#parts.task[split];
-    if (data === null) {
+    if (!data) {
       throw new RATError("ERR_RAT_DATA_FORMAT", `The task ${this.#parts.task.name} has no ${split} data`);
     }
     const encoded = await this.#encode(data, split, signal);
@@ -229,8 +228,8 @@ export class RATTrainer implements AsyncDisposable {
    */
   evaluate(data: EvaluationData, options: EvaluateOptions = {}): Promise<EvaluationResult> {
     return this.#reading(options, async ({ signal }) => {
-      if (typeof data === "string" && data !== "train" && data !== "dev" && data !== "test") {
-        invalidArgument("data", "train, dev, test or examples", data);
+      if (typeof data === "string" && !SPLIT_NAMES.includes(data)) {
+        invalidArgument("data", `${SPLIT_NAMES.join(", ")} or examples`, data);
       }
       const encoded =
         typeof data === "string"

@@ -12,6 +12,7 @@ import { parseOptions } from "../config/parse.js";
 import { trainerSettingsSchema } from "../config/schema.js";
 import type { Dataset, Task } from "../datasets/types.js";
 import { fromNative, invalidArgument, RATError, throwIfAborted } from "../errors.js";
+import { fetchModel } from "../hub/fetch-model.js";
 import { type ModelConfig, nativeModel } from "../models/config.js";
 import { longestInput } from "../models/encoder-config.js";
 import { type ModelFolder, readModelFolder } from "../models/folder.js";
@@ -73,10 +74,11 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const task = checkTask(givenTask);
   throwIfAborted(signal);
   resolveRegularizer(settings.regularizer, settings.dropout); // What is wrong with it is said before anything is read.
-  const path = "path" in settings.model ? settings.model.path : undefined;
+  const named = "path" in settings.model ? settings.model.path : undefined;
   const { resetHead = false, vectors } = settings;
-  checkModelOptions({ isNew: path === undefined, resetHead, vectors });
+  checkModelOptions({ isNew: named === undefined, resetHead, vectors });
   const { buildInfo, liveTrainers } = await loadNative();
+  const path = named === undefined ? undefined : await fetchModel(named, { signal });
   const folder = path === undefined ? undefined : await readModelFolder(path);
   const tokenizer = givenTokenizer ?? (await tokenizerOf(path));
   const ownsTokenizer = givenTokenizer === undefined;
@@ -151,7 +153,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
         precision,
       },
       ...{ threads, embeddingStd, maxLength, build, logger },
-      modelName: path ?? config.sizes.type,
+      modelName: named ?? config.sizes.type,
       ...{ resetHead, vectors },
     };
   } catch (error) {

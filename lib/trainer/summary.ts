@@ -10,11 +10,13 @@ export function summarize(run: {
   readonly steps: number;
   readonly bestStep: number;
   readonly dev: Metrics | null;
+  /** Undefined for a task without it. */
+  readonly devMismatched: Metrics | null | undefined;
   readonly test: Metrics | null;
   readonly peakMemoryBytes: number;
   readonly output: string | null;
 }): TrainSummary {
-  const { parts, totals, steps, bestStep, dev, test, output } = run;
+  const { parts, totals, steps, bestStep, dev, devMismatched, test, output } = run;
   return {
     task: parts.task.name,
     model: parts.modelName,
@@ -22,7 +24,7 @@ export function summarize(run: {
     seed: parts.seed,
     device: parts.device,
     precision: parts.precision,
-    ...{ steps, bestStep, dev, test },
+    ...{ steps, bestStep, dev, ...(devMismatched !== undefined && { devMismatched }), test },
     seconds: totals.seconds,
     examplesPerSecond: rate(totals.examples, totals.trainingSeconds),
     tokensPerSecond: rate(totals.tokens, totals.trainingSeconds),

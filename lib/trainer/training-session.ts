@@ -25,6 +25,7 @@ const QUEUED_STEPS = 3;
 export interface SessionData {
   readonly train: EncodedDataset;
   readonly dev: EncodedDataset | null;
+  readonly mismatched: EncodedDataset | null;
   readonly test: EncodedDataset | null;
 }
 
@@ -209,18 +210,15 @@ export class TrainingSession {
       await parts.model.restore();
     }
     const bestStep = best?.step ?? this.#done;
-    const test = data.test && (await evaluateDataset(parts.model, data.test, parts.config, operation.signal));
-    if (test) {
-      const { loss, metrics } = test;
-      this.#log({
-        type: "eval",
-        step: bestStep,
-        epoch: plan.epochOf(bestStep),
-        split: "test",
-        loss,
-        metrics,
-      });
-    }
+    const atTheEnd = async (split: "dev-mismatched" | "test", examples: EncodedDataset | null) => {
+      if (examples === null) return null;
+      const { model, config } = parts;
+      const { loss, metrics } = await evaluateDataset(model, examples, config, operation.signal);
+      this.#log({ type: "eval", step: bestStep, epoch: plan.epochOf(bestStep), split, loss, metrics });
+      return metrics;
+    };
+    const devMismatched = await atTheEnd("dev-mismatched", data.mismatched);
+    const test = await atTheEnd("test", data.test);
     if (totals.skippedPerturbations > 0) {
       const steps = this.#done - plan.begin.step;
       parts.logger.warn(`${totals.skippedPerturbations} of ${steps} steps had no perturbation`);
@@ -228,7 +226,8 @@ export class TrainingSession {
     const summary = summarize({
       parts,
       totals: { ...totals, seconds: this.#currentTotals().seconds },
-      ...{ steps: this.#done, bestStep, dev: best?.metrics ?? null, test: test?.metrics ?? null },
+      ...{ steps: this.#done, bestStep, dev: best?.metrics ?? null, test },
+      devMismatched: parts.task["dev-mismatched"] === undefined ? undefined : devMismatched,
       peakMemoryBytes: await peakMemoryBytes(parts),
       output: folder?.path ?? null,
     });

@@ -5,14 +5,7 @@
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { RATError } from "../errors.js";
-import {
-  ANSWERED,
-  type Calls,
-  EXITED,
-  type Reply,
-  type Request,
-  type WorkerStart,
-} from "./worker-protocol.js";
+import { ANSWERED, type Calls, EXITED, type Reply, type Request, type WorkerStart } from "./protocol.js";
 
 /** Longest that a synchronous call waits; only a broken worker takes this long. */
 const SYNC_TIMEOUT_MS = 120_000;

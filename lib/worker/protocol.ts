@@ -1,6 +1,6 @@
 /**
- * What crosses between a worker thread and its owner: named calls, answered one at a time. Knows nothing of tokenizers.
- * `worker-client.ts` is the owner's side, `worker-server.ts` the worker's.
+ * What crosses between a worker thread and its owner: named calls, answered one at a time. Knows nothing of what they are for.
+ * `client.ts` is the owner's side, `server.ts` the worker's.
  */
 import type { MessagePort } from "node:worker_threads";
 import type { RATErrorCode } from "../errors.js";

@@ -1,14 +1,7 @@
 /** The worker's side of a worker thread: answers calls one at a time, the ones its owner is blocked on first. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { fromNative } from "../errors.js";
-import {
-  ANSWERED,
-  type Calls,
-  EXITED,
-  type Reply,
-  type Request,
-  type WorkerStart,
-} from "./worker-protocol.js";
+import { ANSWERED, type Calls, EXITED, type Reply, type Request, type WorkerStart } from "./protocol.js";
 
 /** One function for each call. */
 export type Handlers<C extends Calls<C>> = {

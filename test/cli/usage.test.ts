@@ -102,7 +102,7 @@ const wrongUsage: [string, string[], RegExp, string?][] = [
   [
     "evaluate on an unknown split",
     ["evaluate", "--model", "x", ...imdb, "--split", "val"],
-    /test, dev, train/,
+    /train, dev, dev-mismatched, test/,
   ],
   ["predict without a model", ["predict", "a text"], /'--model <folder>' not specified/],
   ["predict with texts and a file", ["predict", "--model", "x", "--input", "quoted.txt", "a text"], /both/],
@@ -149,10 +149,10 @@ const failures: [string, string[], RegExp, string][] = [
     "ERR_RAT_PATH",
   ],
   [
-    "data check of a folder without the files",
+    "data check of a folder with another task's files",
     ["data", "check", "agnews", "."],
     /train\.csv/,
-    "ERR_RAT_DATA_FORMAT",
+    "ERR_RAT_LABEL",
   ],
   [
     "predict with a model that does not exist",

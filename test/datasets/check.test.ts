@@ -117,7 +117,14 @@ describe("taskCatalogue", () => {
     const tasks = taskCatalogue();
     expect(tasks.map(({ name, kind, labels }) => [name, kind, labels])).toEqual([
       ["cola", "classification", 2],
+      ["sst2", "classification", 2],
+      ["mrpc", "classification", 2],
       ["stsb", "regression", null],
+      ["qqp", "classification", 2],
+      ["mnli", "classification", 3],
+      ["qnli", "classification", 2],
+      ["rte", "classification", 2],
+      ["wnli", "classification", 2],
       ["imdb", "classification", 2],
       ["agnews", "classification", 4],
       ["tnews", "classification", 15],

@@ -157,9 +157,9 @@ describe("agnews", () => {
     await failure(work, "ERR_RAT_PATH", "test.csv, test.csv.gz", 'test "none"');
   });
 
-  it("bad call - JSON lines, whose columns have names", async () => {
+  it("bad call - JSON lines without labels", async () => {
     const folder = await folderOf({ "a.jsonl": '{"text": "a"}\n' });
-    await failure(loadTask("agnews", { train: join(folder, "a.jsonl") }), "ERR_RAT_DATA_FORMAT", "header");
+    await failure(loadTask("agnews", { train: join(folder, "a.jsonl") }), "ERR_RAT_LABEL", "a.jsonl:1");
   });
 });
 
@@ -357,9 +357,9 @@ describe("custom", () => {
   });
 
   it("bad call - a suffix that names no format", async () => {
-    const folder = await folderOf({ "rows.parquet": "" });
-    const work = loadTask("custom", { train: join(folder, "rows.parquet") });
-    await failure(work, "ERR_RAT_INVALID_ARG", "rows.parquet", ".csv");
+    const folder = await folderOf({ "rows.xlsx": "" });
+    const work = loadTask("custom", { train: join(folder, "rows.xlsx") });
+    await failure(work, "ERR_RAT_INVALID_ARG", "rows.xlsx", ".csv");
   });
 
   it.each([
@@ -421,7 +421,12 @@ describe("splits", () => {
   });
 
   it.each([
-    ["an unknown task", "sst3", {}, "cola, stsb, imdb, agnews, tnews, iflytek, custom"],
+    [
+      "an unknown task",
+      "sst3",
+      {},
+      "cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, imdb, agnews, tnews, iflytek, custom",
+    ],
     ["no files at all", "imdb", {}, "data"],
     ["an unknown split", "imdb", { data: ".", split: "random" }, '"random"'],
     ["a limit of zero", "imdb", { data: ".", limitTrain: 0 }, "limitTrain"],

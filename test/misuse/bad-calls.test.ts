@@ -223,7 +223,7 @@ const fitRows: Row[] = [
     "data that are not there",
     () => trainer.evaluate("validation" as Anything),
     ARGUMENT,
-    /train, dev, test or examples/,
+    /train, dev, dev-mismatched, test or examples/,
   ],
   ["examples without text", () => trainer.evaluate([{ label: "bad" }] as Anything), ARGUMENT, /\[0\]\.text/],
   [

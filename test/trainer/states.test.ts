@@ -172,7 +172,7 @@ describe("misuse", () => {
     ["a model that is a name", { model: "textcnn" }, "ERR_RAT_CONFIG", /object for model/],
     ["an unknown architecture", { model: { type: "bert" } }, "ERR_RAT_CONFIG", /bilstm, texthan, textcnn/],
     ["layers of a textcnn", { model: { type: "textcnn", layers: 1 } }, "ERR_RAT_CONFIG", /model\.layers/],
-    ["a folder that is not there", { model: { path: "no/such" } }, "ERR_RAT_PATH", /no\/such/],
+    ["a folder that is not there", { model: { path: "./no/such" } }, "ERR_RAT_PATH", /no\/such/],
     ["a misspelt option", { dropOut: 0.1 }, "ERR_RAT_CONFIG", /did you mean dropout/],
     ["a method for later", { regularizer: { type: "freelb" } }, "ERR_RAT_CONFIG", /none, fgm, r-drop, r-at/],
     [
@@ -246,7 +246,7 @@ describe("misuse", () => {
       /examples\[1\].*"worse"/,
     ],
     ["an index as label", [{ text: "a", label: 1 }], "ERR_RAT_LABEL", /1 of type number/],
-    ["an unknown split", "validation", "ERR_RAT_INVALID_ARG", /train, dev, test/],
+    ["an unknown split", "validation", "ERR_RAT_INVALID_ARG", /train, dev, dev-mismatched, test/],
   ];
   it.each(data)("bad call - evaluate with %s", async (_, examples, code, message) => {
     await using trainer = await toyTrainer();

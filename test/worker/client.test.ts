@@ -2,8 +2,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
-import { WorkerClient } from "#dist/tokenizers/worker-client.js";
-import { expectError } from "./expect-error.js";
+import { WorkerClient } from "#dist/worker/client.js";
+import { expectError } from "../support/expect-error.js";
 
 interface TestCalls {
   echo: { input: unknown; output: { input: unknown } };
