@@ -3,9 +3,9 @@
  * flight, and both reading the caller's iterable and putting the results together yield every few milliseconds.
  */
 import { abortedError, invalidArgument, throwIfAborted } from "../errors.js";
+import type { WorkerClient } from "../worker/client.js";
 import type { EncodeCalls, EncodedChunk, EncodeWorkerData, TextInput } from "./encode-worker.js";
 import type { EncodeAllOptions, PackedTexts } from "./types.js";
-import type { WorkerClient } from "./worker-client.js";
 
 /** Texts and characters of a chunk: enough to keep both sides busy, few enough to copy in well under a millisecond. */
 const CHUNK_TEXTS = 256;

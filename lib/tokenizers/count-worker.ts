@@ -1,8 +1,9 @@
 /** The worker thread that counts the words of a training text, exactly as the tokenizer made of them will cut them. */
+
+import { serve } from "../worker/server.js";
 import type { TextInput } from "./encode-worker.js";
 import { parseTokenizer } from "./hugging-face.js";
 import { createSegmenter, type Segmenter } from "./segmenter.js";
-import { serve } from "./worker-server.js";
 
 /** What the worker starts with. */
 export interface CountWorkerData {

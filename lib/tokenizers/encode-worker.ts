@@ -1,5 +1,7 @@
 /** The worker thread of one tokenizer: everything that touches the Hugging Face library happens here. */
 import { RATError } from "../errors.js";
+import { serve } from "../worker/server.js";
+import { convertTokenizer, type VocabularyFiles } from "./convert/index.js";
 import {
   type Encoding,
   encodePairs,
@@ -9,15 +11,14 @@ import {
 } from "./hugging-face.js";
 import { createSegmenter, type Segmenter } from "./segmenter.js";
 import { inspectTokenizerFile, invalidTokenizer } from "./tokenizer-file.js";
-import { serve } from "./worker-server.js";
 
 /** A text, or the two texts of a pair. */
 export type TextInput = string | readonly [string, string];
 
 /** What the worker starts with. */
 export interface EncodeWorkerData {
-  /** Text of the `tokenizer.json`. */
-  readonly json: string;
+  /** Text of the `tokenizer.json`, or the files that it is made from. */
+  readonly source: string | VocabularyFiles;
   readonly segmenter: Segmenter;
   /** Tokens that `tokenizer_config.json` names. */
   readonly padToken: string | undefined;
@@ -35,7 +36,8 @@ export interface EncodedChunk {
 
 /** The calls the worker answers. */
 export interface EncodeCalls {
-  describe: { input: null; output: { vocabularySize: number; paddingId: number } };
+  /** `json`: the `tokenizer.json` that was made; null if it was there. */
+  describe: { input: null; output: { vocabularySize: number; paddingId: number; json: string | null } };
   vocabulary: { input: null; output: { tokens: string[]; ids: Int32Array } };
   /** Ids of tokens as they are spelt; -1: there is none. */
   ids: { input: readonly string[]; output: Int32Array };
@@ -64,8 +66,10 @@ interface Row {
 const LARGEST_VOCABULARY = 2 ** 24;
 
 serve<EncodeWorkerData, EncodeCalls>(async (data) => {
-  const file = inspectTokenizerFile(data.json);
-  const tokenizer = parseTokenizer(data.json);
+  const { source } = data;
+  const json = typeof source === "string" ? source : convertTokenizer(source);
+  const file = inspectTokenizerFile(json);
+  const tokenizer = parseTokenizer(json);
   const segment = createSegmenter(data.segmenter);
   const vocabulary = readVocabulary(tokenizer);
   const paddingId = find(tokenizer, [data.padToken, "[PAD]", "<pad>"]) ?? 0;
@@ -102,7 +106,11 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
   };
 
   return {
-    describe: () => ({ vocabularySize: vocabulary.size, paddingId }),
+    describe: () => ({
+      vocabularySize: vocabulary.size,
+      paddingId,
+      json: typeof source === "string" ? null : json,
+    }),
     vocabulary: () => ({ tokens: vocabulary.tokens, ids: vocabulary.ids.slice() }),
     ids: (tokens) => Int32Array.from(tokens, (token) => tokenizer.tokenToId(token) ?? -1),
     encode: async ({ texts, maxLength }) => {

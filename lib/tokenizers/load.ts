@@ -2,23 +2,17 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { invalidArgument, isRATError, RATError } from "../errors.js";
+import { vocabularyFiles } from "./convert/files.js";
+import type { VocabularyFiles } from "./convert/index.js";
+import { readSettings, tokenText } from "./convert/settings.js";
 import { SEGMENTERS, type Segmenter } from "./segmenter.js";
+import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "./tokenizer-file.js";
 import type { Tokenizer } from "./types.js";
 import { openTokenizer } from "./worker-tokenizer.js";
 
-/** The tokenizer itself, as every Hugging Face library reads it. */
-export const TOKENIZER_FILE = "tokenizer.json";
-/** What `tokenizer.json` has no place for: names of special tokens and our `segmenter`. */
-export const TOKENIZER_CONFIG_FILE = "tokenizer_config.json";
-
-/** Files of tokenizers that have no `tokenizer.json`; their presence makes for a better message. */
-const OTHER_FORMATS = [
-  "vocab.txt",
-  "vocab.json",
-  "spiece.model",
-  "sentencepiece.bpe.model",
-  "tokenizer.model",
-];
+/** Older files with settings of the tokenizer. */
+const SPECIAL_TOKENS_FILE = "special_tokens_map.json";
+const ADDED_TOKENS_FILE = "added_tokens.json";
 
 /** The fields of `tokenizer_config.json` that are read. */
 interface TokenizerConfig {
@@ -28,11 +22,13 @@ interface TokenizerConfig {
 }
 
 /**
- * Loads the tokenizer of a model folder from its `tokenizer.json` and, if there is one, `tokenizer_config.json`.
+ * Loads the tokenizer of a model folder from its `tokenizer.json` and, if there is one, `tokenizer_config.json`; where a
+ * folder has no `tokenizer.json`, the same tokenizer is built from `vocab.txt` (WordPiece), `vocab.json` and `merges.txt`
+ * (byte-level BPE), `spiece.model` (ALBERT) or `sentencepiece.bpe.model` (XLM-RoBERTa, CamemBERT).
  * Truncation and padding set in the file are ignored. The padding token is `pad_token`, `[PAD]` or `<pad>`, else id 0.
  * The tokenizer holds a worker thread until it is disposed; an idle one does not keep the process alive.
  *
- * @throws RATError (rejects) `ERR_RAT_PATH` when the folder or its `tokenizer.json` is missing,
+ * @throws RATError (rejects) `ERR_RAT_PATH` when the folder or all of these files are missing,
  * `ERR_RAT_TOKENIZER_INVALID` when a file is damaged.
  * @example
  * await using tokenizer = await loadTokenizer("model");
@@ -41,27 +37,53 @@ interface TokenizerConfig {
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   if (typeof folder !== "string" || folder === "") invalidArgument("folder", "a path", folder);
   const names = await listFolder(folder);
-  if (!names.includes(TOKENIZER_FILE)) throw missingTokenizer(folder, names);
+  const vocabulary = names.includes(TOKENIZER_FILE) ? undefined : vocabularyFiles(names);
+  if (!names.includes(TOKENIZER_FILE) && vocabulary === undefined) throw missingTokenizer(folder);
 
-  const json = await readText(join(folder, TOKENIZER_FILE));
-  const files: Record<string, string> = { [TOKENIZER_FILE]: json };
-  let config: TokenizerConfig = { segmenter: "default", padToken: undefined, unknownToken: undefined };
-  if (names.includes(TOKENIZER_CONFIG_FILE)) {
-    const file = join(folder, TOKENIZER_CONFIG_FILE);
-    const text = await readText(file);
-    config = parseConfig(text, file);
-    files[TOKENIZER_CONFIG_FILE] = text;
+  const files: Record<string, string> = {};
+  for (const name of [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, SPECIAL_TOKENS_FILE]) {
+    if (names.includes(name)) files[name] = await readText(join(folder, name));
   }
+  const settings = parseObject(files[TOKENIZER_CONFIG_FILE] ?? "{}", join(folder, TOKENIZER_CONFIG_FILE));
+  const config = parseConfig(settings, join(folder, TOKENIZER_CONFIG_FILE));
+  const source = vocabulary
+    ? await readVocabulary(folder, names, { vocabulary, settings, specialTokens: files[SPECIAL_TOKENS_FILE] })
+    : (files[TOKENIZER_FILE] ?? "");
   try {
-    return await openTokenizer({ json, ...config }, files);
+    return await openTokenizer({ source, ...config }, files);
   } catch (error) {
     if (!isRATError(error, "ERR_RAT_TOKENIZER_INVALID")) throw error;
-    const file = join(folder, TOKENIZER_FILE);
+    const file = join(folder, vocabulary?.[0] ?? TOKENIZER_FILE);
     throw new RATError(error.code, `${file}: ${error.message}; copy the file from its source again`, {
       cause: error,
       details: { file },
     });
   }
+}
+
+/** Reads what a tokenizer is built from. */
+async function readVocabulary(
+  folder: string,
+  names: readonly string[],
+  found: {
+    readonly vocabulary: readonly string[];
+    readonly settings: JsonObject;
+    readonly specialTokens: string | undefined;
+  },
+): Promise<VocabularyFiles> {
+  const optional = async (name: string) => {
+    const file = join(folder, name);
+    return names.includes(name) ? parseObject(await readText(file), file) : {};
+  };
+  const files: Record<string, Uint8Array> = {};
+  for (const name of found.vocabulary) files[name] = await readBytes(join(folder, name));
+  const specialTokens = parseObject(found.specialTokens ?? "{}", join(folder, SPECIAL_TOKENS_FILE));
+  const { model_type: modelType } = (await optional("config.json")) as { model_type?: unknown };
+  return {
+    files,
+    settings: readSettings(found.settings, specialTokens, await optional(ADDED_TOKENS_FILE)),
+    modelType: typeof modelType === "string" ? modelType : undefined,
+  };
 }
 
 async function listFolder(folder: string): Promise<string[]> {
@@ -72,13 +94,16 @@ async function listFolder(folder: string): Promise<string[]> {
   }
 }
 
-async function readText(file: string): Promise<string> {
-  let bytes: Buffer;
+async function readBytes(file: string): Promise<Buffer> {
   try {
-    bytes = await readFile(file);
+    return await readFile(file);
   } catch (error) {
     throw unreadable(file, error, "a tokenizer file");
   }
+}
+
+async function readText(file: string): Promise<string> {
+  const bytes = await readBytes(file);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
@@ -86,45 +111,38 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-function parseConfig(text: string, file: string): TokenizerConfig {
-  let config: unknown;
+type JsonObject = Readonly<Record<string, unknown>>;
+
+function parseObject(text: string, file: string): JsonObject {
+  let value: unknown;
   try {
-    config = JSON.parse(text);
+    value = JSON.parse(text);
   } catch (error) {
     throw invalid(file, `it is not JSON (${error instanceof Error ? error.message : error})`, error);
   }
-  if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw invalid(file, "it is not a JSON object");
-  }
-  const fields = config as { segmenter?: unknown; pad_token?: unknown; unk_token?: unknown };
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  throw invalid(file, "it is not a JSON object");
+}
+
+function parseConfig(settings: JsonObject, file: string): TokenizerConfig {
+  const fields = settings as { segmenter?: unknown; pad_token?: unknown; unk_token?: unknown };
   const segmenter = fields.segmenter ?? "default";
   if (!SEGMENTERS.includes(segmenter as Segmenter)) {
     throw invalid(file, `its segmenter ${JSON.stringify(segmenter)} is not one of ${SEGMENTERS.join(", ")}`);
   }
   return {
     segmenter: segmenter as Segmenter,
-    padToken: tokenName(fields.pad_token),
-    unknownToken: tokenName(fields.unk_token),
+    padToken: tokenText(fields.pad_token),
+    unknownToken: tokenText(fields.unk_token),
   };
 }
 
-/** A token is written as its text or as an object with its `content`. */
-function tokenName(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  const content =
-    typeof value === "object" && value !== null && "content" in value ? value.content : undefined;
-  return typeof content === "string" ? content : undefined;
-}
-
-function missingTokenizer(folder: string, names: readonly string[]): RATError {
-  const others = OTHER_FORMATS.filter((name) => names.includes(name));
-  const remedy =
-    others.length === 0
-      ? "give the folder of a model, which holds one"
-      : `it has ${others.join(", ")}, which must be converted first: in Python, AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`;
-  return new RATError("ERR_RAT_PATH", `There is no ${TOKENIZER_FILE} in ${folder}; ${remedy}`, {
-    details: { file: join(folder, TOKENIZER_FILE) },
-  });
+function missingTokenizer(folder: string): RATError {
+  return new RATError(
+    "ERR_RAT_PATH",
+    `There is no ${TOKENIZER_FILE} in ${folder}, nor the files of a vocabulary (vocab.txt; vocab.json and merges.txt; spiece.model; sentencepiece.bpe.model); give the folder of a model, which holds one`,
+    { details: { file: join(folder, TOKENIZER_FILE) } },
+  );
 }
 
 function unreadable(path: string, error: unknown, what: string): RATError {

@@ -4,6 +4,11 @@
  */
 import { RATError } from "../errors.js";
 
+/** The tokenizer itself, as every Hugging Face library reads it. */
+export const TOKENIZER_FILE = "tokenizer.json";
+/** What `tokenizer.json` has no place for: names of special tokens and our `segmenter`. */
+export const TOKENIZER_CONFIG_FILE = "tokenizer_config.json";
+
 /** What is read from the file beside the library. */
 export interface TokenizerFile {
   /** The token for words outside the vocabulary, by name or (Unigram) by id. */
@@ -49,7 +54,7 @@ export function inspectTokenizerFile(json: string): TokenizerFile {
 export function invalidTokenizer(reason: unknown): RATError {
   const message = reason instanceof Error ? reason.message : String(reason);
   const options = reason instanceof Error ? { cause: reason } : {};
-  return new RATError("ERR_RAT_TOKENIZER_INVALID", `Not a usable tokenizer.json: ${message}`, options);
+  return new RATError("ERR_RAT_TOKENIZER_INVALID", `Not a usable tokenizer: ${message}`, options);
 }
 
 /** A component and, if it is a sequence, all that it holds; without recursion, since files can nest at will. */

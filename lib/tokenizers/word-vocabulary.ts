@@ -4,12 +4,12 @@
  */
 import type { Dataset } from "../datasets/types.js";
 import { invalidArgument, RATError } from "../errors.js";
+import { WorkerClient } from "../worker/client.js";
 import { mapChunks, type TextOrPair } from "./batch-encoder.js";
 import type { CountCalls, CountWorkerData } from "./count-worker.js";
-import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "./load.js";
 import { SEGMENTERS, type Segmenter } from "./segmenter.js";
+import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "./tokenizer-file.js";
 import type { Tokenizer } from "./types.js";
-import { WorkerClient } from "./worker-client.js";
 import { openTokenizer } from "./worker-tokenizer.js";
 
 const WORKER = new URL("./count-worker.js", import.meta.url);
@@ -62,7 +62,7 @@ export async function trainTokenizer(
   const files: Record<string, string> = { [TOKENIZER_FILE]: json };
   if (segmenter !== "default") files[TOKENIZER_CONFIG_FILE] = `${JSON.stringify({ segmenter }, null, 2)}\n`;
   return openTokenizer(
-    { json, segmenter, padToken: SPECIAL_TOKENS[0], unknownToken: SPECIAL_TOKENS[1] },
+    { source: json, segmenter, padToken: SPECIAL_TOKENS[0], unknownToken: SPECIAL_TOKENS[1] },
     files,
   );
 }

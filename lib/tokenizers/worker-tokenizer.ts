@@ -1,9 +1,10 @@
 /** The {@link Tokenizer} of every model: the Hugging Face library in a worker thread of its own. */
 import { invalidArgument } from "../errors.js";
+import { WorkerClient } from "../worker/client.js";
 import { encodeAll, type TextOrPair } from "./batch-encoder.js";
 import type { EncodeCalls, EncodeWorkerData } from "./encode-worker.js";
+import { TOKENIZER_FILE } from "./tokenizer-file.js";
 import type { EncodeAllOptions, EncodedText, PackedTexts, Tokenizer } from "./types.js";
-import { WorkerClient } from "./worker-client.js";
 
 const WORKER = new URL("./encode-worker.js", import.meta.url);
 
@@ -71,7 +72,7 @@ class WorkerTokenizer implements Tokenizer {
 /**
  * Starts the worker of a tokenizer and waits until it has read the vocabulary.
  *
- * @param files - what a model folder will hold, `tokenizer.json` among it.
+ * @param files - what a model folder will hold; a `tokenizer.json` that is made comes beside them.
  * @throws RATError (rejects) `ERR_RAT_TOKENIZER_INVALID` when the library cannot use it.
  */
 export async function openTokenizer(
@@ -80,7 +81,13 @@ export async function openTokenizer(
 ): Promise<Tokenizer> {
   const client = new WorkerClient<EncodeWorkerData, EncodeCalls>(WORKER, data, "tokenizer");
   try {
-    return new WorkerTokenizer(client, await client.call("describe", null), files);
+    const description = await client.call("describe", null);
+    const { json } = description;
+    return new WorkerTokenizer(
+      client,
+      description,
+      json === null ? files : { [TOKENIZER_FILE]: json, ...files },
+    );
   } catch (error) {
     await client.dispose();
     throw error;

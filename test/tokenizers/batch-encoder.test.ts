@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PackedTexts, Tokenizer } from "#dist/tokenizers/types.js";
 import { trainTokenizer } from "#dist/tokenizers/word-vocabulary.js";
-import { expectError } from "./expect-error.js";
+import { expectError } from "../support/expect-error.js";
 
 const LETTERS = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const [A, B] = [3, 4];

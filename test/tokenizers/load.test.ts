@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadTokenizer } from "#dist/tokenizers/load.js";
 import { trainTokenizer } from "#dist/tokenizers/word-vocabulary.js";
-import { expectError } from "./expect-error.js";
+import { expectError } from "../support/expect-error.js";
 
 let root: string;
 let folders = 0;
@@ -170,9 +170,9 @@ describe("loadTokenizer", () => {
     await expectError(async () => loadTokenizer(await folderWith({})), "ERR_RAT_PATH", /no tokenizer\.json/);
   });
 
-  it("bad call - a folder with only a vocab.txt", async () => {
+  it("bad call - a folder with only a vocab.txt that is none", async () => {
     const folder = await folderWith({ "vocab.txt": "[PAD]\n" });
-    await expectError(() => loadTokenizer(folder), "ERR_RAT_PATH", /vocab\.txt.*save_pretrained/);
+    await expectError(() => loadTokenizer(folder), "ERR_RAT_TOKENIZER_INVALID", /vocab\.txt has no \[UNK\]/);
   });
 
   it.each([undefined, "", 5])("bad call - %s for the folder", async (folder) => {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Tokenizer } from "#dist/tokenizers/types.js";
 import { SPECIAL_TOKENS, trainTokenizer } from "#dist/tokenizers/word-vocabulary.js";
-import { expectError } from "./expect-error.js";
+import { expectError } from "../support/expect-error.js";
 
 /** Words and how often each occurs, most frequent first. */
 function textOf(words: readonly string[]): { text: string }[] {
