@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { writeFolder } from "../checkpoint/atomic-folder.js";
 import { writeNewFile } from "../checkpoint/durable-file.js";
 import { RATError, throwIfAborted } from "../errors.js";
+import { adviceFor } from "../hub/repository.js";
 import { formatModelConfig, type ModelConfig, parseModelConfig } from "./config.js";
 import { findWeights, hasTensor, WEIGHTS_FILE } from "./weights.js";
 
@@ -89,7 +90,10 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const info = await stat(folder).catch(() => undefined);
   if (!info?.isDirectory()) {
     const message = info ? `${folder} is not a folder` : `There is no folder ${folder}`;
-    throw missing(folder, `${message}; give bilstm, textcnn, texthan or the folder of a trained model`);
+    throw missing(
+      folder,
+      `${message}; give bilstm, textcnn, texthan or the folder of a trained model; ${adviceFor(folder)}`,
+    );
   }
   const file = join(folder, CONFIG_FILE);
   const text = await readFile(file, "utf8").catch((cause: unknown) => {

@@ -7,7 +7,7 @@ import { RATError } from "../errors.js";
 import { type NativeTensorInfo, native } from "../native/binding.js";
 
 export const WEIGHTS_FILE = "model.safetensors";
-const INDEX_FILE = "model.safetensors.index.json";
+export const INDEX_FILE = "model.safetensors.index.json";
 
 /**
  * Paths of a folder's safetensors files.
@@ -20,11 +20,8 @@ export async function findWeights(folder: string): Promise<readonly string[]> {
   if (await exists(single)) return [single];
   const index = join(folder, INDEX_FILE);
   if (!(await exists(index))) throw await noWeights(folder);
-  const files = [...new Set(Object.values(await readIndex(index)))].sort();
+  const files = weightFiles(await readFile(index, "utf8"), index);
   for (const name of files) {
-    if (name !== basename(name) || name === "" || name === "." || name === "..") {
-      throw pathError(index, `${index} names ${JSON.stringify(name)}, which is not a file of that folder`);
-    }
     if (!(await exists(join(folder, name))))
       throw pathError(index, `${index} names ${name}, which is missing`);
   }
@@ -33,9 +30,22 @@ export async function findWeights(folder: string): Promise<readonly string[]> {
 
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
-async function readIndex(file: string): Promise<Readonly<Record<string, string>>> {
+/**
+ * The files that an index names.
+ *
+ * @throws RATError `ERR_RAT_SAFETENSORS_INVALID` for an index that is damaged; `ERR_RAT_PATH` for a name that is more than
+ *   the name of a file.
+ */
+export function weightFiles(text: string, file: string): string[] {
+  const names = [...new Set(Object.values(parseIndex(text, file)))].sort();
+  const stranger = names.find((name) => name !== basename(name) || ["", ".", ".."].includes(name));
+  if (stranger === undefined) return names;
+  throw pathError(file, `${file} names ${JSON.stringify(stranger)}, which is not a file of that folder`);
+}
+
+function parseIndex(text: string, file: string): Readonly<Record<string, string>> {
   try {
-    return indexSchema.parse(JSON.parse(await readFile(file, "utf8"))).weight_map;
+    return indexSchema.parse(JSON.parse(text)).weight_map;
   } catch (cause) {
     const message = `${file} is damaged: it must be JSON with a weight_map from tensors to files`;
     throw new RATError("ERR_RAT_SAFETENSORS_INVALID", message, { cause, details: { file } });

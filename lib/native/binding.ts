@@ -32,8 +32,11 @@ export interface NativeEncoderOptions {
   readonly tokenTypes: number;
   readonly layerNormEps: number;
   readonly activation: "gelu" | "gelu_new" | "relu";
-  /** pooler: dense, tanh (BERT, ALBERT). dense: dropout before them too (RoBERTa). pre-classifier: dense, ReLU (DistilBERT). */
-  readonly head: "pooler" | "dense" | "pre-classifier";
+  /**
+   * pooler: dense, tanh (BERT, ALBERT). dense: dropout before them too (RoBERTa). dense-gelu: so, with GELU (ELECTRA).
+   * pre-classifier: dense, ReLU (DistilBERT).
+   */
+  readonly head: "pooler" | "dense" | "dense-gelu" | "pre-classifier";
   /** The model's own dropout rates, where the objective leaves them to it. */
   readonly hiddenDropout: number;
   readonly attentionDropout: number;

@@ -82,7 +82,7 @@ EncoderOptions encoder_options(const Napi::Object& object) {
   encoder.layer_norm_eps = get_number(object, "layerNormEps");
   constexpr const char* kActivations[] = {"gelu", "gelu_new", "relu"};
   encoder.activation = kActivations[get_choice(object, "activation", kActivations)];
-  constexpr const char* kHeads[] = {"pooler", "dense", "pre-classifier"};
+  constexpr const char* kHeads[] = {"pooler", "dense", "dense-gelu", "pre-classifier"};
   encoder.head = kHeads[get_choice(object, "head", kHeads)];
   encoder.hidden_dropout = checked_rate(get_number(object, "hiddenDropout"), "hiddenDropout");
   encoder.attention_dropout = checked_rate(get_number(object, "attentionDropout"), "attentionDropout");

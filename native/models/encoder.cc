@@ -1,5 +1,6 @@
 // Post-LayerNorm Transformer encoders: BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), ALBERT (Lan et
-// al., 2020), DistilBERT (Sanh et al., 2019). What differs between them is data: EncoderOptions.
+// al., 2020), DistilBERT (Sanh et al., 2019), ELECTRA (Clark et al., 2020). What differs between them is data:
+// EncoderOptions.
 // The class comes from the first token alone, so the last layer computes keys and values for all tokens and
 // everything else for that one: same function, same masks.
 #include "core/check.h"
@@ -114,13 +115,16 @@ class Encoder final : public Model {
   }
 
   /// `first` `[S, D]`: the first token's state. BERT, ALBERT: dense, tanh, dropout. RoBERTa: dropout before
-  /// them too. DistilBERT: dense, ReLU, dropout.
+  /// them too; ELECTRA: so, with GELU. DistilBERT: dense, ReLU, dropout.
   at::Tensor head(const at::Tensor& first, const ForwardRows& rows, const Dropout& settings) const {
     const at::ScalarType type = first.scalar_type();
     at::Tensor x = first;
-    if (encoder_.head == "dense") x = dropout(x, rows.sequence_rows, settings, DropoutSite::kHeadInput, 0);
+    if (encoder_.head == "dense" || encoder_.head == "dense-gelu")
+      x = dropout(x, rows.sequence_rows, settings, DropoutSite::kHeadInput, 0);
     x = linear(x, dense_.weight, dense_.bias, type);
-    x = encoder_.head == "pre-classifier" ? at::relu(x) : at::tanh(x);
+    x = encoder_.head == "pre-classifier" ? at::relu(x)
+        : encoder_.head == "dense-gelu"   ? at::gelu(x)
+                                          : at::tanh(x);
     x = dropout(x, rows.sequence_rows, settings, DropoutSite::kSentence, 0);
     return linear(x, classifier_.weight, classifier_.bias, type);
   }

@@ -24,7 +24,7 @@ struct EncoderOptions {
   int64_t token_types = 0;        // rows of the token type embeddings; 0 = there are none
   double layer_norm_eps = 1e-12;
   std::string activation;  // gelu, gelu_new, relu
-  std::string head;        // pooler (BERT, ALBERT), dense (RoBERTa), pre-classifier (DistilBERT)
+  std::string head;        // pooler, dense, dense-gelu, pre-classifier: see Encoder::head
   double hidden_dropout = 0, attention_dropout = 0, classifier_dropout = 0;  // the model's own rates
   bool attention_output_dropout = true, feed_forward_dropout = true;         // where the family has dropout
   double initializer_range = 0.02;

@@ -76,7 +76,7 @@ describe("misuse", () => {
     [
       "an architecture for later",
       with_({ model_type: "gpt2" }),
-      /"gpt2" is not supported; supported: albert, bert, distilbert, roberta, bilstm/,
+      /"gpt2" is not supported; supported: albert, bert, camembert, distilbert, electra, roberta, xlm-roberta, bilstm/,
     ],
     ["no sizes", with_({ hidden_size: undefined }), /hidden_size is missing/],
     ["no windows", with_({ window_sizes: [] }), /window_sizes/],

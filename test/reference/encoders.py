@@ -16,10 +16,16 @@ from transformers import (
     AlbertForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
+    CamembertConfig,
+    CamembertForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
+    ElectraConfig,
+    ElectraForSequenceClassification,
     RobertaConfig,
     RobertaForSequenceClassification,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
 )
 
 from parity import BATCH, CLASSES, FIXTURES, STEPS, checksums, learning_rates, make_optimizer, rounded, supervised, train_step
@@ -29,10 +35,10 @@ VOCABULARY, POSITIONS = 40, 24
 SIZES = {"vocab_size": VOCABULARY, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
          "intermediate_size": 24, "max_position_embeddings": POSITIONS}
 # RoBERTa's positions begin after its padding id, so it needs two more. ALBERT: two groups of two inner layers.
+ROBERTA_SIZES = {**SIZES, "max_position_embeddings": POSITIONS + 2, "type_vocab_size": 1, "pad_token_id": 1}
 FAMILIES = {
     "bert": (BertForSequenceClassification, BertConfig, SIZES, "bert"),
-    "roberta": (RobertaForSequenceClassification, RobertaConfig,
-                {**SIZES, "max_position_embeddings": POSITIONS + 2, "type_vocab_size": 1, "pad_token_id": 1}, "roberta"),
+    "roberta": (RobertaForSequenceClassification, RobertaConfig, ROBERTA_SIZES, "roberta"),
     "albert": (AlbertForSequenceClassification, AlbertConfig,
                {**SIZES, "embedding_size": 8, "num_hidden_layers": 3, "num_hidden_groups": 2, "inner_group_num": 2}, "albert"),
     "distilbert": (DistilBertForSequenceClassification, DistilBertConfig,
@@ -40,6 +46,9 @@ FAMILIES = {
                     "max_position_embeddings": POSITIONS}, "distilbert"),
     # MiniLM's activation is BERT's; relu and gelu_new are in the wild as well.
     "bert-relu": (BertForSequenceClassification, BertConfig, {**SIZES, "hidden_act": "relu"}, "bert"),
+    "electra": (ElectraForSequenceClassification, ElectraConfig, {**SIZES, "embedding_size": 8}, "electra"),
+    "camembert": (CamembertForSequenceClassification, CamembertConfig, ROBERTA_SIZES, "roberta"),
+    "xlm-roberta": (XLMRobertaForSequenceClassification, XLMRobertaConfig, ROBERTA_SIZES, "roberta"),
 }
 METHODS = {
     "none": {"type": "none", "forwards": 1, "epsilon": [0.0], "klWeight": 0.0},
@@ -84,7 +93,7 @@ def initial_model(family, regression):
 def call(model, text, replaced):
     ids, types = text
     inputs = {"input_ids": ids[None]}
-    if model.config.model_type in ("bert", "albert"):
+    if model.config.model_type in ("bert", "albert", "electra"):
         inputs["token_type_ids"] = types[None]
     return torch.func.functional_call(model, replaced, (), inputs).logits[0]
 

@@ -127,7 +127,7 @@ describe.each(encoderModels)("a fine-tuned %s", (_, model) => {
 
 /** Words t5 to t39 for ids 5 to 39, and the special tokens of the family. */
 function tokenizerOf(family: string) {
-  const isRoberta = family === "roberta";
+  const isRoberta = /roberta|camembert/.test(family);
   const special = isRoberta
     ? ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     : ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];

@@ -16,7 +16,7 @@ rows = []
 for text, pair in json.load(sys.stdin):
     encoding = tokenizer.encode(text, pair)
     inputs = {"input_ids": torch.tensor([encoding.ids])}
-    if model.config.model_type in ("bert", "albert"):
+    if model.config.model_type in ("bert", "albert", "electra"):
         inputs["token_type_ids"] = torch.tensor([encoding.type_ids])
     with torch.no_grad():
         rows.append(model(**inputs).logits[0].double().tolist())

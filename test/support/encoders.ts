@@ -64,7 +64,7 @@ export function packEncoderBatch(
   const chosen = <T>(values: readonly T[]) => rows.map((row) => values[row] as T);
   const starts = [0];
   for (const text of chosen(texts)) starts.push((starts.at(-1) ?? 0) + text.length);
-  const hasTypes = !/roberta|distilbert/.test(family);
+  const hasTypes = !/roberta|camembert|distilbert/.test(family);
   return {
     tokens: Int32Array.from(chosen(texts).flat()),
     sequenceStarts: Int32Array.from(starts),

@@ -48,6 +48,10 @@ const encoderFiles: Record<string, object> = {
     },
   },
   distilbert: { dim: 4, n_layers: 2, n_heads: 2, hidden_dim: 5 },
+  electra: {
+    ...{ embedding_size: 3, hidden_size: 4, num_attention_heads: 2, intermediate_size: 5 },
+    num_hidden_layers: 1,
+  },
 };
 
 function encoder(type: string): NativeModelOptions {
@@ -82,6 +86,7 @@ export const tinyModels: Readonly<Record<string, NativeModelOptions>> = {
   roberta: encoder("roberta"),
   albert: encoder("albert"),
   distilbert: encoder("distilbert"),
+  electra: encoder("electra"),
 };
 export const modelNames = Object.keys(tinyModels);
 

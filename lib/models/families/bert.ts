@@ -1,10 +1,11 @@
-/** BERT (Devlin et al., 2019), and RoBERTa (Liu et al., 2019), which is BERT with other positions and another head. */
+/** BERT (Devlin et al., 2019), and what its relatives with the same layers and other heads share with it. */
 import { z } from "zod";
 import { parseOptions } from "../../config/parse.js";
 import { type EncoderFamily, type EncoderShape, range, value } from "./family.js";
 
 const schema = z.object({
   vocab_size: value.size,
+  embedding_size: value.size.nullish(),
   hidden_size: value.size,
   num_hidden_layers: value.layers,
   num_attention_heads: value.size,
@@ -33,23 +34,34 @@ const LAYER_NAMES = {
   outputNorm: "output.LayerNorm",
 };
 
-/** @param paddingId - What it is where the file does not say. */
-function parse(
+/** What tells a relative of BERT from the others. */
+export interface BertRelative {
+  /** In front of the tensors' names, `bert.`. */
+  readonly prefix: string;
+  /** What it is where the file does not say. */
+  readonly paddingId: number;
+  readonly head: EncoderShape["native"]["head"];
+  readonly names: Readonly<Record<"dense" | "classifier", string>>;
+  /** Position of a text's first token. */
+  readonly positionOffset: (paddingId: number) => number;
+  /** Name of the projection from embeddings of another width, where the family has one. */
+  readonly projection?: string;
+}
+
+/** @throws RATError `ERR_RAT_CONFIG` for a key that is missing or impossible. */
+export function parseBert(
   json: unknown,
   file: string,
-  prefix: string,
-  paddingId: number,
-  family: {
-    readonly head: "pooler" | "dense";
-    readonly names: Readonly<Record<"dense" | "classifier", string>>;
-    readonly positionOffset: (paddingId: number) => number;
-  },
+  { prefix, paddingId, projection, ...family }: BertRelative,
 ): EncoderShape {
   const config = parseOptions(schema, json, file);
   const padding = config.pad_token_id ?? paddingId;
+  const embeddingSize = projection === undefined ? undefined : config.embedding_size;
+  const isProjected =
+    projection !== undefined && (embeddingSize ?? config.hidden_size) !== config.hidden_size;
   return {
     vocabularySize: config.vocab_size,
-    embeddingSize: config.hidden_size,
+    embeddingSize: embeddingSize ?? config.hidden_size,
     hiddenSize: config.hidden_size,
     layers: config.num_hidden_layers,
     paddingId: padding,
@@ -75,6 +87,7 @@ function parse(
         positionEmbeddings: `${prefix}embeddings.position_embeddings`,
         tokenTypeEmbeddings: `${prefix}embeddings.token_type_embeddings`,
         embeddingNorm: `${prefix}embeddings.LayerNorm`,
+        ...(isProjected && { projection: `${prefix}${projection}` }),
         ...LAYER_NAMES,
         ...family.names,
       },
@@ -87,22 +100,11 @@ export const bert: EncoderFamily = {
   architecture: "BertForSequenceClassification",
   basePrefix: "bert.",
   parse: (json, file) =>
-    parse(json, file, "bert.", 0, {
+    parseBert(json, file, {
+      prefix: "bert.",
+      paddingId: 0,
       head: "pooler",
       names: { dense: "bert.pooler.dense", classifier: "classifier" },
       positionOffset: () => 0,
-    }),
-};
-
-/** Positions count from the padding id + 1: the position embeddings have a padding row of their own. */
-export const roberta: EncoderFamily = {
-  modelType: "roberta",
-  architecture: "RobertaForSequenceClassification",
-  basePrefix: "roberta.",
-  parse: (json, file) =>
-    parse(json, file, "roberta.", 1, {
-      head: "dense",
-      names: { dense: "classifier.dense", classifier: "classifier.out_proj" },
-      positionOffset: (paddingId) => paddingId + 1,
     }),
 };
