@@ -3,6 +3,7 @@ import { parseOptions } from "./config/parse.js";
 import { type ClassifierSettings, classifierSettingsSchema } from "./config/schema.js";
 import type { TaskKind } from "./datasets/types.js";
 import { abortedError, fromNative, invalidArgument, RATError, throwIfAborted } from "./errors.js";
+import { fetchModel } from "./hub/fetch-model.js";
 import { type ModelConfig, nativeModel } from "./models/config.js";
 import { readModelFolder } from "./models/folder.js";
 import { loadNative, type NativeTrainer } from "./native/binding.js";
@@ -44,29 +45,30 @@ export class Classifier implements AsyncDisposable {
   }
 
   /**
-   * Loads a model folder. Defaults: device `auto`, all cores shared among what is live.
+   * Loads a model folder, or the model `owner/name` of the Hugging Face hub ({@link fetchModel}). Defaults: device `auto`, all cores shared among what is live.
    *
    * @throws RATError `ERR_RAT_PATH` when the folder or a file is missing; `ERR_RAT_MODEL_MISMATCH`,
    *   `ERR_RAT_SAFETENSORS_INVALID`, `ERR_RAT_UNSAFE_FORMAT` or `ERR_RAT_TOKENIZER_INVALID` for what is in it;
    *   `ERR_RAT_CONFIG` for an option; `ERR_RAT_DEVICE`; `ERR_RAT_NATIVE_LOAD`; `ERR_RAT_ABORTED`.
    */
-  static async load(folder: string, options: ClassifierOptions = {}): Promise<Classifier> {
-    if (typeof folder !== "string" || folder === "") invalidArgument("folder", "a path", folder);
+  static async load(model: string, options: ClassifierOptions = {}): Promise<Classifier> {
+    if (typeof model !== "string" || model === "") invalidArgument("model", "a path", model);
     if (typeof options !== "object" || options === null) invalidArgument("options", "an object", options);
     const { signal, logger, ...plain } = options;
     const settings = parseOptions(classifierSettingsSchema, plain, "Classifier.load");
     throwIfAborted(signal);
     const { buildInfo, liveTrainers } = await loadNative();
+    const folder = await fetchModel(model, { signal });
     const content = await readModelFolder(folder);
     const tokenizer = await loadTokenizer(folder);
-    let model: NativeTrainer | undefined;
+    let native: NativeTrainer | undefined;
     try {
       const { config } = content;
       checkVocabulary(config, tokenizer, folder);
       const build = buildInfo();
       const choice = chooseDevice(settings.device ?? "auto", build);
       announce(choice.warning, logger);
-      model = createNative({
+      native = createNative({
         model: nativeModel(config, 1),
         kind: config.kind,
         objective: PLAIN_OBJECTIVE,
@@ -76,11 +78,11 @@ export class Classifier implements AsyncDisposable {
         precision: settings.precision ?? "fp32",
         threads: chooseThreads(settings.threads, build.hardwareThreads, liveTrainers()),
       });
-      await loadFolderWeights(model, content, { resetHead: false, newHead: false, logger });
+      await loadFolderWeights(native, content, { resetHead: false, newHead: false, logger });
       throwIfAborted(signal);
-      return new Classifier(model, config, tokenizer);
+      return new Classifier(native, config, tokenizer);
     } catch (error) {
-      await Promise.all([model?.dispose(), tokenizer.dispose()]);
+      await Promise.all([native?.dispose(), tokenizer.dispose()]);
       throw fromNative(error);
     }
   }

@@ -34,6 +34,9 @@ export type RATErrorCode =
   | "ERR_RAT_RESUME_ENV"
   | "ERR_RAT_RESUME_CONFIG"
   | "ERR_RAT_LOCKED"
+  // Network
+  | "ERR_RAT_NETWORK"
+  | "ERR_RAT_HASH_MISMATCH"
   // Other
   | "ERR_RAT_NATIVE_LOAD"
   | "ERR_RAT_TORCH"

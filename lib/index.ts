@@ -20,6 +20,10 @@ export type { Dataset, Example, LoadedTask, MetricName, Task, TaskKind } from ".
 // Errors
 export { isRATError, RATError, type RATErrorCode, type RATErrorDetails } from "./errors.js";
 
+// Hugging Face hub
+export { fetchModel } from "./hub/fetch-model.js";
+export type { FetchOptions } from "./hub/fetch-repository.js";
+
 // Tokenizers
 export { loadTokenizer } from "./tokenizers/load.js";
 export type { EncodedText, PackedTexts, Tokenizer } from "./tokenizers/types.js";

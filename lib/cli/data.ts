@@ -1,11 +1,12 @@
-/** `r-at data`: which tasks there are and what each expects; `r-at data check` looks at the files themselves. */
+/** `r-at data`: which tasks there are and what each expects; `data check` looks at the files, `data get` fetches them. */
+import { join } from "node:path";
 import { Argument, type Command } from "commander";
 import { TASK_NAMES } from "../config/fields.js";
 import { refusalIsUsage } from "./failure.js";
-import { print, printJson } from "./output.js";
+import { note, print, printJson } from "./output.js";
 import { addTaskFlags, taskOf } from "./task-flags.js";
 
-/** Adds the command and its sub-command. */
+/** Adds the command and its sub-commands. */
 export function defineData(program: Command, signal: AbortSignal): void {
   const data = program
     .command("data")
@@ -29,6 +30,34 @@ export function defineData(program: Command, signal: AbortSignal): void {
       await printJson({ command: "data check", ...report });
     } else await print(renderTaskReport(report));
   });
+
+  data
+    .command("get")
+    .description("fetch a task's files from the Hugging Face hub")
+    .addArgument(
+      new Argument("<task>", "name of the task").choices(TASK_NAMES.filter((name) => name !== "custom")),
+    )
+    .argument("[folder]", "where to put them (default: data/<task>)")
+    .option("--json", "print one JSON object")
+    .action(async (task: string, folder: string | undefined, flags: { json?: boolean }) => {
+      const target = folder ?? join("data", task);
+      const [{ fetchDataset, HUB_DATASETS }, { createDownloadDisplay }] = await Promise.all([
+        import("../hub/fetch-dataset.js"),
+        import("../report/download.js"),
+      ]);
+      const { name = "", licence = "" } = HUB_DATASETS[task] ?? {};
+      note(`${task} from ${name}\n${licence}`);
+      const display = createDownloadDisplay(task);
+      let files: readonly string[];
+      try {
+        files = await fetchDataset(task, target, { signal, onProgress: display.update });
+      } finally {
+        display.stop();
+      }
+      if (flags.json || data.opts<{ json?: boolean }>().json) {
+        await printJson({ command: "data get", task, repository: name, licence, files });
+      } else await print(`${files.join("\n")}\nr-at train --task ${task} --data ${target} ...`);
+    });
 }
 
 async function listTasks(json: boolean): Promise<void> {

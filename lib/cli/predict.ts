@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Prediction } from "../classifier.js";
 import type { ReadExamplesOptions } from "../datasets/read-examples.js";
 import { refusalIsUsage, UsageError } from "./failure.js";
+import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
 import { addComputeFlags, addTaskFlags, computeOf, taskOf } from "./task-flags.js";
 import { readFileLines, readStdinLines, type TextOrPair, textsAtOnce } from "./text-input.js";
@@ -12,6 +13,8 @@ interface PredictFlags {
   readonly input?: string;
   readonly task?: string;
   readonly textColumn?: string;
+  readonly data?: string;
+  readonly glueSubmission?: string;
   readonly json?: boolean;
 }
 
@@ -21,12 +24,13 @@ Examples:
   $ r-at predict --model runs/imdb/model --input texts.txt > predictions.jsonl
   $ zcat texts.gz | r-at predict --model runs/imdb/model | head
   $ r-at predict --model runs/cola/model --task cola --input data/cola/test.tsv --json
+  $ r-at predict --model runs/cola/model --task cola --data data/cola --glue-submission submission
 
 The input is one text a line unless --task or --text-column says otherwise. Without --json there is one JSON object a
 line, in the order of the input: {"label","probability","probabilities"}, for regression {"score"}.`;
 
 /** Flags about a task's files that mean nothing here: the one file is `--input`. */
-const fileKeys = ["train", "dev", "test", "data", "split", "limitTrain", "limitTest"] as const;
+const fileKeys = ["train", "dev", "test", "split", "limitTrain", "limitTest"] as const;
 
 /** Adds the command. */
 export function definePredict(program: Command, signal: AbortSignal): void {
@@ -40,6 +44,10 @@ export function definePredict(program: Command, signal: AbortSignal): void {
   addTaskFlags(command, fileKeys);
   addComputeFlags(command);
   command
+    .option(
+      "--glue-submission <folder>",
+      "answer the task's test sets in the files that the GLUE server takes",
+    )
     .option("--json", "print all predictions as one JSON object")
     .addHelpText("after", examples)
     .action((texts: string[], flags: PredictFlags) => predict(command, texts, flags, signal));
@@ -52,8 +60,10 @@ async function predict(
   signal: AbortSignal,
 ): Promise<void> {
   const compute = computeOf(command);
+  if (flags.glueSubmission !== undefined) return submit(command, given, flags, signal);
   const input = chooseInput(command, given, flags, signal);
   const { Classifier } = await import("../classifier.js");
+  await fetchNamedModel(flags.model, signal);
   await using classifier = await Classifier.load(flags.model, { ...compute, signal });
   const all: Prediction[] = [];
   for await (const texts of input) {
@@ -64,6 +74,27 @@ async function predict(
   if (flags.json) await printJson({ command: "predict", predictions: all });
 }
 
+async function submit(
+  command: Command,
+  texts: readonly string[],
+  flags: PredictFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  if (texts.length > 0) throw new UsageError("Expected no texts with --glue-submission");
+  const { name: task, options } = taskOf(command);
+  const request = { task, folder: flags.glueSubmission ?? "", input: flags.input, data: options.data };
+  const { answerTestSets, checkSubmission } = await import("./glue-submission.js");
+  checkSubmission(request);
+  const { Classifier } = await import("../classifier.js");
+  await fetchNamedModel(flags.model, signal);
+  await using classifier = await Classifier.load(flags.model, { ...computeOf(command), signal });
+  const submission = await answerTestSets(classifier, request, signal);
+  if (flags.json) await printJson({ command: "predict", submission });
+  else
+    for (const { name, rows } of submission.files) await print(`${submission.folder}/${name}: ${rows} rows`);
+  if (!flags.json && submission.zip !== null) await print(submission.zip);
+}
+
 /** Decides where texts come from; nothing is read before the first is asked for. */
 function chooseInput(
   command: Command,
@@ -71,6 +102,8 @@ function chooseInput(
   flags: PredictFlags,
   signal: AbortSignal,
 ): AsyncIterable<TextOrPair[]> | Iterable<TextOrPair[]> {
+  if (flags.data !== undefined)
+    throw new UsageError("--data is for --glue-submission; name one file with --input");
   if (given.length > 0) {
     if (flags.input !== undefined) throw new UsageError("Expected texts or --input but received both");
     return [given.map((text) => ({ text }))];

@@ -112,7 +112,7 @@ describe("states", () => {
 
 describe("misuse", () => {
   it("bad call - no folder", async () => {
-    await expectRATError(() => load("no/such"), "ERR_RAT_PATH", /no\/such/);
+    await expectRATError(() => load("./no/such"), "ERR_RAT_PATH", /no\/such/);
     await expectRATError(() => load(join(model, "config.json")), "ERR_RAT_PATH", /not a folder/);
     await expectRATError(() => Classifier.load(undefined as never), "ERR_RAT_INVALID_ARG");
   });
