@@ -13,6 +13,7 @@
 #include "addon/trainer_wrap.h"
 #include "core/check.h"
 #include "core/device.h"
+#include "core/host_memory.h"
 #include "core/random.h"
 #include "io/safetensors.h"
 #include "layers/dropout.h"
@@ -179,6 +180,7 @@ Napi::Value exit_now(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  install_host_memory();
   auto data = std::make_unique<Environment>();
   const Napi::Function trainer = TrainerWrap::define(env);
   env.SetInstanceData(data.release());  // lint: the environment owns it from here on

@@ -6,12 +6,15 @@
 
 #include <optional>
 
+#include "core/host_memory.h"
+
 namespace rat {
 namespace {
 
 /// A model's memory goes back to the system with it. Left alone, glibc keeps much of what threads that have
 /// ended used, and a process that trains in one worker after the other grows.
 void return_free_memory() {
+  release_host_memory();
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif

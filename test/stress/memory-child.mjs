@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { ENCODER_FAMILIES } from "#dist/models/families/index.js";
 import { native } from "#dist/native/binding.js";
 
 const SELF = new URL(import.meta.url);
@@ -92,6 +93,57 @@ const scenarios = {
       if (step % 50 !== 0) continue;
       globalThis.gc();
       readings.push([step, privateMemory()]);
+    }
+    await trainer.dispose();
+    return readings;
+  },
+
+  /** Readings after each tenth step of an encoder, on batches that never have the same number of tokens twice. */
+  async shapes(count) {
+    const { native: encoder, ...sizes } = ENCODER_FAMILIES.get("bert").parse(
+      {
+        vocab_size: 1_000,
+        hidden_size: 256,
+        num_hidden_layers: 4,
+        num_attention_heads: 4,
+        intermediate_size: 1_024,
+      },
+      "the test",
+    );
+    const trainer = new (native().Trainer)({
+      model: {
+        type: "encoder",
+        ...sizes,
+        windows: [],
+        outputs: 2,
+        embeddingStd: 1,
+        encoder: { ...encoder, pretrained: false },
+      },
+      kind: "classification",
+      objective: {
+        ...{ type: "none", forwards: 1, epsilon: [0], klWeight: 0, klReduction: "batch-mean" },
+        ...{ cleanDropout: null, forwardDropout: [null] },
+      },
+      optimizer: { type: "adamw", weightDecay: 0, clipNorm: 1 },
+      ...{ seed: 1, device: "cpu", precision: "fp32", threads: 2 },
+    });
+    const readings = [];
+    for (let step = 1; step <= count; step++) {
+      // 400 to 1,600 tokens, in an order that has no end.
+      const tokens = 400 + ((step * 523) % 1_201);
+      const length = Math.floor(tokens / 16);
+      const starts = Array.from({ length: 17 }, (_, i) => (i < 16 ? i * length : tokens));
+      await trainer.trainStep(
+        {
+          tokens: Int32Array.from({ length: tokens }, (_, i) => 1 + ((i * 7919 + step) % 999)),
+          sequenceStarts: Int32Array.from(starts),
+          labels: Int32Array.from({ length: 16 }, (_, i) => i % 2),
+          exampleIds: Int32Array.from({ length: 16 }, (_, i) => i),
+        },
+        step,
+        1e-4,
+      );
+      if (step % 10 === 0) readings.push(privateMemory());
     }
     await trainer.dispose();
     return readings;
