@@ -75,9 +75,9 @@ export interface CaseResult {
 const EPSILON = { encoder: 0.1, word: 1 };
 const TOLERANCE = { fp32: 1e-5, bf16: 2e-2 };
 const BLOCKS = 3; // of each process
-/** Steps of a block: the fewest of these that take us so long. The same for all. */
 const BLOCK_STEPS = [1, 2, 4, 8, 16, 32];
-const BLOCK_MILLISECONDS = 700;
+/** Steps of a block: the fewest that take us so long, or this part of a case's time. The same for all. */
+const BLOCK = { milliseconds: 700, part: 1 / 150 };
 /** Most seconds that warming up may take, and the part of a case's time. */
 const WARM_UP = { seconds: 20, part: 1 / 20 };
 
@@ -148,7 +148,8 @@ class Measurement {
     const { profile } = await ours.ask("profile");
     const { milliseconds } = await ours.ask("warmup", this.warmUpSeconds());
     ours.kill();
-    const steps = BLOCK_STEPS.find((count) => count * milliseconds >= BLOCK_MILLISECONDS) ?? 32;
+    const wanted = Math.min(BLOCK.milliseconds, this.setting.seconds * 1000 * BLOCK.part);
+    const steps = BLOCK_STEPS.find((count) => count * milliseconds >= wanted) ?? 32;
     this.#batches = this.batches(WARM_BATCHES + BLOCKS * steps);
 
     const gates = new Map<string, Gate>();

@@ -24,6 +24,9 @@ export { isRATError, RATError, type RATErrorCode, type RATErrorDetails } from ".
 export { fetchModel } from "./hub/fetch-model.js";
 export type { FetchOptions } from "./hub/fetch-repository.js";
 
+// Metrics
+export { type GlueAverages, type GlueResult, glueAverages } from "./metrics/glue-averages.js";
+
 // Tokenizers
 export { loadTokenizer } from "./tokenizers/load.js";
 export type { EncodedText, PackedTexts, Tokenizer } from "./tokenizers/types.js";

@@ -39,7 +39,7 @@ export async function setInitialWeights(model: NativeTrainer, from: InitialWeigh
 
 /**
  * Loads a folder's weights. What an encoder's files lack of the head stays as the seed made it if there may be a new one,
- * which is said aloud, as are tensors that the model has no use for.
+ * which the logger is told, as are tensors that the model has no use for.
  *
  * @throws RATError `ERR_RAT_MODEL_MISMATCH` for tensors that are missing or have another shape.
  */
@@ -72,10 +72,7 @@ export async function loadFolderWeights(
   for (const { file, names } of plan.loads) await model.loadTensors(file, names);
   const fresh = options.resetHead ? [`${head}weight`, `${head}bias`, ...plan.missing] : plan.missing;
   if (fresh.length > 0) {
-    announce(
-      `THE HEAD IS NEW, and must be trained: ${fresh.join(", ")} were drawn from the seed`,
-      options.logger,
-    );
+    options.logger?.info(`The head is new, drawn from the seed: ${fresh.join(", ")}`);
   }
   if (plan.unexpected.length > 0) {
     const shown = plan.unexpected.slice(0, 8).join(", ");
