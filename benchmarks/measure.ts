@@ -169,7 +169,7 @@ class Measurement {
     const own = times.get("r-at");
     if (!own) throw new Error("nothing was measured");
     const comparisons = this.one.baselines.map((name) =>
-      compare(name, own.blocks, times.get(name), gates.get(name)),
+      compare(name, own.blocks, times.get(name), gates.get(name), rounds),
     );
     return this.result(own, profile, comparisons, rounds);
   }
@@ -280,6 +280,7 @@ function compare(
   ours: readonly number[],
   theirs: { blocks: number[]; peak: number } | undefined,
   gate: Gate | undefined,
+  rounds: number,
 ): Comparison {
   const refused = gate ?? { passed: false, difference: null, tolerance: 0 };
   if (!theirs)
@@ -287,7 +288,7 @@ function compare(
       ...{ name, msPerStep: null, ratio: null, ratioInterval: null, gate: refused },
       ...{ peakMemoryBytes: null, blocks: [] },
     };
-  const { ratio, interval } = ratioOf(ours, theirs.blocks);
+  const { ratio, interval } = ratioOf(ours, theirs.blocks, rounds);
   return {
     ...{ name, msPerStep: spreadOf(theirs.blocks), ratio, ratioInterval: interval, gate: refused },
     ...{ peakMemoryBytes: theirs.peak, blocks: theirs.blocks },

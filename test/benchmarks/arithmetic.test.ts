@@ -38,20 +38,23 @@ describe("statistics", () => {
     expect(() => median([])).toThrow();
   });
 
-  it("a ratio is that of the medians, within its interval, and the interval is of the pairs", () => {
+  it("a ratio is that of all blocks, each by its median, and its interval is of the pairs", () => {
     const ours = [10, 20, 40, 10, 20, 40];
-    const { ratio, interval } = ratioOf(
-      ours,
-      ours.map((time) => time * 2.5),
-    );
+    const slower = ours.map((time) => time * 2.5);
+    const { ratio, interval } = ratioOf(ours, slower, 2);
     expect(ratio).toBe(2.5);
     // Blocks differ by four times, but each is 2.5 times its partner.
     expect(interval[0]).toBeCloseTo(2.5, 12);
     expect(interval[1]).toBeCloseTo(2.5, 12);
-    const wide = ratioOf([10, 10, 10, 10], [20, 30, 40, 10]);
+    // One block in three takes most of the time; one disturbed round of three does not count.
+    expect(
+      ratioOf([10, 10, 10, 10, 10, 10, 10, 10, 10], [20, 20, 80, 20, 20, 80, 20, 900, 80], 3).ratio,
+    ).toBe(4);
+    const wide = ratioOf([10, 10, 10, 10], [20, 30, 40, 10], 4);
     expect(wide.interval[0]).toBeLessThan(wide.ratio);
     expect(wide.interval[1]).toBeGreaterThan(wide.ratio);
-    expect(() => ratioOf([1, 2], [1])).toThrow();
+    expect(() => ratioOf([1, 2], [1], 1)).toThrow();
+    expect(() => ratioOf([1, 2, 3], [1, 2, 3], 2)).toThrow();
   });
 
   it("times are noisy when the same block takes 1.3 times as long, not when blocks differ", () => {

@@ -12,6 +12,9 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
 const MODULES = "import torch, transformers, safetensors, numpy";
 
+/** What some tests do without: `transformers` reads SentencePiece models with these. */
+const OPTIONAL = ["sentencepiece", "protobuf"];
+
 const has = (python) => spawnSync(python, ["-c", MODULES], { stdio: "ignore" }).status === 0;
 
 function makeEnvironment() {
@@ -23,27 +26,14 @@ function makeEnvironment() {
   );
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(dirname(folder), { recursive: true });
-  for (const [command, args] of [
-    ["python3", ["-m", "venv", folder]],
-    [
-      python,
-      [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        // Where that index cannot be reached, pip would try for minutes.
-        ...["--retries", "1", "--timeout", "10"],
-        "--extra-index-url",
-        "https://download.pytorch.org/whl/cpu",
-        "-r",
-        join(here, "requirements.txt"),
-      ],
-    ],
-  ]) {
-    const { status } = spawnSync(command, args, { stdio: ["ignore", "ignore", "inherit"] });
-    if (status !== 0) return undefined;
-  }
+  // Where an index cannot be reached, pip would try for minutes.
+  const install = ["-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "10"];
+  const index = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"];
+  const run = (command, args) =>
+    spawnSync(command, args, { stdio: ["ignore", "ignore", "inherit"] }).status === 0;
+  if (!run("python3", ["-m", "venv", folder])) return undefined;
+  if (!run(python, [...install, ...index, "-r", join(here, "requirements.txt")])) return undefined;
+  run(python, [...install, ...OPTIONAL]);
   return has(python) ? python : undefined;
 }
 
