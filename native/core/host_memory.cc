@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -116,7 +117,7 @@ class HostMemory {
 
 /// Lives for ever: tensors may end after everything else.
 HostMemory& memory() {
-  static auto* const instance = new HostMemory;
+  static HostMemory* const instance = std::make_unique<HostMemory>().release();
   return *instance;
 }
 
@@ -147,7 +148,7 @@ class HostAllocator final : public c10::Allocator {
 void install_host_memory() {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   static const bool is_installed = [] {
-    c10::SetCPUAllocator(new HostAllocator, /*priority=*/100);
+    c10::SetCPUAllocator(std::make_unique<HostAllocator>().release(), /*priority=*/100);
     // oneDNN, and what LibTorch has before it, keep the code that they made for each shape, a third of a megabyte
     // on average, and packed batches have new shapes in every step. So many are enough for the layers of one step
     // to share theirs.
