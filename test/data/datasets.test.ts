@@ -23,7 +23,14 @@ function countLabels(examples: readonly Example[] | null): Record<string, number
 describe.runIf(present)("the real data sets", () => {
   it.each<[string, LoadTaskOptions, [number, number | undefined, number | undefined]]>([
     ["cola", {}, [8_551, 1_043, undefined]],
+    ["sst2", {}, [67_349, 872, undefined]],
+    ["mrpc", {}, [3_668, 408, 1_725]],
     ["stsb", {}, [5_749, 1_500, undefined]],
+    ["qqp", { train: `${DATA}/qqp/dev_23k.tsv.gz`, dev: "none" }, [23_497, undefined, undefined]],
+    ["mnli", { train: `${DATA}/mnli/dev_matched.jsonl.gz` }, [9_815, 9_815, undefined]],
+    ["qnli", { train: `${DATA}/qnli/train_10k.tsv.gz` }, [10_475, 5_463, undefined]],
+    ["rte", {}, [2_490, 277, undefined]],
+    ["wnli", {}, [635, 71, undefined]],
     ["imdb", { dev: "none" }, [24_996, undefined, 24_996]],
     ["imdb", { split: "paper" }, [19_996, 5_000, 24_996]],
     ["agnews", { train: `${DATA}/agnews/train_head10k.csv.gz`, dev: "none" }, [10_429, undefined, 7_600]],
@@ -96,6 +103,9 @@ describe.runIf(present)("the real data sets", () => {
     const files = [
       ["cola", "cola/test.tsv", 1_063],
       ["stsb", "stsb/test.tsv", 1_379],
+      ["mrpc", "mrpc/test.tsv", 1_725],
+      ["rte", "rte/test.tsv", 3_000],
+      ["wnli", "wnli/test.tsv", 146],
       ["tnews", "tnews/test1.0.json.gz", 10_000],
     ] as const;
     for (const [task, file, rows] of files) {
