@@ -218,8 +218,6 @@ describe("fetchModel", () => {
 
   it("is no network for what is a path", async () => {
     await serving();
-    await mkdir(join(cache, "runs"));
-    vi.spyOn(process, "cwd");
     for (const path of ["./owner/name", "/nowhere/model", "a/b/c", "..", "name", "lib/nothing", "owner/.."]) {
       expect(await fetchModel(path)).toBe(path);
     }
