@@ -46,7 +46,7 @@ export async function syncFolder(path: string): Promise<void> {
  *
  * @throws RATError `ERR_RAT_CHECKPOINT_WRITE`.
  */
-export async function replaceFile(path: string, content: string): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = temporarySibling(path);
   try {
     await writeNewFile(temporary, content);

@@ -11,6 +11,7 @@ import {
 import { readExamples } from "../datasets/read-examples.js";
 import { findTask } from "../datasets/registry.js";
 import { RATError } from "../errors.js";
+import { areGenericLabels } from "../models/encoder-config.js";
 import { UsageError } from "./failure.js";
 import { note } from "./output.js";
 
@@ -103,7 +104,7 @@ function labelReader(
   official: readonly string[],
   task: string,
 ): (label: string) => string {
-  const isGeneric = labels.every((label, index) => label === `LABEL_${index}`);
+  const isGeneric = areGenericLabels(labels);
   const isSame = labels.every((label) => official.includes(label));
   const isRegression = official.length === 0;
   if (isRegression === (kind === "regression") && labels.length === official.length && (isSame || isGeneric))

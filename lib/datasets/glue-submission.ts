@@ -2,9 +2,9 @@
  * The files that the GLUE server takes (gluebenchmark.com, "How do I submit?"): a table with the header `index
  * prediction` for each test set, and a zip of all eleven.
  */
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceFile, temporarySibling, writeError } from "../checkpoint/durable-file.js";
+import { replaceFile } from "../checkpoint/durable-file.js";
 import type { TaskDefinition } from "./definition.js";
 import { findSplitFile } from "./locate.js";
 
@@ -99,7 +99,7 @@ export function submissionText(
   );
 }
 
-export const SUBMISSION_ZIP = "submission.zip";
+const SUBMISSION_ZIP = "submission.zip";
 
 /**
  * Writes a submission file and, as soon as the folder has all eleven, the zip of them.
@@ -126,12 +126,6 @@ async function zipSubmission(folder: string): Promise<string> {
     zip(entries, (error, data) => (error ? reject(error) : resolve(data)));
   });
   const path = join(folder, SUBMISSION_ZIP);
-  const temporary = temporarySibling(path);
-  try {
-    await writeFile(temporary, bytes);
-    await rename(temporary, path);
-  } catch (cause) {
-    throw writeError(path, cause);
-  }
+  await replaceFile(path, bytes);
   return path;
 }

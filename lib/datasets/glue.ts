@@ -3,6 +3,7 @@
  * as the hub has them. Labels have the names and the order that Hugging Face gives them.
  */
 import type { SplitPlan, TaskDefinition } from "./definition.js";
+import type { NamedLayout } from "./layout.js";
 
 const OFFICIAL: SplitPlan = {
   train: ["train.tsv"],
@@ -36,8 +37,15 @@ function glueTask({ folder, plan = OFFICIAL, ...task }: GlueTask): TaskDefinitio
 }
 
 const ENTAILMENT = ["entailment", "not_entailment"];
-/** SetFit's copies on the hub call the two texts so. */
-const [FIRST, SECOND] = ["text1", "text2"];
+
+/** Two texts and a label under the names that the official files and the hub give them; SetFit's copies say `text1`. */
+function pairLayout(
+  text: readonly string[],
+  pair: readonly string[],
+  label: readonly string[] = [],
+): NamedLayout {
+  return { header: true, text: [[...text, "text1"]], pair: [...pair, "text2"], label: [...label, "label"] };
+}
 
 export const cola = glueTask({
   name: "cola",
@@ -69,10 +77,7 @@ export const mrpc = glueTask({
   metrics: ["accuracy", "f1"],
   layouts: [
     {
-      header: true,
-      text: [["#1 String", "sentence1", FIRST]],
-      pair: ["#2 String", "sentence2", SECOND],
-      label: ["Quality", "label"],
+      ...pairLayout(["#1 String", "sentence1"], ["#2 String", "sentence2"], ["Quality"]),
       id: ["#1 ID", "#2 ID"],
     },
   ],
@@ -89,14 +94,7 @@ export const stsb = glueTask({
   description: "Similarity of two sentences, 0 to 5 (GLUE)",
   kind: "regression",
   metrics: ["pearson", "spearman"],
-  layouts: [
-    {
-      header: true,
-      text: [["sentence1", FIRST]],
-      pair: ["sentence2", SECOND],
-      label: ["score", "label"],
-    },
-  ],
+  layouts: [pairLayout(["sentence1"], ["sentence2"], ["score"])],
 });
 
 export const qqp = glueTask({
@@ -105,14 +103,7 @@ export const qqp = glueTask({
   description: "Whether two questions ask the same (GLUE)",
   labels: ["not_duplicate", "duplicate"],
   metrics: ["accuracy", "f1"],
-  layouts: [
-    {
-      header: true,
-      text: [["question1", FIRST]],
-      pair: ["question2", SECOND],
-      label: ["is_duplicate", "label"],
-    },
-  ],
+  layouts: [pairLayout(["question1"], ["question2"], ["is_duplicate"])],
   skipsShortRows: true,
 });
 
@@ -121,14 +112,7 @@ export const mnli = glueTask({
   folder: "MNLI",
   description: "Whether a sentence follows from another, contradicts it, or neither (GLUE)",
   labels: ["entailment", "neutral", "contradiction"],
-  layouts: [
-    {
-      header: true,
-      text: [["sentence1", "premise", FIRST]],
-      pair: ["sentence2", "hypothesis", SECOND],
-      label: ["gold_label", "label"],
-    },
-  ],
+  layouts: [pairLayout(["sentence1", "premise"], ["sentence2", "hypothesis"], ["gold_label"])],
   plan: {
     train: ["train.tsv"],
     dev: { files: ["dev_matched.tsv", "dev_matched.jsonl"], hub: "validation_matched" },
@@ -142,22 +126,15 @@ export const qnli = glueTask({
   folder: "QNLI",
   description: "Whether a sentence answers a question (GLUE)",
   labels: ENTAILMENT,
-  layouts: [{ header: true, text: [["question", FIRST]], pair: ["sentence", SECOND], label: ["label"] }],
+  layouts: [pairLayout(["question"], ["sentence"])],
 });
-
-const sentences = {
-  header: true,
-  text: [["sentence1", FIRST]],
-  pair: ["sentence2", SECOND],
-  label: ["label"],
-} as const;
 
 export const rte = glueTask({
   name: "rte",
   folder: "RTE",
   description: "Whether a sentence follows from a text (GLUE)",
   labels: ENTAILMENT,
-  layouts: [sentences],
+  layouts: [pairLayout(["sentence1"], ["sentence2"])],
 });
 
 export const wnli = glueTask({
@@ -165,7 +142,7 @@ export const wnli = glueTask({
   folder: "WNLI",
   description: "Whether a sentence with its pronoun replaced follows from the first (GLUE)",
   labels: ["not_entailment", "entailment"],
-  layouts: [sentences],
+  layouts: [pairLayout(["sentence1"], ["sentence2"])],
 });
 
 /** In the order of the paper's Table 1. */

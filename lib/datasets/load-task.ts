@@ -41,7 +41,8 @@ export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions
 export async function loadTask(name: string, options: LoadTaskOptions = {}): Promise<LoadedTask> {
   checkOptions(options);
   const task = findTask(name, options);
-  const sources = await locateSplits(task, choosePlan(task, options.split), options);
+  const plan = choosePlan(task, options.split);
+  const sources = await locateSplits(task, plan, options);
 
   let skippedRows = 0;
   const reading = { signal: options.signal, onSkip: () => skippedRows++ };
@@ -58,7 +59,7 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
     metrics: task.metrics,
     train: train.slice(0, options.limitTrain),
     dev,
-    ...(choosePlan(task, options.split).mismatched ? { "dev-mismatched": mismatched } : {}),
+    ...(plan.mismatched ? { "dev-mismatched": mismatched } : {}),
     test: test?.slice(0, options.limitTest) ?? null,
     skippedRows,
   };

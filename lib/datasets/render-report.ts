@@ -82,6 +82,9 @@ function renderWarnings(report: TaskReport): string[] {
   if (report.testRowsInTrain) {
     lines.push(`  test: rows whose text also stands in train: ${count(report.testRowsInTrain)}`);
   }
+  if (report.skippedRows > 0) {
+    lines.push(`  rows left out, damaged or without a label: ${count(report.skippedRows)}`);
+  }
   return lines.length > 0 ? ["worth a look", ...lines] : [];
 }
 

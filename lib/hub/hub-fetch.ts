@@ -31,7 +31,7 @@ function accessToken(env = process.env): string | undefined {
   }
 }
 
-/** Requests that a server refuses for now are made so many times in all. */
+/** How often a request is made in all where a busy server refuses it. */
 const ATTEMPTS = 5;
 /** Without any answer fewer: where there is no network, there will be none in a moment. */
 const ATTEMPTS_WITHOUT_ANSWER = 3;

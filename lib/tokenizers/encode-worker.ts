@@ -72,7 +72,8 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
   const tokenizer = parseTokenizer(json);
   const segment = createSegmenter(data.segmenter);
   const vocabulary = readVocabulary(tokenizer);
-  const paddingId = find(tokenizer, [data.padToken, "[PAD]", "<pad>"]) ?? 0;
+  const named = typeof source === "string" ? {} : source.settings.tokens;
+  const paddingId = find(tokenizer, [data.padToken, named.pad_token, "[PAD]", "<pad>"]) ?? 0;
   // A vocabulary without an unknown token (byte-level BPE) can write every text; only the empty one needs a stand-in.
   const unknownNames = [file.unknownToken, data.unknownToken, "[UNK]", "<unk>"];
   const unknownId = file.unknownId ?? find(tokenizer, unknownNames) ?? paddingId;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
+import { checkTask, renderTaskReport } from "#dist/datasets/check.js";
 import { type LoadTaskOptions, loadTask } from "#dist/datasets/load-task.js";
 import { readExamples } from "#dist/datasets/read-examples.js";
 import { type Files, failure, folderOf } from "./temp-files.js";
@@ -211,8 +212,12 @@ describe("damaged and strange files", () => {
   it("leaves out rows of QQP that are cut short, and counts them", async () => {
     const header = ["id", "qid1", "qid2", "question1", "question2", "is_duplicate"];
     const file = tsv(header, [0, 1, 2, "a", "b", 0], [1, 1, 2, "cut"], [2, 1, 2, "c", "d", 1]);
-    const task = await load("qqp", { "train.tsv": file, "dev.tsv": file });
+    const data = await folderOf({ "train.tsv": file, "dev.tsv": file });
+    const task = await loadTask("qqp", { data });
     expect([task.train.length, task.dev?.length, task.skippedRows]).toEqual([2, 2, 2]);
+    expect(renderTaskReport(await checkTask("qqp", { data }))).toContain(
+      "left out, damaged or without a label: 2",
+    );
   });
 
   it("bad call - a short row of another task", async () => {

@@ -8,31 +8,16 @@ import { Classifier } from "#dist/classifier.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
 import { encoderModels, folderOf } from "../support/encoders.js";
 import { parityCases } from "../support/parity.js";
+import { python } from "./python.js";
 
 const root = join(import.meta.dirname, "../..");
-const { RAT_PYTHON = "python3", CXX = "c++" } = process.env;
+const { CXX = "c++" } = process.env;
 
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "rat-reference-"));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function python(script: string, args: readonly string[], input = ""): string {
-  const options = {
-    encoding: "utf8",
-    input,
-    maxBuffer: 2 ** 30,
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" },
-  } as const;
-  const { status, stdout, stderr } = spawnSync(
-    RAT_PYTHON,
-    [join(import.meta.dirname, script), ...args],
-    options,
-  );
-  if (status !== 0) throw new Error(`${script} ended with ${status}: ${stderr}`);
-  return stdout;
-}
 
 /** Numbers that agree to a digit or two less than are written. */
 function expectAlike(actual: unknown, expected: unknown, place = ""): void {

@@ -2,7 +2,6 @@
  * Tokenizers of vocabulary files beside those that transformers makes of the same files: ids, segments and truncation on
  * real text. The published vocabularies lie beside the repository, if at all; small SentencePiece models are trained here.
  */
-import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,12 +9,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readExamples } from "#dist/datasets/read-examples.js";
 import { loadTokenizer } from "#dist/tokenizers/load.js";
 import { loadBrown } from "../../benchmarks/quickstart/brown.js";
+import { hasModule, python } from "./python.js";
 
 const shared = join(import.meta.dirname, "../../../shared");
 const published = join(shared, "tokenizers");
 if (!existsSync(published)) console.warn(`${published} is absent: published vocabularies are not compared`);
-const { RAT_PYTHON = "python3" } = process.env;
-const hasSentencePiece = spawnSync(RAT_PYTHON, ["-c", "import sentencepiece"]).status === 0;
+const hasSentencePiece = hasModule("sentencepiece");
 if (!hasSentencePiece) console.warn("the Python has no sentencepiece: SentencePiece models are not compared");
 
 let root: string;
@@ -25,17 +24,6 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true }));
 
 type Row = readonly [text: string, pair: string | null];
-
-function python(script: string, args: readonly string[], input: string): string {
-  const options = { input, encoding: "utf8", maxBuffer: 2 ** 30 } as const;
-  const { status, stdout, stderr } = spawnSync(
-    RAT_PYTHON,
-    [join(import.meta.dirname, script), ...args],
-    options,
-  );
-  if (status !== 0) throw new Error(`${script} ended with ${status}: ${stderr}`);
-  return stdout;
-}
 
 /** Texts and pairs of the real tasks, else of the Brown Corpus; with what breaks tokenizers. */
 async function realRows(count: number): Promise<Row[]> {

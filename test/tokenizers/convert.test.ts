@@ -1,28 +1,12 @@
 /** Tokenizers of folders without `tokenizer.json`. Beside transformers' own on real text: test/reference. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { loadTokenizer } from "#dist/tokenizers/load.js";
+import { type Files, folderOf } from "../datasets/temp-files.js";
 import { expectError } from "../support/expect-error.js";
 
-let root: string;
-let folders = 0;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "rat-convert-"));
-});
-afterAll(() => rm(root, { recursive: true }));
-
-async function folderWith(files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
-  const folder = join(root, String(folders++));
-  await mkdir(folder);
-  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
-  return folder;
-}
-
-async function encoded(files: Readonly<Record<string, string | Uint8Array>>, text: string, pair?: string) {
-  await using tokenizer = await loadTokenizer(await folderWith(files));
+async function encoded(files: Files, text: string, pair?: string) {
+  await using tokenizer = await loadTokenizer(await folderOf(files));
   return tokenizer.encode(text, pair);
 }
 
@@ -73,7 +57,7 @@ describe("WordPiece", () => {
 
   it("takes names of special tokens from special_tokens_map.json, and further tokens from added_tokens.json", async () => {
     const files = {
-      "vocab.txt": "<p>\n<u>\n<c>\n<s>\na\n",
+      "vocab.txt": "<u>\n<p>\n<c>\n<s>\na\n",
       "special_tokens_map.json": JSON.stringify({
         pad_token: "<p>",
         unk_token: { content: "<u>" },
@@ -82,7 +66,9 @@ describe("WordPiece", () => {
       }),
       "added_tokens.json": JSON.stringify({ "[new]": 5 }),
     };
-    expect((await encoded(files, "a [new] b")).ids).toEqual([2, 4, 5, 1, 3]);
+    await using tokenizer = await loadTokenizer(await folderOf(files));
+    expect(tokenizer.encode("a [new] b").ids).toEqual([2, 4, 5, 0, 3]);
+    expect(tokenizer.paddingId).toBe(1);
   });
 
   it("reads a vocabulary with CRLF, and one whose last line has no end", async () => {
@@ -90,24 +76,24 @@ describe("WordPiece", () => {
   });
 
   it("gives a model folder a tokenizer.json that gives the same ids", async () => {
-    await using made = await loadTokenizer(await folderWith(config({ do_lower_case: false })));
-    await using again = await loadTokenizer(await folderWith(made.files()));
+    await using made = await loadTokenizer(await folderOf(config({ do_lower_case: false })));
+    await using again = await loadTokenizer(await folderOf(made.files()));
     expect(again.encode("Cafe 我x", "café")).toEqual(made.encode("Cafe 我x", "café"));
     expect(Object.keys(made.files()).sort()).toEqual(["tokenizer.json", "tokenizer_config.json"]);
   });
 
   it("prefers tokenizer.json", async () => {
-    await using made = await loadTokenizer(await folderWith({ "vocab.txt": vocab }));
+    await using made = await loadTokenizer(await folderOf({ "vocab.txt": vocab }));
     expect((await encoded({ ...made.files(), "vocab.txt": "x\n" }, "cafe")).ids).toEqual([2, 4, 3]);
   });
 
   it("bad call - a vocabulary without [CLS]", async () => {
-    const folder = await folderWith({ "vocab.txt": "[PAD]\n[UNK]\n[SEP]\na\n" });
+    const folder = await folderOf({ "vocab.txt": "[PAD]\n[UNK]\n[SEP]\na\n" });
     await expectError(() => loadTokenizer(folder), "ERR_RAT_TOKENIZER_INVALID", /vocab\.txt has no \[CLS\]/);
   });
 
   it("bad call - a vocabulary that is not UTF-8", async () => {
-    const folder = await folderWith({ "vocab.txt": Buffer.from([0xff, 0xfe, 0x0a]) });
+    const folder = await folderOf({ "vocab.txt": Buffer.from([0xff, 0xfe, 0x0a]) });
     await expectError(() => loadTokenizer(folder), "ERR_RAT_TOKENIZER_INVALID", /UTF-8/);
   });
 });
@@ -140,7 +126,7 @@ describe("byte-level BPE", () => {
     ],
   ])("bad call - %s", async (_, damage, message) => {
     await expectError(
-      async () => loadTokenizer(await folderWith({ ...files, ...damage })),
+      async () => loadTokenizer(await folderOf({ ...files, ...damage })),
       "ERR_RAT_TOKENIZER_INVALID",
       new RegExp(message),
     );
@@ -201,7 +187,7 @@ describe("SentencePiece", () => {
 
   it("numbers pieces as CamemBERT does where config.json says so", async () => {
     const files = { "sentencepiece.bpe.model": plain, "config.json": '{"model_type": "camembert"}' };
-    await using tokenizer = await loadTokenizer(await folderWith(files));
+    await using tokenizer = await loadTokenizer(await folderOf(files));
     const [bos, eos] = [tokenizer.tokenToId("<s>"), tokenizer.tokenToId("</s>")];
     expect(tokenizer.tokenToId("<s>NOTUSED")).toBe(0);
     expect(tokenizer.encode("Cafes").ids).toEqual([
@@ -227,7 +213,7 @@ describe("SentencePiece", () => {
     ["text", Buffer.from("this is no protobuf at all, but text"), "spiece.model"],
   ])("bad call - %s", async (_, bytes, message) => {
     await expectError(
-      async () => loadTokenizer(await folderWith({ "spiece.model": bytes })),
+      async () => loadTokenizer(await folderOf({ "spiece.model": bytes })),
       "ERR_RAT_TOKENIZER_INVALID",
       new RegExp(message),
     );
@@ -236,7 +222,7 @@ describe("SentencePiece", () => {
 
 it("bad call - a folder with no tokenizer at all", async () => {
   await expectError(
-    async () => loadTokenizer(await folderWith({ "vocab.json": "{}" })),
+    async () => loadTokenizer(await folderOf({ "vocab.json": "{}" })),
     "ERR_RAT_PATH",
     /merges\.txt/,
   );
