@@ -107,7 +107,6 @@ def main():
     folder, data, task, regularizer, seed = sys.argv[1:6]
     epochs = int(sys.argv[6]) if len(sys.argv) > 6 else 3
     torch.manual_seed(int(seed))
-    torch.set_num_threads(2)
     regression = TASKS[task][3] is None
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(
@@ -122,7 +121,7 @@ def main():
     ], lr=5e-5)
     steps = epochs * math.ceil(len(train) / 32)
     schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(0.06 * steps), steps)
-    started, best, peaks = time.perf_counter(), None, []
+    started, best = time.perf_counter(), None
     for _ in range(epochs):
         order = torch.randperm(len(train)).tolist()
         for start in range(0, len(train), 32):
@@ -133,11 +132,11 @@ def main():
             schedule.step()
             optimizer.zero_grad()
         metrics = evaluate(model, tokenizer, dev, task, regression)
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
         if best is None or list(metrics.values())[0] > list(best.values())[0]:
             best = metrics
     print(json.dumps({"task": task, "regularizer": regularizer, "seed": int(seed), "dev": best, "steps": steps,
-                      "seconds": time.perf_counter() - started, "peakMemoryBytes": peaks}))
+                      "seconds": time.perf_counter() - started,
+                      "peakMemoryBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
 main()

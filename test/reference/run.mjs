@@ -13,28 +13,35 @@ const root = join(here, "../..");
 const MODULES = "import torch, transformers, safetensors, numpy";
 
 /** What some tests do without: `transformers` reads SentencePiece models with these. */
-const OPTIONAL = ["sentencepiece", "protobuf"];
+const OPTIONAL = {
+  modules: "import sentencepiece, google.protobuf",
+  packages: ["sentencepiece", "protobuf"],
+};
 
-const has = (python) => spawnSync(python, ["-c", MODULES], { stdio: "ignore" }).status === 0;
+const has = (python, modules = MODULES) =>
+  spawnSync(python, ["-c", modules], { stdio: "ignore" }).status === 0;
 
 function makeEnvironment() {
   const folder = join(cacheFolder(), "reference-python");
   const python = join(folder, "bin/python");
-  if (existsSync(python) && has(python)) return python;
-  console.log(
-    `test-reference: making a Python environment with PyTorch and transformers in ${folder}: 1 GB on disk`,
-  );
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(dirname(folder), { recursive: true });
   // Where an index cannot be reached, pip would try for minutes.
   const install = ["-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "10"];
   const index = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"];
   const run = (command, args) =>
     spawnSync(command, args, { stdio: ["ignore", "ignore", "inherit"] }).status === 0;
+  const withOptional = () => {
+    if (!has(python, OPTIONAL.modules)) run(python, [...install, ...OPTIONAL.packages]);
+    return python;
+  };
+  if (existsSync(python) && has(python)) return withOptional();
+  console.log(
+    `test-reference: making a Python environment with PyTorch and transformers in ${folder}: 1 GB on disk`,
+  );
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(dirname(folder), { recursive: true });
   if (!run("python3", ["-m", "venv", folder])) return undefined;
   if (!run(python, [...install, ...index, "-r", join(here, "requirements.txt")])) return undefined;
-  run(python, [...install, ...OPTIONAL]);
-  return has(python) ? python : undefined;
+  return has(python) ? withOptional() : undefined;
 }
 
 const { RAT_PYTHON } = process.env;

@@ -14,7 +14,7 @@ import { hasModule, python } from "./python.js";
 const shared = join(import.meta.dirname, "../../../shared");
 const published = join(shared, "tokenizers");
 if (!existsSync(published)) console.warn(`${published} is absent: published vocabularies are not compared`);
-const hasSentencePiece = hasModule("sentencepiece");
+const hasSentencePiece = hasModule("sentencepiece, google.protobuf");
 if (!hasSentencePiece) console.warn("the Python has no sentencepiece: SentencePiece models are not compared");
 
 let root: string;
@@ -94,13 +94,14 @@ async function expectSame(
 }
 
 describe.runIf(existsSync(published))("published vocabularies", { timeout: 600_000 }, () => {
-  test.each<[string, string, object]>([
+  test.for<[string, string, object]>([
     ["bert-base-uncased", "bert", {}],
     ["bert-base-cased", "bert", { do_lower_case: false }],
     ["bert-base-chinese", "bert", {}],
     ["roberta-base", "roberta", {}],
     ["albert-base-v2", "albert", {}],
-  ])("%s", async (name, family, settings) => {
+  ])("%s", async ([name, family, settings], { skip }) => {
+    skip(name.startsWith("albert") && !hasSentencePiece, "the Python reads no SentencePiece models");
     const folder = join(root, name);
     cpSync(join(published, name), folder, { recursive: true });
     await expectSame(folder, family, settings, await realRows(10_000));
