@@ -2,14 +2,10 @@
 import { RATError } from "../errors.js";
 import { serve } from "../worker/server.js";
 import { convertTokenizer, type VocabularyFiles } from "./convert/index.js";
-import {
-  type Encoding,
-  encodePairs,
-  encodeTexts,
-  type HuggingFaceTokenizer,
-  parseTokenizer,
-} from "./hugging-face.js";
+import { encodeTexts, type HuggingFaceTokenizer, parseTokenizer } from "./hugging-face.js";
+import { PieceEncoder } from "./piece-encoder.js";
 import { createSegmenter, type Segmenter } from "./segmenter.js";
+import { type Row, Template } from "./template.js";
 import { inspectTokenizerFile, invalidTokenizer } from "./tokenizer-file.js";
 
 /** A text, or the two texts of a pair. */
@@ -45,21 +41,10 @@ export interface EncodeCalls {
   encode: { input: { texts: readonly TextInput[]; maxLength: number | null }; output: EncodedChunk };
 }
 
-/** How the tokenizer treats texts, or pairs; found by trying. */
-interface Form {
-  readonly name: "text" | "pair";
-  /** Tokens that the post-processor adds. */
-  readonly added: number;
-  /** Whether any segment id is not 0. */
-  readonly hasTypes: boolean;
-}
-
-/** One text or pair. */
-interface Row {
-  readonly ids: readonly number[];
-  /** Null if all are 0. */
-  readonly types: readonly number[] | null;
-  readonly isCut: boolean;
+/** A text to learn from what the tokenizer puts around texts. */
+interface Sample {
+  readonly text: string;
+  readonly length: number;
 }
 
 /** Most rows that an embedding is made for; a larger id is damage, and would cost gigabytes. */
@@ -78,33 +63,14 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
   const unknownNames = [file.unknownToken, data.unknownToken, "[UNK]", "<unk>"];
   const unknownId = file.unknownId ?? find(tokenizer, unknownNames) ?? paddingId;
 
-  // Without a post-processor, the library marks the second text of a pair in `encode` but not where a pair is joined.
-  const isMarkedBySequence = tokenizer.getPostProcessor() === null;
-  const typesOf = (encoding: Encoding) =>
-    isMarkedBySequence ? encoding.getSequenceIds().map((id) => id ?? 0) : encoding.getTypeIds();
-
-  const tryForm = (name: Form["name"], [empty, full]: readonly Encoding[]): Form => {
-    const outside = full?.getIds().find((id) => id >= vocabulary.size);
-    if (outside !== undefined) {
-      throw invalidTokenizer(`its post-processor adds the id ${outside}, which the vocabulary does not have`);
-    }
-    const types = full === undefined ? [] : typesOf(full);
-    return { name, added: empty?.getLength() ?? 0, hasTypes: types.some((type) => type !== 0) };
-  };
-  const textForm = tryForm("text", await encodeTexts(tokenizer, ["", "a"], null));
-  const pairs = [["", ""] as const, ["a", "a"] as const];
-  const pairForm = tryForm("pair", await encodePairs(tokenizer, pairs, null));
-
-  const readRow = (encoding: Encoding, form: Form, maxLength: number | null): Row => {
-    const ids = encoding.getIds();
-    if (ids.length === 0) ids.push(unknownId);
-    const types = form.hasTypes ? typesOf(encoding) : null;
-    if (maxLength === null || ids.length < maxLength) return { ids, types, isCut: false };
-    if (ids.length > maxLength) {
-      return { ids: ids.slice(0, maxLength), types: types?.slice(0, maxLength) ?? null, isCut: true };
-    }
-    return { ids, types, isCut: encoding.getOverflowing().length > 0 };
-  };
+  const sample = await findSample(tokenizer, vocabulary.tokens);
+  const textTemplate = await readTemplate(tokenizer, sample, false);
+  const pairTemplate = await readTemplate(tokenizer, sample, true);
+  for (const id of [...textTemplate.specialIds, ...pairTemplate.specialIds]) {
+    if (id < vocabulary.size) continue;
+    throw invalidTokenizer(`its post-processor adds the id ${id}, which the vocabulary does not have`);
+  }
+  const encoder = new PieceEncoder(tokenizer, file);
 
   return {
     describe: () => ({
@@ -115,35 +81,59 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
     vocabulary: () => ({ tokens: vocabulary.tokens, ids: vocabulary.ids.slice() }),
     ids: (tokens) => Int32Array.from(tokens, (token) => tokenizer.tokenToId(token) ?? -1),
     encode: async ({ texts, maxLength }) => {
-      const singles = texts.filter((text) => typeof text === "string").map(segment);
-      const pairs = texts
-        .filter((text) => typeof text !== "string")
-        .map(([text, pair]) => [segment(text), segment(pair)] as const);
-      if (maxLength !== null) {
-        if (singles.length > 0) checkLimit(textForm, maxLength);
-        if (pairs.length > 0) checkLimit(pairForm, maxLength);
-      }
-      // Without special tokens, a cut text is known only by a token beyond the limit; readRow takes it off.
-      const textLimit = maxLength !== null && textForm.added === 0 ? maxLength + 1 : maxLength;
-      const textEncodings = (await encodeTexts(tokenizer, singles, textLimit)).values();
-      const pairEncodings = (await encodePairs(tokenizer, pairs, maxLength)).values();
+      const examples = texts.map((text) => (typeof text === "string" ? [segment(text)] : text.map(segment)));
+      const limit = maxLength ?? Infinity;
+      const templateOf = (example: readonly string[]) => (example.length === 1 ? textTemplate : pairTemplate);
+      for (const example of examples) checkLimit(templateOf(example).added, example.length, limit);
+      // Which of two texts is the longer one is known only when both have been read to the end.
+      const enough = examples.some((example) => example.length > 1)
+        ? Infinity
+        : limit - textTemplate.added + 1;
+      const encoded = (await encoder.encode(examples.flat(), enough)).values();
       return pack(
-        texts.flatMap((text) => {
-          const isText = typeof text === "string";
-          const encoding = (isText ? textEncodings : pairEncodings).next().value;
-          return encoding === undefined ? [] : [readRow(encoding, isText ? textForm : pairForm, maxLength)];
+        examples.map((example) => {
+          const row = templateOf(example).apply(
+            example.map(() => encoded.next().value ?? []),
+            limit,
+          );
+          return row.ids.length > 0 ? row : { ...row, ids: [unknownId] };
         }),
       );
     },
   };
 });
 
-/** The library subtracts the special tokens from the limit without looking whether there is room for them. */
-function checkLimit({ name, added }: Form, maxLength: number): void {
+/** A text with at least one token, and how many; the empty text if there is none in the whole vocabulary. */
+async function findSample(tokenizer: HuggingFaceTokenizer, tokens: readonly string[]): Promise<Sample> {
+  for (const text of ["a", ...tokens]) {
+    const [encoding] = await encodeTexts(tokenizer, [text], null);
+    const length = encoding?.getLength() ?? 0;
+    if (length > 0) return { text, length };
+  }
+  return { text: "", length: 1 };
+}
+
+/** Sees what the tokenizer puts around a text or a pair. */
+async function readTemplate(
+  tokenizer: HuggingFaceTokenizer,
+  { text, length }: Sample,
+  isPair: boolean,
+): Promise<Template> {
+  const encoding = await tokenizer.encode(text, isPair ? text : null);
+  // A template without the text itself would count as that text.
+  const isAdded = encoding.getSpecialTokensMask();
+  const sequences = encoding
+    .getSequenceIds()
+    .map((sequence, at) => (isAdded[at] === 1 ? null : (sequence ?? null)));
+  return new Template({ ids: encoding.getIds(), types: encoding.getTypeIds(), sequences }, length);
+}
+
+/** There must be room beside the special tokens. */
+function checkLimit(added: number, texts: number, maxLength: number): void {
   if (maxLength > added) return;
   throw new RATError(
     "ERR_RAT_INVALID_ARG",
-    `Expected maxLength to leave room beside the ${added} special tokens of a ${name} but received ${maxLength}; use at least ${added + 1}`,
+    `Expected maxLength to leave room beside the ${added} special tokens of a ${texts === 1 ? "text" : "pair"} but received ${maxLength}; use at least ${added + 1}`,
   );
 }
 

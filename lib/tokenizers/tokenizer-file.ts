@@ -14,6 +14,40 @@ export interface TokenizerFile {
   /** The token for words outside the vocabulary, by name or (Unigram) by id. */
   readonly unknownToken: string | undefined;
   readonly unknownId: number | undefined;
+  /** The parts, as the file has them. */
+  readonly normalizer: Component | null;
+  readonly preTokenizer: Component | null;
+  readonly model: Component;
+  readonly addedTokens: readonly AddedToken[];
+}
+
+/** A token that is found in a text as it is spelt, before or (`normalized`) after the text is normalised. */
+export interface AddedToken {
+  readonly content: string;
+  readonly normalized: boolean;
+  /** Whether the white space around it, or what stands there, plays a part. */
+  readonly looksAround: boolean;
+}
+
+/** A part of the file, with what is read of it. */
+export interface Component {
+  readonly type?: unknown;
+  readonly normalizers?: unknown;
+  readonly pretokenizers?: unknown;
+  readonly pattern?: unknown;
+  readonly handle_chinese_chars?: unknown;
+  readonly lowercase?: unknown;
+  readonly add_prefix_space?: unknown;
+  readonly use_regex?: unknown;
+  readonly split?: unknown;
+  readonly dropout?: unknown;
+  readonly vocab?: unknown;
+  readonly merges?: unknown;
+  readonly unk_token?: unknown;
+  readonly ignore_merges?: unknown;
+  readonly continuing_subword_prefix?: unknown;
+  readonly end_of_word_suffix?: unknown;
+  readonly max_input_chars_per_word?: unknown;
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -33,11 +67,15 @@ export function inspectTokenizerFile(json: string): TokenizerFile {
   const {
     model,
     normalizer,
+    pre_tokenizer: preTokenizer,
     post_processor: postProcessor,
+    added_tokens: added,
   } = (isObject(file) ? file : {}) as {
     model?: unknown;
     normalizer?: unknown;
+    pre_tokenizer?: unknown;
     post_processor?: unknown;
+    added_tokens?: unknown;
   };
   if (!isObject(model)) throw invalidTokenizer("it has no model");
   for (const part of components(normalizer, "normalizers")) checkNormalizer(part);
@@ -47,7 +85,20 @@ export function inspectTokenizerFile(json: string): TokenizerFile {
   return {
     unknownToken: typeof token === "string" ? token : undefined,
     unknownId: typeof id === "number" ? id : undefined,
+    normalizer: isObject(normalizer) ? normalizer : null,
+    preTokenizer: isObject(preTokenizer) ? preTokenizer : null,
+    model,
+    addedTokens: (Array.isArray(added) ? added : []).map(addedToken),
   };
+}
+
+function addedToken(token: unknown): AddedToken {
+  const { content, normalized, lstrip, rstrip, single_word } = (isObject(token) ? token : {}) as Record<
+    "content" | "normalized" | "lstrip" | "rstrip" | "single_word",
+    unknown
+  >;
+  const looksAround = lstrip === true || rstrip === true || single_word === true;
+  return { content: String(content), normalized: normalized === true, looksAround };
 }
 
 /** The error for a file that cannot be used. */
