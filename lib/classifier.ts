@@ -68,7 +68,7 @@ export class Classifier implements AsyncDisposable {
       const build = buildInfo();
       const choice = chooseDevice(settings.device ?? "auto", build);
       announce(choice.warning, logger);
-      native = createNative({
+      native = await createNative({
         model: nativeModel(config, 1),
         kind: config.kind,
         objective: PLAIN_OBJECTIVE,

@@ -20,8 +20,12 @@ const FOLDER_NAME = /^step-(\d+)$/;
 /** What decides the bits of a computation besides the run itself. */
 export interface RunEnvironment {
   readonly libtorch: string;
+  /** Build of the addon; absent in checkpoints from before it was kept, as is `deviceName`. */
+  readonly addon?: string;
   readonly cpuCapability: string;
   readonly device: string;
+  /** Name of the GPU; null on the CPU. */
+  readonly deviceName?: string | null;
   readonly threads: number;
 }
 

@@ -180,7 +180,10 @@ export interface NativeTensorInfo {
  * rejects with `ERR_RAT_DISPOSED`.
  */
 export interface NativeTrainer {
-  /** One optimizer step. `step` counts from 1 and keys the dropout masks. */
+  /**
+   * One optimizer step. `step` counts from 1 and keys the dropout masks. If it fails, calls that were queued behind it before
+   * the failure was told reject with `ERR_RAT_ABORTED`.
+   */
   trainStep(batch: PackedBatch, step: number, learningRate: number): Promise<NativeStepResult>;
   /** Logits without dropout, row-major `[B, outputs]`. */
   predict(batch: PackedBatch): Promise<Float64Array>;
@@ -247,6 +250,8 @@ export interface NativeOperatorTimes {
 export interface NativeBuildInfo {
   /** LibTorch the addon was compiled against, as `2.13.0+cpu`. */
   readonly libtorchVersion: string;
+  /** Of the addon's sources, compiler and options. */
+  readonly build: string;
   /** Whether the addon was compiled with CUDA. */
   readonly cudaBuild: boolean;
   /** Whether its CUDA devices are simulated on the CPU, as in this project's own tests. */
@@ -291,6 +296,10 @@ export interface NativeBinding {
     klWeight: number;
     klReduction: NativeObjectiveOptions["klReduction"];
   }): { supervised: number; consistency: number; dlogits: Float64Array };
+  /** Has the `n`-th request for memory of a tensor on the CPU from now on fail, once; 0: none. For tests. */
+  failAllocation(n: number): void;
+  /** Bytes outside its heap that V8 was told of, of which `process.memoryUsage()` says nothing. For tests. */
+  externalMemory(): number;
   /** Names, dtypes and shapes in a safetensors file, strictly validated. */
   inspectSafetensors(
     path: string,

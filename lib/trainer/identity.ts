@@ -99,7 +99,7 @@ function fingerprint({ texts, labels }: EncodedDataset): Promise<string> {
  * Whether a run may go on from `checkpoint`.
  *
  * @throws RATError `ERR_RAT_RESUME_CONFIG` when anything that alters the run has changed; `ERR_RAT_RESUME_ENV` when
- *   LibTorch, the CPU's instructions, the device or the threads have, unless `allowElsewhere`.
+ *   LibTorch, the addon, the CPU's instructions, the device or the threads have, unless `allowElsewhere`.
  */
 export function checkResume(
   checkpoint: Checkpoint,
@@ -122,7 +122,9 @@ export function checkResume(
       { details: { file: checkpoint.path } },
     );
   }
-  const moved = differences({ ...environment }, { ...now.environment });
+  // A checkpoint from before something was kept says nothing of it.
+  const known = Object.entries(now.environment).filter(([key]) => Object.hasOwn(environment, key));
+  const moved = differences({ ...environment }, Object.fromEntries(known));
   if (moved.length > 0 && !now.allowElsewhere) {
     throw new RATError(
       "ERR_RAT_RESUME_ENV",

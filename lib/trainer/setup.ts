@@ -119,7 +119,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
       });
     }
     const embeddingStd = settings.embeddingStd ?? DEFAULT_EMBEDDING_STD;
-    const model = createNative({
+    const model = await createNative({
       model: nativeModel(config, embeddingStd),
       kind: task.kind,
       objective: nativeObjective(method, dropout),
@@ -203,12 +203,16 @@ export function checkVocabulary(config: ModelConfig, tokenizer: Tokenizer, path:
   );
 }
 
-/** @throws RATError with the addon's code. */
-export function createNative(options: NativeTrainerOptions): NativeTrainer {
+/** @throws RATError (rejects) with the addon's code, `ERR_RAT_HOST_OOM` among them if the model's memory cannot be had. */
+export async function createNative(options: NativeTrainerOptions): Promise<NativeTrainer> {
   const { Trainer } = native();
+  let model: NativeTrainer | undefined;
   try {
-    return new Trainer(options);
+    model = new Trainer(options);
+    await model.parameters(); // waits until the model has been made
+    return model;
   } catch (error) {
+    await model?.dispose();
     throw fromNative(error);
   }
 }

@@ -2,7 +2,7 @@
  * One run of `fit`: what it has done so far and what a step, an evaluation and a checkpoint are. The order in which they
  * happen stands in `rat-trainer.ts`.
  */
-import type { Checkpoint, RunTotals } from "../checkpoint/checkpoint.js";
+import type { Checkpoint, RunEnvironment, RunTotals } from "../checkpoint/checkpoint.js";
 import { loadCheckpoint } from "../checkpoint/checkpoint.js";
 import { packBatch } from "../datasets/batching.js";
 import { abortedError, fromNative } from "../errors.js";
@@ -301,8 +301,12 @@ export class TrainingSession {
 }
 
 /** What decides the bits of a computation besides the run itself. */
-export function environmentOf({ build, device, threads }: TrainerParts) {
-  return { libtorch: build.libtorchVersion, cpuCapability: build.cpuCapability, device, threads };
+export function environmentOf({ build, device, threads }: TrainerParts): RunEnvironment {
+  const gpu = build.cudaDevices[Number(/:(\d+)$/.exec(device)?.[1])];
+  return {
+    ...{ libtorch: build.libtorchVersion, addon: build.build, cpuCapability: build.cpuCapability },
+    ...{ device, deviceName: gpu?.name ?? null, threads },
+  };
 }
 
 function stepEvent(queued: QueuedStep, result: NativeStepResult, plan: Plan): StepEvent {

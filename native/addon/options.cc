@@ -25,12 +25,13 @@ int64_t get_integer(const Napi::Object& object, const char* name, int64_t low, i
   return integer_argument(object.Get(name), name, low, high);
 }
 
-std::vector<double> get_numbers(const Napi::Object& object, const char* name) {
+std::vector<int64_t> get_integers(const Napi::Object& object, const char* name, int64_t low, int64_t high) {
   const Napi::Value value = object.Get(name);
-  RAT_CHECK(value.IsArray(), kInvalid, "Expected an array of numbers for ", name);
+  RAT_CHECK(value.IsArray(), kInvalid, "Expected an array of whole numbers for ", name);
   const auto array = value.As<Napi::Array>();
-  std::vector<double> numbers;
-  for (uint32_t i = 0; i < array.Length(); ++i) numbers.push_back(number_argument(array.Get(i), name));
+  std::vector<int64_t> numbers;
+  for (uint32_t i = 0; i < array.Length(); ++i)
+    numbers.push_back(integer_argument(array.Get(i), name, low, high));
   return numbers;
 }
 
@@ -92,8 +93,7 @@ EncoderOptions encoder_options(const Napi::Object& object) {
   encoder.initializer_range = get_number(object, "initializerRange");
   encoder.pretrained = get_boolean(object, "pretrained");
   encoder.layer_prefixes = get_strings(object, "layerPrefixes");
-  for (const double set : get_numbers(object, "layerOrder"))
-    encoder.layer_order.push_back(static_cast<int64_t>(set));
+  encoder.layer_order = get_integers(object, "layerOrder", 0, 255);
   encoder.names = string_map(object.Get("names"), "names");
   return encoder;
 }
@@ -106,8 +106,7 @@ ModelOptions model_options(const Napi::Object& object) {
   model.embedding_size = get_integer(object, "embeddingSize", 1, 65536);
   model.hidden_size = get_integer(object, "hiddenSize", 1, 65536);
   model.layers = get_integer(object, "layers", 1, 255);
-  for (const double width : get_numbers(object, "windows"))
-    model.windows.push_back(static_cast<int64_t>(width));
+  model.windows = get_integers(object, "windows", 1, 65536);
   model.padding_id = get_integer(object, "paddingId", -1, kMaxInt32);
   model.embedding_std = get_number(object, "embeddingStd");
   if (model.type == "encoder")

@@ -5,7 +5,9 @@
 #endif
 
 #include <optional>
+#include <system_error>
 
+#include "core/check.h"
 #include "core/host_memory.h"
 
 namespace rat {
@@ -22,16 +24,21 @@ void return_free_memory() {
 
 }  // namespace
 
-TrainerThread::TrainerThread(Napi::Env env, TrainerOptions options, std::function<void()> on_busy,
-                             std::function<void()> on_idle)
-    : env_(env), on_busy_(std::move(on_busy)), on_idle_(std::move(on_idle)) {
+TrainerThread::TrainerThread(Napi::Env env, TrainerOptions options, TrainerEvents events)
+    : env_(env), events_(std::move(events)) {
   const napi_status status = napi_create_threadsafe_function(
       env, nullptr, nullptr, Napi::String::New(env, "r-at trainer"), /*max_queue_size=*/0,
       /*initial_thread_count=*/1, nullptr, nullptr, this, on_completion, &results_);
   if (status != napi_ok) throw Napi::Error::New(env, "napi_create_threadsafe_function failed");
   napi_unref_threadsafe_function(env, results_);
   napi_add_env_cleanup_hook(env, on_environment_cleanup, this);
-  thread_ = std::thread([this, options = std::move(options)]() mutable { run(std::move(options)); });
+  try {
+    thread_ = std::thread([this, options = std::move(options)]() mutable { run(std::move(options)); });
+  } catch (const std::system_error& error) {
+    release();  // there will be no destructor to do it
+    fail("ERR_RAT_HOST_OOM", "The trainer's thread cannot be started (", error.what(),
+         "); the process has too many threads or too little memory");
+  }
 }
 
 TrainerThread::~TrainerThread() {
@@ -40,12 +47,20 @@ TrainerThread::~TrainerThread() {
 }
 
 Napi::Promise TrainerThread::submit(Napi::Env env, Work work) {
+  return submit(env, std::move(work), Kind::kPlain);
+}
+
+Napi::Promise TrainerThread::submit_step(Napi::Env env, Work work) {
+  return submit(env, std::move(work), Kind::kStep);
+}
+
+Napi::Promise TrainerThread::submit(Napi::Env env, Work work, Kind kind) {
   if (is_disposing_ || is_released_) {
     auto deferred = Napi::Promise::Deferred::New(env);
     deferred.Reject(to_js_error(env, {"ERR_RAT_DISPOSED", "The trainer has been disposed of", ""}).Value());
     return deferred.Promise();
   }
-  return enqueue(env, std::move(work), false);
+  return enqueue(env, std::move(work), kind);
 }
 
 Napi::Promise TrainerThread::dispose(Napi::Env env) {
@@ -56,18 +71,18 @@ Napi::Promise TrainerThread::dispose(Napi::Env env) {
   }
   is_disposing_ = true;
   cancel();
-  return enqueue(env, nullptr, true);
+  return enqueue(env, nullptr, Kind::kDispose);
 }
 
-Napi::Promise TrainerThread::enqueue(Napi::Env env, Work work, bool ends) {
+Napi::Promise TrainerThread::enqueue(Napi::Env env, Work work, Kind kind) {
   auto deferred = Napi::Promise::Deferred::New(env);
   if (pending_++ == 0) {
     napi_ref_threadsafe_function(env, results_);
-    on_busy_();
+    events_.busy();
   }
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back({std::move(work), deferred, generation_, ends});
+    queue_.push_back({std::move(work), deferred, generation_, kind});
   }
   wake_.notify_one();
   return deferred.Promise();
@@ -77,6 +92,7 @@ void TrainerThread::cancel() {
   const std::lock_guard lock(mutex_);
   ++generation_;
   cancelled_ = true;
+  has_failed_step_ = false;
 }
 
 bool TrainerThread::stop(std::chrono::milliseconds timeout) {
@@ -115,11 +131,11 @@ void TrainerThread::run(TrainerOptions options) {
       command.emplace(std::move(queue_.front()));
       queue_.pop_front();
       // Under the lock: a cancel() that comes later raises the generation and sets the flag again.
-      is_stale = command->generation < generation_ && !command->ends;
+      is_stale = command->generation < generation_ || has_failed_step_;
       cancelled_ = command->generation < generation_;
     }
-    auto completion = std::make_unique<Completion>(Completion{command->deferred, nullptr, {}, command->ends});
-    if (command->ends) {
+    auto completion = std::make_unique<Completion>(Completion{command->deferred, nullptr, {}, 0});
+    if (command->kind == Kind::kDispose) {
       trainer.reset();
       return_free_memory();
       completion->resolve = [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
@@ -137,7 +153,11 @@ void TrainerThread::run(TrainerOptions options) {
         completion->resolve = command->work(*trainer, cancelled_);
     } catch (...) {
       completion->failure = current_failure();
+      const std::lock_guard lock(mutex_);
+      // After a cancel() the JavaScript side knows already that the step may have failed.
+      if (command->kind == Kind::kStep && command->generation == generation_) has_failed_step_ = true;
     }
+    if (trainer) completion->bytes = trainer->bytes();
     deliver(std::move(completion));
   }
   trainer.reset();
@@ -162,6 +182,13 @@ void TrainerThread::on_completion(napi_env env, napi_value, void* context, void*
 
 void TrainerThread::settle(Napi::Env env, Completion& completion) {
   const Napi::HandleScope scope(env);
+  if (!completion.resolve) {
+    // Whoever submits from here on knows of the failed step.
+    const std::lock_guard lock(mutex_);
+    if (has_failed_step_) ++generation_;
+    has_failed_step_ = false;
+  }
+  events_.memory(completion.bytes);
   // A pending exception or a terminating worker must not escape into Node's C++.
   try {
     if (completion.resolve)
@@ -172,7 +199,7 @@ void TrainerThread::settle(Napi::Env env, Completion& completion) {
   }
   if (--pending_ > 0) return;
   napi_unref_threadsafe_function(env, results_);
-  const auto on_idle = on_idle_;
+  const auto on_idle = events_.idle;
   if (is_disposing_) {
     stop(std::chrono::hours(24));
     release();

@@ -2,13 +2,12 @@
 // crash or a hang:
 // - libuv's pool is never used: training there starves `fs`, and `process.exit()` waits for the whole job.
 // - JavaScript values and handles are touched on the JavaScript thread only; results travel by a thread-safe
-// function.
-// - That function is referenced exactly while promises are pending: it neither keeps an idle process alive
-// nor lets a
-//   process end that awaits a step.
-// - The environment's clean-up hook joins the thread. It is registered after the thread-safe function is
-// made, so it runs
-//   before that is torn down (hooks run last in, first out).
+//   function.
+// - That function is referenced exactly while promises are pending: it neither keeps an idle process alive nor
+//   lets a process end that awaits a step.
+// - The environment's clean-up hook joins the thread. It is registered after the thread-safe function is made,
+//   so it runs before that is torn down (hooks run last in, first out).
+// - What was queued behind a failed step, by someone who did not know of the failure yet, does not run.
 #pragma once
 
 #include <napi.h>
@@ -28,6 +27,13 @@
 
 namespace rat {
 
+/// What a thread tells its owner, on the JavaScript thread.
+struct TrainerEvents {
+  std::function<void()> busy;                 // the first pending promise was made
+  std::function<void()> idle;                 // the last one was settled
+  std::function<void(int64_t bytes)> memory;  // before a promise is settled: what the trainer holds now
+};
+
 class TrainerThread {
  public:
   /// Makes the promise's value, on the JavaScript thread.
@@ -36,17 +42,20 @@ class TrainerThread {
   using Work = std::function<Resolve(Trainer&, const std::atomic<bool>& cancelled)>;
 
   /// Starts the thread, whose first act is to make the trainer; if that fails, every command rejects with the
-  /// reason. `on_idle` runs on the JavaScript thread whenever the last pending promise has been settled,
-  /// `on_busy` when the first one is made.
-  TrainerThread(Napi::Env env, TrainerOptions options, std::function<void()> on_busy,
-                std::function<void()> on_idle);
+  /// reason.
+  TrainerThread(Napi::Env env, TrainerOptions options, TrainerEvents events);
   /// Waits for the thread.
   ~TrainerThread();
   TrainerThread(const TrainerThread&) = delete;
   TrainerThread& operator=(const TrainerThread&) = delete;
 
-  /// [JavaScript thread] Queues work; rejects with ERR_RAT_DISPOSED after dispose().
+  /// [JavaScript thread] Queues work; rejects with ERR_RAT_DISPOSED after dispose(), and with ERR_RAT_ABORTED
+  /// if a step before it fails.
   Napi::Promise submit(Napi::Env env, Work work);
+
+  /// [JavaScript thread] Queues a step: if it fails, what is queued behind it until the failure is told is
+  /// rejected.
+  Napi::Promise submit_step(Napi::Env env, Work work);
 
   /// [JavaScript thread] Rejects what is queued with ERR_RAT_ABORTED and stops the running command at its
   /// next poll. Commands submitted afterwards run.
@@ -64,20 +73,26 @@ class TrainerThread {
   bool stop(std::chrono::milliseconds timeout);
 
  private:
+  enum class Kind {
+    kPlain,
+    kStep,     // its failure rejects what is queued behind it
+    kDispose,  // the trainer is freed before the promise resolves
+  };
   struct Command {
     Work work;
     Napi::Promise::Deferred deferred;
     uint64_t generation;
-    bool ends;  // dispose: the trainer is freed before the promise resolves
+    Kind kind;
   };
   struct Completion {
     Napi::Promise::Deferred deferred;
     Resolve resolve;  // empty: it failed
     Failure failure;
-    bool ends;
+    int64_t bytes;  // that the trainer holds afterwards
   };
 
-  Napi::Promise enqueue(Napi::Env env, Work work, bool ends);
+  Napi::Promise submit(Napi::Env env, Work work, Kind kind);
+  Napi::Promise enqueue(Napi::Env env, Work work, Kind kind);
   void run(TrainerOptions options);
   void deliver(std::unique_ptr<Completion> completion);
   void settle(Napi::Env env, Completion& completion);
@@ -87,7 +102,7 @@ class TrainerThread {
   static void on_environment_cleanup(void* self);
 
   Napi::Env env_;
-  std::function<void()> on_busy_, on_idle_;
+  TrainerEvents events_;
   napi_threadsafe_function results_ = nullptr;
   bool is_released_ = false;   // results_ and the clean-up hook are gone
   bool is_disposing_ = false;  // dispose() was called
@@ -96,7 +111,8 @@ class TrainerThread {
   std::mutex mutex_;
   std::condition_variable wake_, ended_;
   std::deque<Command> queue_;
-  uint64_t generation_ = 0;  // cancel() raises it; commands of an older one are rejected
+  uint64_t generation_ = 0;       // cancel() raises it; commands of an older one are rejected
+  bool has_failed_step_ = false;  // and nobody has been told yet
   bool is_stopping_ = false, has_ended_ = false;
   std::atomic<bool> cancelled_{false};
   std::thread thread_;

@@ -80,26 +80,29 @@ TrainerWrap::TrainerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Trai
     TrainerOptions options = trainer_options(info[0]);
     // Fail here, in the caller's stack, rather than at the first command.
     parse_device(options.device);
-    // V8 does not see tensors: without this, thousands of them could wait for a collection that never comes.
-    external_bytes_ = options.model.vocabulary_size * options.model.embedding_size *
-                      (options.precision == at::kDouble ? 8 : 4);
     live_ = environment(info.Env()).live;
-    thread_ = std::make_unique<TrainerThread>(
-        info.Env(), std::move(options), [this] { Ref(); },
-        [this] {
-          if (thread_->has_ended()) live_->erase(thread_.get());
-          Unref();
-        });
+    thread_ = std::make_unique<TrainerThread>(info.Env(), std::move(options),
+                                              TrainerEvents{[this] { Ref(); },
+                                                            [this] {
+                                                              if (thread_->has_ended())
+                                                                live_->erase(thread_.get());
+                                                              Unref();
+                                                            },
+                                                            [this](int64_t bytes) { tell_memory(bytes); }});
     live_->insert(thread_.get());
     info.This().As<Napi::Object>().TypeTag(&kTypeTag);
-    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), external_bytes_);
   });
+}
+
+void TrainerWrap::tell_memory(int64_t bytes) {
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), bytes - external_bytes_);
+  external_bytes_ = bytes;
 }
 
 TrainerWrap::~TrainerWrap() {
   if (!thread_) return;
   live_->erase(thread_.get());
-  Napi::MemoryManagement::AdjustExternalMemory(Env(), -external_bytes_);
+  tell_memory(0);
 }
 
 void TrainerWrap::check_receiver(const Napi::CallbackInfo& info) const {
@@ -119,10 +122,11 @@ Napi::Value TrainerWrap::train_step(const Napi::CallbackInfo& info) {
     const double learning_rate = number_argument(info[2], "learningRate");
     RAT_CHECK(std::isfinite(learning_rate) && learning_rate >= 0, "ERR_RAT_INVALID_ARG",
               "Expected a finite number of at least 0 for learningRate but received ", learning_rate);
-    return submit(info, [=](Trainer& trainer, const std::atomic<bool>& cancelled) -> TrainerThread::Resolve {
-      const StepResult result = trainer.train_step(*batch, step, learning_rate, cancelled);
-      return [=](Napi::Env env) -> Napi::Value { return step_result(env, result); };
-    });
+    return thread_->submit_step(
+        info.Env(), [=](Trainer& trainer, const std::atomic<bool>& cancelled) -> TrainerThread::Resolve {
+          const StepResult result = trainer.train_step(*batch, step, learning_rate, cancelled);
+          return [=](Napi::Env env) -> Napi::Value { return step_result(env, result); };
+        });
   });
 }
 

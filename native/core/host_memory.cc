@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -128,10 +129,20 @@ void give_back(void* block) {
   if (!may_be_ours || !memory().give_back(block)) c10::free_cpu(block);
 }
 
+std::atomic<int64_t> requests_until_failure{0};
+
+/// Whether this is the request that a test wants to fail.
+bool must_fail() {
+  if (requests_until_failure.load(std::memory_order_relaxed) <= 0) return false;
+  return requests_until_failure.fetch_sub(1, std::memory_order_relaxed) == 1;
+}
+
 class HostAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
-    void* const block = bytes < kLarge ? c10::alloc_cpu(bytes) : memory().take(bytes);
+    void* const block = bytes > 0 && must_fail() ? nullptr
+                        : bytes < kLarge         ? c10::alloc_cpu(bytes)
+                                                 : memory().take(bytes);
     RAT_CHECK(block != nullptr || bytes == 0, "ERR_RAT_HOST_OOM", "Out of memory: ", bytes,
               " bytes cannot be had");
     c10::profiledCPUMemoryReporter().New(block, bytes);
@@ -161,5 +172,7 @@ void install_host_memory() {
 }
 
 void release_host_memory() { memory().release(); }
+
+void fail_allocation(int64_t n) { requests_until_failure = n; }
 
 }  // namespace rat

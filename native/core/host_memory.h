@@ -7,6 +7,8 @@
 // and there is never more in all than was once in use at the same time.
 #pragma once
 
+#include <cstdint>
+
 namespace rat {
 
 /// From now on tensors on the CPU are made of this memory, in the whole process. Does nothing in sanitizer
@@ -15,5 +17,8 @@ void install_host_memory();
 
 /// Gives all that waits back to the system, and forgets how much was once in use.
 void release_host_memory();
+
+/// Has the `n`-th request from now on fail, once, of whatever size; 0: none. For tests.
+void fail_allocation(int64_t n);
 
 }  // namespace rat

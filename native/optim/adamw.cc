@@ -12,6 +12,13 @@ struct Group {
   double weight_decay = 0;
 };
 
+/// The kernel takes the step that is being made, counted from 1. On the CPU without a request for memory, as all of
+/// the update: there is never half of one.
+void count(std::vector<at::Tensor>& steps) {
+  if (!steps[0].is_cpu()) return at::_foreach_add_(steps, 1);
+  for (at::Tensor& step : steps) *step.mutable_data_ptr<float>() += 1;
+}
+
 class AdamW final : public Optimizer {
  public:
   AdamW(const std::vector<Parameter>& parameters, double weight_decay) {
@@ -34,8 +41,7 @@ class AdamW final : public Optimizer {
       if (group.indices.empty()) continue;
       std::vector<at::Tensor> of_group;
       for (const size_t i : group.indices) of_group.push_back(gradients[i]);
-      // The kernel takes the step that is being made, counted from 1.
-      at::_foreach_add_(group.steps, 1);
+      count(group.steps);
       at::_fused_adamw_(group.parameters, of_group, group.first_moments, group.second_moments, {},
                         group.steps, learning_rate, 0.9, 0.999, group.weight_decay, 1e-8, /*amsgrad=*/false,
                         /*maximize=*/false);

@@ -60,6 +60,16 @@ Trainer::Trainer(const TrainerOptions& options) : options_(options), device_(par
   const c10::OptionalDeviceGuard guard(device_);
   model_ = make_model(options.model, options.seed, options.precision, device_);
   vocabulary_scratch_.assign(static_cast<size_t>(options.model.vocabulary_size), -1);
+  count_bytes();
+}
+
+void Trainer::count_bytes() {
+  bytes_ = embedding_gradient_.defined() ? static_cast<int64_t>(embedding_gradient_.nbytes()) : 0;
+  for (const Parameter& parameter : model_->parameters())
+    bytes_ += static_cast<int64_t>(parameter.tensor.nbytes());
+  for (const at::Tensor& tensor : snapshot_) bytes_ += static_cast<int64_t>(tensor.nbytes());
+  if (!optimizer_) return;
+  for (const auto& [name, tensor] : optimizer_->state()) bytes_ += static_cast<int64_t>(tensor.nbytes());
 }
 
 BatchLimits Trainer::limits() const {
@@ -69,8 +79,17 @@ BatchLimits Trainer::limits() const {
 
 void Trainer::require_optimizer() {
   if (optimizer_) return;
+  // Both or neither, whatever memory there is.
+  at::Tensor gradient = at::zeros_like(model_->word_embedding());
   optimizer_ = make_optimizer(model_->parameters(), options_.optimizer);
-  embedding_gradient_ = at::zeros_like(model_->word_embedding());
+  embedding_gradient_ = std::move(gradient);
+  count_bytes();
+}
+
+void Trainer::require_whole() const {
+  RAT_CHECK(
+      !is_half_updated_, "ERR_RAT_INTERNAL",
+      "An earlier step failed in the middle of its update; make a new trainer and resume from a checkpoint");
 }
 
 /// In the order of the parameters; the word embeddings' on the batch's tokens alone.
@@ -91,6 +110,7 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
   const auto& objective = options_.objective;
   const auto profile = options_.profile ? std::make_unique<StepProfile>(device_) : nullptr;
   check_batch(batch, limits(), objective.loss.regression, true);
+  require_whole();
   require_optimizer();
   for (const Parameter& parameter : model_->parameters()) parameter.clear_gradient();
 
@@ -132,13 +152,15 @@ StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double l
          "; nothing was updated. Lower the learning rate or epsilon, or clip the gradient norm");
 
   clip_gradients(all, result.grad_norm, options_.optimizer.clip_norm);
-  // The optimizers take the whole matrix's gradient, which is zero but for the batch's rows, here and at the
-  // next step.
-  const at::Tensor& rows = on_device.vocabulary().distinct_index;
-  embedding_gradient_.index_copy_(0, rows, all[0]);
+  // The optimizers take the whole matrix's gradient, which is zero but for the batch's rows. Those of the step before
+  // are cleared only now, so that a step that fails leaves none behind.
+  if (written_rows_.defined()) embedding_gradient_.index_fill_(0, written_rows_, 0);
+  written_rows_ = on_device.vocabulary().distinct_index;
+  embedding_gradient_.index_copy_(0, written_rows_, all[0]);
   all[0] = embedding_gradient_;
+  is_half_updated_ = true;
   optimizer_->step(all, learning_rate);
-  embedding_gradient_.index_fill_(0, rows, 0);
+  is_half_updated_ = false;
   mark(profile.get(), "optimizer");
   if (profile) result.times = profile->times();
   return result;
@@ -148,6 +170,7 @@ std::vector<double> Trainer::predict(const PackedBatch& batch) {
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
   check_batch(batch, limits(), false, false);
+  require_whole();
   const DeviceBatch on_device(batch, {.indices = model_->row_indices()}, vocabulary_scratch_, device_);
   const at::Tensor x = model_->word_embedding().index_select(0, on_device.tokens());
   const at::Tensor logits =
@@ -172,6 +195,7 @@ Trainer::NamedTensors Trainer::tensors(StateKind what) const {
 
 void Trainer::save(StateKind what, const std::string& path,
                    const std::map<std::string, std::string>& metadata) const {
+  if (what != StateKind::kBest) require_whole();
   io::write_safetensors(path, tensors(what), metadata);
 }
 
@@ -213,12 +237,17 @@ void Trainer::load_tensors(const std::string& path, const std::map<std::string, 
 }
 
 void Trainer::snapshot() {
+  require_whole();
   const at::NoGradGuard no_grad;
   const auto& parameters = model_->parameters();
-  if (snapshot_.empty())
+  if (snapshot_.empty()) {
+    std::vector<at::Tensor> copies;
     for (const Parameter& parameter : parameters)
-      snapshot_.push_back(
+      copies.push_back(
           at::empty_like(parameter.tensor.detach(), parameter.tensor.options().device(at::kCPU)));
+    snapshot_ = std::move(copies);
+    count_bytes();
+  }
   for (size_t i = 0; i < parameters.size(); ++i) snapshot_[i].copy_(parameters[i].tensor.detach());
 }
 

@@ -48,7 +48,8 @@ class Trainer {
   explicit Trainer(const TrainerOptions& options);
 
   /// One optimizer step. Throws ERR_RAT_NON_FINITE before anything is updated if a loss or the gradient norm
-  /// is NaN or infinite, and ERR_RAT_ABORTED between passes once `cancelled` is set.
+  /// is NaN or infinite, and ERR_RAT_ABORTED between passes once `cancelled` is set. If the update itself fails,
+  /// the weights are neither old nor new, and everything that would use or keep them throws from then on.
   StepResult train_step(const PackedBatch& batch, uint32_t step, double learning_rate,
                         const std::atomic<bool>& cancelled);
 
@@ -73,6 +74,9 @@ class Trainer {
 
   const Model& model() const { return *model_; }
 
+  /// Memory of everything that stays between steps.
+  int64_t bytes() const { return bytes_; }
+
   /// On the trainer's device, in the type of its products: trainer/operator_times.h.
   OperatorTimes time_operator(const std::string& name, const OperatorShape& shape, int64_t repetitions,
                               const std::atomic<bool>& cancelled) const;
@@ -84,12 +88,17 @@ class Trainer {
   std::vector<at::Tensor> gradients(const StepGradients& step_gradients) const;
   BatchLimits limits() const;
   void require_optimizer();
+  void require_whole() const;
+  void count_bytes();
 
   TrainerOptions options_;
   at::Device device_;
   std::unique_ptr<Model> model_;
-  std::unique_ptr<Optimizer> optimizer_;     // made at the first training step or load
-  at::Tensor embedding_gradient_;            // [V, D], zero between steps
+  std::unique_ptr<Optimizer> optimizer_;  // made at the first training step or load
+  at::Tensor embedding_gradient_;         // [V, D], zero but for written_rows_
+  at::Tensor written_rows_;               // of the last step
+  int64_t bytes_ = 0;
+  bool is_half_updated_ = false;             // a step failed while the optimizer was at work
   std::vector<at::Tensor> snapshot_;         // host copies, in the order of the parameters
   std::vector<int32_t> vocabulary_scratch_;  // [V], -1 between steps
 };

@@ -28,7 +28,7 @@ from transformers import (
     XLMRobertaForSequenceClassification,
 )
 
-from parity import BATCH, CLASSES, FIXTURES, STEPS, checksums, learning_rates, make_optimizer, rounded, supervised, train_step
+from parity import BATCH, CLASSES, FIXTURES, STEPS, checksums, learning_rates, make_optimizer, one_by_one, rounded, supervised, train_step
 
 FOLDER = FIXTURES / "encoders"
 VOCABULARY, POSITIONS = 40, 24
@@ -151,7 +151,7 @@ def main():
                 events = []
                 for (texts, labels), learning_rate in zip(data, learning_rates(SCHEDULE)):
                     event = train_step(model, optimizer, OPTIMIZER, objective, texts, labels.double() if regression else labels,
-                                       regression, learning_rate, matrix_name(family), call)
+                                       regression, learning_rate, matrix_name(family), one_by_one(call))
                     events.append({**event, "learningRate": learning_rate})
                 cases.append({"family": family, "kind": kind, "name": f"{family}, {kind}, {method}",
                               "objective": {"klReduction": "batch-mean", **objective}, "optimizer": OPTIMIZER,

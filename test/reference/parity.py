@@ -187,10 +187,15 @@ def call(model, text, replaced):
     return torch.func.functional_call(model, replaced, (text,))
 
 
+def one_by_one(call):
+    """Outputs of several texts, without a padding anywhere."""
+    return lambda model, texts, replaced: torch.stack([call(model, text, replaced) for text in texts])
+
+
 def train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate,
-               matrix_name="embedding.weight", call=call):
+               matrix_name="embedding.weight", call_all=one_by_one(call)):
     def forward(replaced={}):
-        return torch.stack([call(model, text, replaced) for text in texts])
+        return call_all(model, texts, replaced)
 
     matrix = model.get_parameter(matrix_name)
     forwards = objective["forwards"]

@@ -101,6 +101,8 @@ export const NONE: NativeObjectiveOptions = {
 };
 
 export interface TinyOptions extends Partial<Omit<NativeTrainerOptions, "model" | "objective">> {
+  /** What differs from the tiny model. */
+  readonly model?: Partial<NativeModelOptions>;
   readonly objective?: Partial<NativeObjectiveOptions>;
 }
 
@@ -108,9 +110,13 @@ export interface TinyOptions extends Partial<Omit<NativeTrainerOptions, "model" 
  * On the CPU in double, with plain SGD, unless `options` say otherwise. On one thread: test files run side by side, and teams
  * of threads that share cores wait for each other. dropout.test.ts compares two threads with one.
  */
-export function tinyTrainer(name: string, { objective, ...options }: TinyOptions = {}): NativeTrainer {
-  const model = tinyModels[name];
-  if (!model) throw new Error(`there is no model ${name}`);
+export function tinyTrainer(
+  name: string,
+  { model: changed, objective, ...options }: TinyOptions = {},
+): NativeTrainer {
+  const tiny = tinyModels[name];
+  if (!tiny) throw new Error(`there is no model ${name}`);
+  const model = { ...tiny, ...changed };
   const kind = options.kind ?? "classification";
   return new (native().Trainer)({
     model: { ...model, outputs: kind === "regression" ? 1 : CLASSES },

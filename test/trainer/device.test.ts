@@ -6,6 +6,7 @@ import { expectRATError } from "./toy.js";
 
 const build = (cudaBuild: boolean, gpus: number, simulated = false): NativeBuildInfo => ({
   libtorchVersion: "2.13.0",
+  build: "0123456789abcdef",
   ...{ cudaBuild, simulated },
   cudaDevices: Array.from({ length: gpus }, () => ({ name: "GPU", memoryBytes: 1, capability: "9.0" })),
   cpuCapability: "AVX2",

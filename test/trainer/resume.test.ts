@@ -1,8 +1,10 @@
 import { appendFile, cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Checkpoint, RunEnvironment } from "#dist/checkpoint/checkpoint.js";
 import type { Regularizer } from "#dist/config/schema.js";
 import type { TrainSummary } from "#dist/trainer/events.js";
+import { checkResume } from "#dist/trainer/identity.js";
 import type { FitOptions, TrainerOptions } from "#dist/trainer/options.js";
 import { expectRATError, temporaryFolder, toyExamples, toyTaskWith, toyTrainer } from "./toy.js";
 
@@ -285,6 +287,32 @@ describe("misuse", () => {
       runInto(output, { trainer: { threads: 2 }, fit: { resume: true, allowResumeElsewhere } });
     await expectRATError(resume(false), "ERR_RAT_RESUME_ENV", /threads was 1, now 2/);
     await expect(resume(true)()).resolves.toMatchObject({ steps: 18 });
+  });
+
+  describe("elsewhere", () => {
+    const here: RunEnvironment = {
+      ...{ libtorch: "2.13.0", addon: "a", cpuCapability: "AVX512" },
+      ...{ device: "cuda:0", deviceName: "NVIDIA H100", threads: 2 },
+    };
+    const resumeFrom = (environment: Partial<RunEnvironment>) => () =>
+      checkResume(
+        { path: "c", state: { identity: {}, endedAt: null, environment } } as unknown as Checkpoint,
+        { identity: {}, lastStep: 1, environment: here, allowElsewhere: false },
+      );
+
+    it.each<[Partial<RunEnvironment>, RegExp]>([
+      [{ addon: "b" }, /addon was "b", now "a"/],
+      [{ deviceName: "NVIDIA A100" }, /deviceName was "NVIDIA A100", now "NVIDIA H100"/],
+      [{ libtorch: "2.12.0" }, /libtorch/],
+    ])("bad call - resume after a run with %o", async (other, words) => {
+      await expectRATError(async () => resumeFrom({ ...here, ...other })(), "ERR_RAT_RESUME_ENV", words);
+    });
+
+    it("a checkpoint from before the build and the GPU were kept is taken", () => {
+      const { addon: _, deviceName: __, ...before } = here;
+      expect(resumeFrom(before)).not.toThrow();
+      expect(resumeFrom(here)).not.toThrow();
+    });
   });
 
   it("bad call - resume and overwrite", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { RATErrorCode } from "#dist/errors.js";
+import { native } from "#dist/native/binding.js";
 import type { EvaluationData, FitOptions, TrainerOptions } from "#dist/trainer/options.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
 import {
@@ -58,6 +59,31 @@ describe("every call in every state", () => {
     const error = await expectRATError(() => call(trainer, AbortSignal.abort(reason)), "ERR_RAT_ABORTED");
     expect(error).toMatchObject({ name: "AbortError", cause: reason });
     await call(trainer);
+  });
+
+  it.each(calls)("%s works after a step that failed", async (_, call) => {
+    await using trainer = await toyTrainer();
+    native().failAllocation(60);
+    await expectRATError(() => trainer.fit({ maxSteps: 9, batchSize: 16 }), "ERR_RAT_HOST_OOM");
+    native().failAllocation(0);
+    await call(trainer);
+    await call(trainer);
+  });
+
+  it("a run after one whose step failed is the run that would have been", async () => {
+    const losses = async (trainer: RATTrainer) => {
+      const found: number[] = [];
+      for await (const event of trainer.fit({ maxSteps: 4, batchSize: 16, logEvery: 1 })) {
+        if (event.type === "step") found.push(event.loss);
+      }
+      return found;
+    };
+    await using failed = await toyTrainer();
+    native().failAllocation(60);
+    await expectRATError(() => failed.fit({ maxSteps: 9, batchSize: 16 }), "ERR_RAT_HOST_OOM");
+    native().failAllocation(0);
+    await using fresh = await toyTrainer();
+    expect(await losses(failed)).toEqual(await losses(fresh));
   });
 
   it("bad call - fit while evaluate runs", async () => {

@@ -1,0 +1,106 @@
+#include "addon/probes.h"
+
+#include <algorithm>
+
+#include "addon/errors.h"
+#include "addon/options.h"
+#include "core/check.h"
+#include "core/host_memory.h"
+#include "core/random.h"
+#include "layers/dropout.h"
+#include "objective/losses.h"
+
+namespace rat {
+namespace {
+
+// [sync] dropoutMask({seed, step, exampleId, site, layer, pass, probability, count}): Uint8Array
+Napi::Value dropout_mask(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object options = object_argument(info[0], "options");
+    const auto word = [&](const char* name, int64_t high) {
+      return static_cast<uint32_t>(integer_argument(options.Get(name), name, 0, high));
+    };
+    const int64_t count = integer_argument(options.Get("count"), "count", 1, int64_t{1} << 31);
+    const double rate = number_argument(options.Get("probability"), "probability");
+    RAT_CHECK(rate >= 0 && rate < 1, "ERR_RAT_INVALID_ARG",
+              "Expected a rate from 0 to below 1 for probability");
+    const auto seed =
+        static_cast<uint64_t>(integer_argument(options.Get("seed"), "seed", 0, (int64_t{1} << 53) - 1));
+    std::vector<uint32_t> bits(static_cast<size_t>((count + 3) / 4 * 4));
+    philox_fill(bits.data(), (count + 3) / 4, word("step", 0xFFFFFFFF), word("exampleId", 0x7FFFFFFF),
+                (word("site", 0xFFFF) << 16) | (word("layer", 0xFF) << 8) | word("pass", 0xFF), 0,
+                stream_key(seed, Stream::kDropout));
+    auto mask = Napi::Uint8Array::New(info.Env(), static_cast<size_t>(count));
+    const uint32_t threshold = dropout_threshold(rate);
+    for (int64_t i = 0; i < count; ++i)
+      mask[static_cast<size_t>(i)] = bits[static_cast<size_t>(i)] >= threshold;
+    return mask;
+  });
+}
+
+std::vector<uint32_t> words(const Napi::Value& value, const char* name, size_t count) {
+  RAT_CHECK(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint32_array,
+            "ERR_RAT_INVALID_ARG", "Expected a Uint32Array for ", name);
+  const auto array = value.As<Napi::Uint32Array>();
+  RAT_CHECK(array.ElementLength() == count, "ERR_RAT_INVALID_ARG", "Expected ", count, " words for ", name);
+  return {array.Data(), array.Data() + count};
+}
+
+// [sync] philox(counter, key): Uint32Array
+Napi::Value philox(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto counter = words(info[0], "counter", 4), key = words(info[1], "key", 2);
+    const PhiloxBlock block =
+        philox4x32_10({{counter[0], counter[1], counter[2], counter[3]}}, {key[0], key[1]});
+    auto result = Napi::Uint32Array::New(info.Env(), 4);
+    std::copy(block.v, block.v + 4, result.Data());
+    return result;
+  });
+}
+
+// [sync] forwardLosses(options): {supervised, consistency, dlogits}. One batch, small: for tests.
+Napi::Value forward_losses_of(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const LossesArguments arguments = losses_arguments(info[0]);
+    const ForwardLosses losses =
+        forward_losses(arguments.logits, arguments.labels, arguments.forwards, arguments.options);
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("supervised", losses.values[0].item<double>());
+    result.Set("consistency", losses.values[1].item<double>());
+    auto gradient = Napi::Float64Array::New(env, static_cast<size_t>(losses.dlogits.numel()));
+    const at::Tensor values = losses.dlogits.contiguous();
+    std::copy(values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel(),
+              gradient.Data());
+    result.Set("dlogits", gradient);
+    return result;
+  });
+}
+
+// [sync] failAllocation(n): void
+Napi::Value fail_allocation(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    rat::fail_allocation(integer_argument(info[0], "n", 0, int64_t{1} << 31));
+    return info.Env().Undefined();
+  });
+}
+
+// [sync] externalMemory(): number
+Napi::Value external_memory(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const int64_t bytes = Napi::MemoryManagement::AdjustExternalMemory(info.Env(), 0);
+    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  });
+}
+
+}  // namespace
+
+void define_probes(Napi::Env env, Napi::Object exports) {
+  exports.Set("dropoutMask", Napi::Function::New<dropout_mask>(env, "dropoutMask"));
+  exports.Set("philox", Napi::Function::New<philox>(env, "philox"));
+  exports.Set("forwardLosses", Napi::Function::New<forward_losses_of>(env, "forwardLosses"));
+  exports.Set("failAllocation", Napi::Function::New<fail_allocation>(env, "failAllocation"));
+  exports.Set("externalMemory", Napi::Function::New<external_memory>(env, "externalMemory"));
+}
+
+}  // namespace rat
