@@ -5,6 +5,7 @@ import { type NativeObjectiveOptions, type NativeTrainer, native } from "#dist/n
 import { trainTokenizer } from "#dist/tokenizers/word-vocabulary.js";
 import type { TrainerOptions } from "#dist/trainer/options.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
+import { isSanitized } from "../support/sanitizer.js";
 import {
   modelNames,
   NONE,
@@ -66,9 +67,6 @@ describe.each(modelNames)("%s", (name) => {
   });
 });
 
-// A sanitizer brings an allocator of its own, which never refuses.
-const { RAT_ADDON_BUILD } = process.env;
-const isSanitized = RAT_ADDON_BUILD === "build-asan";
 const { bert, textcnn } = tinyModels;
 
 describe.skipIf(isSanitized).each(["adamw", "bertadam", "sgd"] as const)("out of memory, %s", (type) => {

@@ -7,6 +7,7 @@ import type { RATErrorCode } from "#dist/errors.js";
 import { native } from "#dist/native/binding.js";
 import type { EvaluationData, FitOptions, TrainerOptions } from "#dist/trainer/options.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
+import { isSanitized } from "../support/sanitizer.js";
 import {
   expectRATError,
   temporaryFolder,
@@ -61,7 +62,7 @@ describe("every call in every state", () => {
     await call(trainer);
   });
 
-  it.each(calls)("%s works after a step that failed", async (_, call) => {
+  it.skipIf(isSanitized).each(calls)("%s works after a step that failed", async (_, call) => {
     await using trainer = await toyTrainer();
     native().failAllocation(60);
     await expectRATError(() => trainer.fit({ maxSteps: 9, batchSize: 16 }), "ERR_RAT_HOST_OOM");
@@ -70,7 +71,7 @@ describe("every call in every state", () => {
     await call(trainer);
   });
 
-  it("a run after one whose step failed is the run that would have been", async () => {
+  it.skipIf(isSanitized)("a run after one whose step failed is the run that would have been", async () => {
     const losses = async (trainer: RATTrainer) => {
       const found: number[] = [];
       for await (const event of trainer.fit({ maxSteps: 4, batchSize: 16, logEvery: 1 })) {
