@@ -35,7 +35,7 @@ function expectAlike(actual: unknown, expected: unknown, place = ""): void {
   }
 }
 
-test("the committed cases are what the script makes of them", () => {
+test("the committed cases are what the script makes of them", { timeout: 300_000 }, () => {
   // One of each model, method and optimizer, at least.
   const chosen = parityCases.filter((_, index) => index % 11 === 0).map(([name]) => name);
   const made = JSON.parse(python("parity.py", chosen)) as unknown[];

@@ -10,7 +10,8 @@ export function python(script: string, args: readonly string[], input = ""): str
     encoding: "utf8",
     input,
     maxBuffer: 2 ** 30,
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" },
+    // One thread: models are tiny, test files run side by side, and teams of threads that share cores wait for each other.
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", OMP_NUM_THREADS: "1" },
   } as const;
   const command = [join(import.meta.dirname, script), ...args];
   const { status, stdout, stderr } = spawnSync(RAT_PYTHON, command, options);

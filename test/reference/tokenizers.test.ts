@@ -75,14 +75,18 @@ async function expectSame(
   if (Object.keys(settings).length > 0)
     writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify(settings));
   await using tokenizer = await loadTokenizer(folder);
-  const cases = [null, 128, 16].map((maxLength) => ({ texts: rows, maxLength }));
+  // Few texts are longer than 128 tokens; the strange ones and the first thousands will do for other limits.
+  const cases = [128, null, 16].map((maxLength, i) => ({
+    texts: i === 0 ? rows : rows.slice(0, 2_500),
+    maxLength,
+  }));
   const input = [{ folder, family, settings }, ...cases].map((line) => JSON.stringify(line)).join("\n");
   const answers = python("encode_texts.py", [], `${input}\n`).trim().split("\n");
-  for (const [i, { maxLength }] of cases.entries()) {
+  for (const [i, { texts: given, maxLength }] of cases.entries()) {
     const expected = JSON.parse(answers[i] ?? "{}") as { ids: number[][]; typeIds: number[][] };
-    const texts = rows.map(([text, pair]) => (pair === null ? { text } : { text, pair }));
+    const texts = given.map(([text, pair]) => (pair === null ? { text } : { text, pair }));
     const packed = await tokenizer.encodeAll(texts, { maxLength: maxLength ?? 100_000 });
-    const different = rows.flatMap((row, at) => {
+    const different = given.flatMap((row, at) => {
       const [from, to] = [packed.starts[at] ?? 0, packed.starts[at + 1] ?? 0];
       const ids = [...packed.tokens.subarray(from, to)];
       const types = packed.tokenTypes ? [...packed.tokenTypes.subarray(from, to)] : ids.map(() => 0);
