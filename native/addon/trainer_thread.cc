@@ -92,7 +92,6 @@ void TrainerThread::cancel() {
   const std::lock_guard lock(mutex_);
   ++generation_;
   cancelled_ = true;
-  has_failed_step_ = false;
 }
 
 bool TrainerThread::stop(std::chrono::milliseconds timeout) {
@@ -131,10 +130,10 @@ void TrainerThread::run(TrainerOptions options) {
       command.emplace(std::move(queue_.front()));
       queue_.pop_front();
       // Under the lock: a cancel() that comes later raises the generation and sets the flag again.
-      is_stale = command->generation < generation_ || has_failed_step_;
+      is_stale = command->generation < generation_ || command->generation == failed_generation_;
       cancelled_ = command->generation < generation_;
     }
-    auto completion = std::make_unique<Completion>(Completion{command->deferred, nullptr, {}, 0});
+    auto completion = std::make_unique<Completion>(Completion{command->deferred, nullptr, {}, 0, 0});
     if (command->kind == Kind::kDispose) {
       trainer.reset();
       return_free_memory();
@@ -154,8 +153,8 @@ void TrainerThread::run(TrainerOptions options) {
     } catch (...) {
       completion->failure = current_failure();
       const std::lock_guard lock(mutex_);
-      // After a cancel() the JavaScript side knows already that the step may have failed.
-      if (command->kind == Kind::kStep && command->generation == generation_) has_failed_step_ = true;
+      if (command->kind == Kind::kStep)
+        completion->failed_generation = failed_generation_ = command->generation;
     }
     if (trainer) completion->bytes = trainer->bytes();
     deliver(std::move(completion));
@@ -182,11 +181,10 @@ void TrainerThread::on_completion(napi_env env, napi_value, void* context, void*
 
 void TrainerThread::settle(Napi::Env env, Completion& completion) {
   const Napi::HandleScope scope(env);
-  if (!completion.resolve) {
-    // Whoever submits from here on knows of the failed step.
+  {
+    // Whoever submits from here on knows of the failed step. After a cancel() they knew before.
     const std::lock_guard lock(mutex_);
-    if (has_failed_step_) ++generation_;
-    has_failed_step_ = false;
+    if (completion.failed_generation == generation_) ++generation_;
   }
   events_.memory(completion.bytes);
   // A pending exception or a terminating worker must not escape into Node's C++.

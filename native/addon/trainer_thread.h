@@ -88,7 +88,8 @@ class TrainerThread {
     Napi::Promise::Deferred deferred;
     Resolve resolve;  // empty: it failed
     Failure failure;
-    int64_t bytes;  // that the trainer holds afterwards
+    int64_t bytes;               // that the trainer holds afterwards
+    uint64_t failed_generation;  // of a step that failed; else 0
   };
 
   Napi::Promise submit(Napi::Env env, Work work, Kind kind);
@@ -111,8 +112,9 @@ class TrainerThread {
   std::mutex mutex_;
   std::condition_variable wake_, ended_;
   std::deque<Command> queue_;
-  uint64_t generation_ = 0;       // cancel() raises it; commands of an older one are rejected
-  bool has_failed_step_ = false;  // and nobody has been told yet
+  // cancel() raises it, as does the news of a failed step; commands of an older one are rejected, and those of the
+  // one in which a step failed.
+  uint64_t generation_ = 1, failed_generation_ = 0;
   bool is_stopping_ = false, has_ended_ = false;
   std::atomic<bool> cancelled_{false};
   std::thread thread_;
