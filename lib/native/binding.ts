@@ -98,9 +98,9 @@ export interface NativeModelOptions {
   readonly encoder?: NativeEncoderOptions;
 }
 
-/** The loss of one step (DESIGN: none, FGM, R-Drop, R-AT). Lists have one entry, or one for each forward. */
+/** The loss of one step. Lists have one entry, or one for each forward. */
 export interface NativeObjectiveOptions {
-  readonly type: "none" | "fgm" | "r-drop" | "r-at";
+  readonly type: "none" | "fgm" | "pgd" | "freelb" | "r-drop" | "r-at";
   /** Number of (adversarial) forwards K. */
   readonly forwards: number;
   /** L2 radius of the perturbation, for each forward. */
@@ -111,6 +111,11 @@ export interface NativeObjectiveOptions {
   readonly cleanDropout: number | null;
   /** Dropout rate of each of the K forwards. */
   readonly forwardDropout: readonly (number | null)[];
+  /** What one perturbation is of: the whole matrix, by token type, or each example, by position. Default: matrix. */
+  readonly scope?: "matrix" | "example";
+  /** pgd, freelb: steps of the ascent, 1 to 16, and the L2 norm of each. */
+  readonly ascentSteps?: number;
+  readonly stepSize?: number;
 }
 
 export interface NativeOptimizerOptions {
@@ -118,6 +123,10 @@ export interface NativeOptimizerOptions {
   readonly weightDecay: number;
   /** Largest global gradient norm; 0 = no clipping. */
   readonly clipNorm: number;
+  /** What the learning rate is multiplied with from a layer to the one below it. Default: 1. */
+  readonly layerDecay?: number;
+  /** Depths that learn nothing, from below: 1 = the embeddings, 1 + n = the first n layers too. Default: 0. */
+  readonly frozenDepths?: number;
 }
 
 export interface NativeTrainerOptions {
@@ -135,6 +144,8 @@ export interface NativeTrainerOptions {
   readonly threads: number;
   /** Has every step say where its time went, which costs time: for benchmarks. Default: false. */
   readonly profile?: boolean;
+  /** As if so many processes shared each step, all with the same batches: for tests. Default: 1. */
+  readonly replicas?: number;
 }
 
 /** What one optimizer step did. Losses as `log.jsonl` defines them. */
@@ -147,7 +158,10 @@ export interface NativeStepResult {
   readonly deltaNorm: number;
   /** Global gradient norm before clipping. */
   readonly gradNorm: number;
-  /** 1 if the clean gradient was zero or not finite, so that there was no perturbation. */
+  /**
+   * How many clean gradients were zero or not finite, so that there was no perturbation: 1 at most, or one an example with
+   * scope `example`. On a GPU of all steps since the last that was read.
+   */
   readonly skippedPerturbations: number;
   /** If it was asked for. */
   readonly profile?: NativeStepProfile;
@@ -174,6 +188,13 @@ export interface NativeTensorInfo {
   readonly shape: readonly number[];
 }
 
+export interface NativeStepOptions {
+  /** Whether the result is wanted, for which a GPU is waited for. Default: true. */
+  readonly read?: boolean;
+  /** Examples of the whole step, where other processes have a part of it. Default: those of the batches. */
+  readonly examples?: number;
+}
+
 /**
  * A model with its optimizer on a thread of its own. Calls queue up and run in order; each returns at once with a
  * promise. After `cancel()` whatever is queued or running rejects with `ERR_RAT_ABORTED`; after `dispose()` every call
@@ -181,10 +202,25 @@ export interface NativeTensorInfo {
  */
 export interface NativeTrainer {
   /**
-   * One optimizer step. `step` counts from 1 and keys the dropout masks. If it fails, calls that were queued behind it before
-   * the failure was told reject with `ERR_RAT_ABORTED`.
+   * One optimizer step from a batch, or from several that are run one after the other (micro-batches): one perturbation, one
+   * mean over all their examples, one update. `step` counts from 1 and keys the dropout masks. If it fails, calls that were
+   * queued behind it before the failure was told reject with `ERR_RAT_ABORTED`.
+   *
+   * With `read: false` nothing waits for a GPU, and the result is null there. That the step was not finite is said by the
+   * next call that reads, saves or uses the weights; they stay as they were before it.
    */
-  trainStep(batch: PackedBatch, step: number, learningRate: number): Promise<NativeStepResult>;
+  trainStep(
+    batches: PackedBatch | readonly PackedBatch[],
+    step: number,
+    learningRate: number,
+    options?: NativeStepOptions & { readonly read?: true },
+  ): Promise<NativeStepResult>;
+  trainStep(
+    batches: PackedBatch | readonly PackedBatch[],
+    step: number,
+    learningRate: number,
+    options: NativeStepOptions,
+  ): Promise<NativeStepResult | null>;
   /** Logits without dropout, row-major `[B, outputs]`. */
   predict(batch: PackedBatch): Promise<Float64Array>;
   /**

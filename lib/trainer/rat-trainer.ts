@@ -1,6 +1,6 @@
 /**
  * The trainer: a model, a task and a training method. What a run does in which order stands in `#train` below; the
- * arithmetic of a step stands in `native/objective/rat_step.cc`, behind `lib/native/binding.ts`.
+ * arithmetic of a step stands in `native/trainer/trainer.cc`, behind `lib/native/binding.ts`.
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { checkFolderOptions } from "../config/folder-options.js";

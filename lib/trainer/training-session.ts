@@ -47,7 +47,8 @@ interface QueuedStep {
   readonly learningRate: number;
   readonly examples: number;
   readonly tokens: number;
-  readonly result: Promise<NativeStepResult>;
+  /** null where nothing was read. */
+  readonly result: Promise<NativeStepResult | null>;
 }
 
 const NO_TOTALS: RunTotals = {
@@ -115,7 +116,7 @@ export class TrainingSession {
     const step = this.#handedOver + 1;
     const batch = packBatch(data.train.texts, data.train.labels, this.#rowsOf(step));
     const learningRate = plan.learningRateOf(step);
-    const result = parts.model.trainStep(batch, step, learningRate);
+    const result = parts.model.trainStep(batch, step, learningRate, { read: plan.isLogged(step) });
     // Several may fail at once while only the first is awaited.
     result.catch(() => undefined);
     const { exampleIds, tokens } = batch;
@@ -147,9 +148,9 @@ export class TrainingSession {
       ...this.#totals,
       examples: this.#totals.examples + head.examples,
       tokens: this.#totals.tokens + head.tokens,
-      skippedPerturbations: this.#totals.skippedPerturbations + result.skippedPerturbations,
     };
-    if (result.skippedPerturbations > 0) this.#reportSkipped(head.step);
+    if (result === null) return;
+    this.#countSkipped(head.step, result.skippedPerturbations);
     if (this.#options.plan.isLogged(head.step)) this.#log(stepEvent(head, result, this.#options.plan));
   }
 
@@ -275,10 +276,12 @@ export class TrainingSession {
     this.#options.emit(event);
   }
 
-  /** Said once; how many there were is said at the end. */
-  #reportSkipped(step: number): void {
+  /** The first is said at once; how many there were is said at the end. */
+  #countSkipped(step: number, count: number): void {
     const { emit, parts } = this.#options;
-    if (this.#totals.skippedPerturbations > 1) return;
+    const before = this.#totals.skippedPerturbations;
+    this.#totals = { ...this.#totals, skippedPerturbations: before + count };
+    if (count === 0 || before > 0) return;
     const message = `Step ${step} had no perturbation: the gradient of the embeddings was zero or not finite`;
     parts.logger.warn(message);
     emit({ type: "warning", step, message });

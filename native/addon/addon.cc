@@ -1,5 +1,5 @@
 // The addon's table of contents: what it exports (NativeBinding of lib/native/binding.ts), and nothing else.
-// Next in the hot path: native/objective/rat_step.cc.
+// Next in the hot path: native/trainer/trainer.cc.
 #include <ATen/Context.h>
 #include <ATen/Version.h>
 #include <napi.h>

@@ -10,8 +10,8 @@
 
 namespace rat {
 
-/// What a failure becomes on the JavaScript side: an Error with `code`, and `native` (LibTorch's text with
-/// its backtrace).
+/// What a failure becomes on the JavaScript side: an Error with `code`, and `native` (LibTorch's text
+/// with its backtrace).
 struct Failure {
   std::string code;
   std::string message;
@@ -23,8 +23,8 @@ Failure current_failure();
 
 Napi::Error to_js_error(Napi::Env env, const Failure& failure);
 
-/// Runs the body of a synchronous entry point. `Napi::Error` passes through; everything else becomes a coded
-/// error.
+/// Runs the body of a synchronous entry point. `Napi::Error` passes through; everything else becomes
+/// a coded error.
 template <typename Body>
 auto guarded(Napi::Env env, Body&& body) -> decltype(body()) {
   try {

@@ -118,15 +118,18 @@ KlReduction kl_reduction(const Napi::Object& object) {
   return static_cast<KlReduction>(get_choice(object, "klReduction", {"batch-mean", "sum", "element-mean"}));
 }
 
-ObjectiveOptions objective_options(const Napi::Object& object) {
-  ObjectiveOptions objective;
-  objective.method = static_cast<Method>(get_choice(object, "type", {"none", "fgm", "r-drop", "r-at"}));
+LossOptions loss_options(const Napi::Object& object) {
+  LossOptions loss;
+  loss.kl_weight = get_number(object, "klWeight");
+  loss.kl_reduction = kl_reduction(object);
+  return loss;
+}
+
+RegularizerOptions regularizer_options(const Napi::Object& object) {
+  RegularizerOptions regularizer;
+  regularizer.type = get_string(object, "type");
   const int64_t forwards = get_integer(object, "forwards", 1, 8);
-  RAT_CHECK(objective.method != Method::kFgm || forwards == 1, kInvalid,
-            "fgm has one adversarial forward, not ", forwards);
-  objective.loss.kl_weight = get_number(object, "klWeight");
-  objective.loss.kl_reduction = kl_reduction(object);
-  objective.clean_dropout = dropout_rate(object.Get("cleanDropout"), "cleanDropout");
+  regularizer.clean_dropout = dropout_rate(object.Get("cleanDropout"), "cleanDropout");
   // A list has one entry for all forwards, or one for each.
   const auto for_each_forward = [&](const char* name, auto read) {
     const Napi::Value value = object.Get(name);
@@ -139,12 +142,31 @@ ObjectiveOptions objective_options(const Napi::Object& object) {
               " numbers for ", name, " but received ", numbers.size());
     return numbers;
   };
-  objective.epsilon = for_each_forward("epsilon", number_argument);
-  objective.forward_dropout = for_each_forward("forwardDropout", dropout_rate);
-  for (const double epsilon : objective.epsilon)
+  regularizer.epsilon = for_each_forward("epsilon", number_argument);
+  regularizer.forward_dropout = for_each_forward("forwardDropout", dropout_rate);
+  for (const double epsilon : regularizer.epsilon)
     RAT_CHECK(std::isfinite(epsilon) && epsilon >= 0, kInvalid,
               "Expected a finite number of at least 0 for epsilon");
-  return objective;
+  if (!object.Get("scope").IsUndefined())
+    regularizer.scope = static_cast<Scope>(get_choice(object, "scope", {"matrix", "example"}));
+  if (!object.Get("ascentSteps").IsUndefined())
+    regularizer.ascent_steps = get_integer(object, "ascentSteps", 1, 16);
+  if (!object.Get("stepSize").IsUndefined()) regularizer.step_size = get_number(object, "stepSize");
+  RAT_CHECK(std::isfinite(regularizer.step_size) && regularizer.step_size >= 0, kInvalid,
+            "Expected a finite number of at least 0 for stepSize");
+  make_regularizer(regularizer);  // what it does not take is said here, in the caller's stack
+  return regularizer;
+}
+
+OptimizerOptions optimizer_options(const Napi::Object& object) {
+  OptimizerOptions optimizer{get_string(object, "type"), get_number(object, "weightDecay"),
+                             get_number(object, "clipNorm")};
+  if (!object.Get("layerDecay").IsUndefined()) optimizer.layer_decay = get_number(object, "layerDecay");
+  RAT_CHECK(optimizer.layer_decay > 0 && optimizer.layer_decay <= 1, kInvalid,
+            "Expected a number above 0 up to 1 for layerDecay but received ", optimizer.layer_decay);
+  if (!object.Get("frozenDepths").IsUndefined())
+    optimizer.frozen = get_integer(object, "frozenDepths", 0, 256);
+  return optimizer;
 }
 
 /// Elements of a typed array of exactly this element type.
@@ -210,16 +232,16 @@ TrainerOptions trainer_options(const Napi::Value& value) {
   const Napi::Object object = object_argument(value, "options");
   TrainerOptions options;
   options.model = model_options(object_argument(object.Get("model"), "model"));
-  options.objective = objective_options(object_argument(object.Get("objective"), "objective"));
-  options.objective.loss.regression = get_choice(object, "kind", {"classification", "regression"}) == 1;
-  RAT_CHECK(!options.objective.loss.regression || options.model.outputs == 1, kInvalid,
+  const Napi::Object objective = object_argument(object.Get("objective"), "objective");
+  options.regularizer = regularizer_options(objective);
+  options.loss = loss_options(objective);
+  options.loss.regression = get_choice(object, "kind", {"classification", "regression"}) == 1;
+  RAT_CHECK(!options.loss.regression || options.model.outputs == 1, kInvalid,
             "A regression model has 1 output, not ", options.model.outputs);
-  const Napi::Object optimizer = object_argument(object.Get("optimizer"), "optimizer");
-  options.optimizer = {get_string(optimizer, "type"), get_number(optimizer, "weightDecay"),
-                       get_number(optimizer, "clipNorm")};
-  const auto& forward_rates = options.objective.forward_dropout;
+  options.optimizer = optimizer_options(object_argument(object.Get("optimizer"), "optimizer"));
+  const auto& forward_rates = options.regularizer.forward_dropout;
   RAT_CHECK(options.model.type == "encoder" ||
-                (options.objective.clean_dropout != kModelsRate &&
+                (options.regularizer.clean_dropout != kModelsRate &&
                  std::find(forward_rates.begin(), forward_rates.end(), kModelsRate) == forward_rates.end()),
             kInvalid, "A ", options.model.type, " has no dropout rates of its own");
   options.seed = static_cast<uint64_t>(get_integer(object, "seed", 0, kMaxSafeInteger));
@@ -231,6 +253,7 @@ TrainerOptions trainer_options(const Napi::Value& value) {
             "bf16 is for encoders; use fp32 for ", options.model.type);
   options.threads = static_cast<int>(get_integer(object, "threads", 1, 1024));
   options.profile = !object.Get("profile").IsUndefined() && get_boolean(object, "profile");
+  if (!object.Get("replicas").IsUndefined()) options.replicas = get_integer(object, "replicas", 1, 1024);
   return options;
 }
 
@@ -252,12 +275,26 @@ PackedBatch packed_batch(const Napi::Value& value) {
   return batch;
 }
 
+std::vector<PackedBatch> packed_batches(const Napi::Value& value) {
+  if (!value.IsArray()) return {packed_batch(value)};
+  const auto array = value.As<Napi::Array>();
+  std::vector<PackedBatch> batches;
+  for (uint32_t i = 0; i < array.Length(); ++i) batches.push_back(packed_batch(array.Get(i)));
+  return batches;
+}
+
+void step_options(const Napi::Value& value, StepOptions& options) {
+  const Napi::Object object = object_argument(value, "options");
+  if (!object.Get("read").IsUndefined()) options.read = get_boolean(object, "read");
+  if (!object.Get("examples").IsUndefined())
+    options.examples = get_integer(object, "examples", 1, kMaxSafeInteger);
+}
+
 LossesArguments losses_arguments(const Napi::Value& value) {
   const Napi::Object object = object_argument(value, "options");
   LossesArguments arguments;
   arguments.forwards = get_integer(object, "forwards", 1, 8);
-  arguments.options.kl_weight = get_number(object, "klWeight");
-  arguments.options.kl_reduction = kl_reduction(object);
+  arguments.options = loss_options(object);
   const Napi::Value labels = object.Get("labels");
   RAT_CHECK(labels.IsTypedArray(), kInvalid, "Expected an Int32Array or Float32Array for labels");
   const bool regression = labels.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;

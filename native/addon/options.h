@@ -20,6 +20,12 @@ TrainerOptions trainer_options(const Napi::Value& value);
 /// PackedBatch of lib/native/binding.ts, copied: the caller may reuse or detach its buffers.
 PackedBatch packed_batch(const Napi::Value& value);
 
+/// One of them, or an array: the micro-batches of a step.
+std::vector<PackedBatch> packed_batches(const Napi::Value& value);
+
+/// The optional part of trainStep's arguments.
+void step_options(const Napi::Value& value, StepOptions& options);
+
 /// What forwardLosses of lib/native/binding.ts takes.
 struct LossesArguments {
   at::Tensor logits;  // [forwards * B, C] double

@@ -1,8 +1,8 @@
 // One dedicated native thread a trainer: a queue of commands in, promises out. Rules, each learned from a
 // crash or a hang:
 // - libuv's pool is never used: training there starves `fs`, and `process.exit()` waits for the whole job.
-// - JavaScript values and handles are touched on the JavaScript thread only; results travel by a thread-safe
-//   function.
+// - JavaScript values and handles are touched on the JavaScript thread only; results travel by
+//   a thread-safe function.
 // - That function is referenced exactly while promises are pending: it neither keeps an idle process alive nor
 //   lets a process end that awaits a step.
 // - The environment's clean-up hook joins the thread. It is registered after the thread-safe function is made,
@@ -41,8 +41,8 @@ class TrainerThread {
   /// The work, on the trainer's thread.
   using Work = std::function<Resolve(Trainer&, const std::atomic<bool>& cancelled)>;
 
-  /// Starts the thread, whose first act is to make the trainer; if that fails, every command rejects with the
-  /// reason.
+  /// Starts the thread, whose first act is to make the trainer; if that fails, every command rejects
+  /// with the reason.
   TrainerThread(Napi::Env env, TrainerOptions options, TrainerEvents events);
   /// Waits for the thread.
   ~TrainerThread();
@@ -53,15 +53,16 @@ class TrainerThread {
   /// if a step before it fails.
   Napi::Promise submit(Napi::Env env, Work work);
 
-  /// [JavaScript thread] Queues a step: if it fails, what is queued behind it until the failure is told is
-  /// rejected.
+  /// [JavaScript thread] Queues a step: if it fails, what is queued behind it until the failure is
+  /// told is rejected.
   Napi::Promise submit_step(Napi::Env env, Work work);
 
   /// [JavaScript thread] Rejects what is queued with ERR_RAT_ABORTED and stops the running command at its
   /// next poll. Commands submitted afterwards run.
   void cancel();
 
-  /// [JavaScript thread] Resolves when everything queued before it has run and the trainer has been freed.
+  /// [JavaScript thread] Does what cancel() does; resolves when the running command has ended and the trainer has
+  /// been freed.
   Napi::Promise dispose(Napi::Env env);
 
   /// [JavaScript thread] Whether dispose() was called, and whether its promise has been settled.

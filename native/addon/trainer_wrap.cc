@@ -32,15 +32,12 @@ Napi::Object step_times(Napi::Env env, const StepTimes& times) {
   return object;
 }
 
-Napi::Object step_result(Napi::Env env, const StepResult& result) {
+/// null if nothing was read.
+Napi::Value step_result(Napi::Env env, const StepResult& result) {
+  if (!result.values) return env.Null();
   Napi::Object object = Napi::Object::New(env);
-  object.Set("loss", result.loss);
-  object.Set("cleanLoss", result.clean_loss);
-  object.Set("adversarialLoss", result.adversarial_loss);
-  object.Set("klLoss", result.kl_loss);
-  object.Set("deltaNorm", result.delta_norm);
-  object.Set("gradNorm", result.grad_norm);
-  object.Set("skippedPerturbations", result.skipped_perturbation ? 1 : 0);
+  object.Set("loss", result.values->loss);
+  for (const auto& [name, member] : StepLog<double>::fields()) object.Set(name, result.values->log.*member);
   if (result.times) object.Set("profile", step_times(env, *result.times));
   return object;
 }
@@ -117,14 +114,16 @@ Napi::Value TrainerWrap::submit(const Napi::CallbackInfo& info, TrainerThread::W
 Napi::Value TrainerWrap::train_step(const Napi::CallbackInfo& info) {
   return guarded_promise(info.Env(), [&] {
     check_receiver(info);
-    auto batch = std::make_shared<PackedBatch>(packed_batch(info[0]));
-    const auto step = static_cast<uint32_t>(integer_argument(info[1], "step", 1, 0xFFFFFFFF));
-    const double learning_rate = number_argument(info[2], "learningRate");
-    RAT_CHECK(std::isfinite(learning_rate) && learning_rate >= 0, "ERR_RAT_INVALID_ARG",
-              "Expected a finite number of at least 0 for learningRate but received ", learning_rate);
+    auto batches = std::make_shared<std::vector<PackedBatch>>(packed_batches(info[0]));
+    StepOptions options;
+    options.step = static_cast<uint32_t>(integer_argument(info[1], "step", 1, 0xFFFFFFFF));
+    options.learning_rate = number_argument(info[2], "learningRate");
+    RAT_CHECK(std::isfinite(options.learning_rate) && options.learning_rate >= 0, "ERR_RAT_INVALID_ARG",
+              "Expected a finite number of at least 0 for learningRate but received ", options.learning_rate);
+    if (!info[3].IsUndefined()) step_options(info[3], options);
     return thread_->submit_step(
         info.Env(), [=](Trainer& trainer, const std::atomic<bool>& cancelled) -> TrainerThread::Resolve {
-          const StepResult result = trainer.train_step(*batch, step, learning_rate, cancelled);
+          const StepResult result = trainer.train_step(*batches, options, cancelled);
           return [=](Napi::Env env) -> Napi::Value { return step_result(env, result); };
         });
   });

@@ -37,8 +37,8 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   void check_receiver(const Napi::CallbackInfo& info) const;
   Napi::Value submit(const Napi::CallbackInfo& info, TrainerThread::Work work);
 
-  /// Tells V8, which does not see tensors: without this, thousands of trainers could wait for a collection that
-  /// never comes.
+  /// Tells V8, which does not see tensors: without this, thousands of trainers could wait for a collection
+  /// that never comes.
   void tell_memory(int64_t bytes);
 
   std::shared_ptr<LiveThreads> live_;

@@ -3,9 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
-
-#include "core/upload.h"
 
 namespace rat {
 namespace {
@@ -25,33 +24,28 @@ void add_segments(Upload& upload, const std::vector<int32_t>& group_of_row, int6
     if (group_of_row[row] >= 0)
       rows[static_cast<size_t>(next[static_cast<size_t>(group_of_row[row])]++)] = static_cast<int32_t>(row);
   segments.count = groups;
-  upload.add(starts, segments.starts);
-  upload.add(rows, segments.rows);
+  upload.add(std::move(starts), segments.starts);
+  upload.add(std::move(rows), segments.rows);
 }
 
-void add_vocabulary(Upload& upload, const PackedBatch& batch, int64_t padding_id,
-                    std::vector<int32_t>& scratch, BatchVocabulary& vocabulary) {
-  std::vector<int64_t> distinct, slots_index(batch.tokens.size());
-  std::vector<int32_t> slots(batch.tokens.size());
-  for (size_t t = 0; t < batch.tokens.size(); ++t) {
-    if (batch.tokens[t] == padding_id) {
-      slots[t] = -1;
-      continue;
+/// The slot of each token of each batch, -1 for padding.
+std::vector<std::vector<int32_t>> slots_of(const std::vector<PackedBatch>& batches, int64_t padding_id,
+                                           std::vector<int32_t>& scratch, std::vector<int64_t>& distinct) {
+  std::vector<std::vector<int32_t>> slots;
+  for (const PackedBatch& batch : batches) {
+    std::vector<int32_t>& of_batch = slots.emplace_back(batch.tokens.size(), -1);
+    for (size_t t = 0; t < batch.tokens.size(); ++t) {
+      if (batch.tokens[t] == padding_id) continue;
+      int32_t& slot = scratch[static_cast<size_t>(batch.tokens[t])];
+      if (slot < 0) {
+        slot = static_cast<int32_t>(distinct.size());
+        distinct.push_back(batch.tokens[t]);
+      }
+      of_batch[t] = slot;
     }
-    int32_t& slot = scratch[static_cast<size_t>(batch.tokens[t])];
-    if (slot < 0) {
-      slot = static_cast<int32_t>(distinct.size());
-      distinct.push_back(batch.tokens[t]);
-    }
-    slots[t] = slot;
   }
   for (const int64_t token : distinct) scratch[static_cast<size_t>(token)] = -1;
-  vocabulary.size = static_cast<int64_t>(distinct.size());
-  std::transform(slots.begin(), slots.end(), slots_index.begin(),
-                 [&](int32_t slot) { return slot < 0 ? vocabulary.size : int64_t{slot}; });
-  upload.add(distinct, vocabulary.distinct_index);
-  upload.add(slots_index, vocabulary.slots_index);
-  add_segments(upload, slots, vocabulary.size, vocabulary.by_slot);
+  return slots;
 }
 
 void add_time_major(Upload& upload, const ForwardRows& rows, TimeMajor& layout) {
@@ -76,122 +70,161 @@ void add_time_major(Upload& upload, const ForwardRows& rows, TimeMajor& layout) 
       order.push_back(packed);
     }
   }
-  upload.add(order, layout.order);
-  upload.add(inverse, layout.inverse);
-}
-
-template <typename T>
-std::vector<T> repeated(const std::vector<T>& values, int64_t copies) {
-  std::vector<T> all;
-  all.reserve(values.size() * static_cast<size_t>(copies));
-  for (int64_t copy = 0; copy < copies; ++copy) all.insert(all.end(), values.begin(), values.end());
-  return all;
-}
-
-/// The pass of each row, for passes 0 .. passes - 1 of `rows` rows laid end to end.
-std::vector<int32_t> pass_of_row(int64_t rows, int64_t passes) {
-  std::vector<int32_t> all;
-  all.reserve(static_cast<size_t>(rows * passes));
-  for (int64_t pass = 0; pass < passes; ++pass)
-    all.insert(all.end(), static_cast<size_t>(rows), static_cast<int32_t>(pass));
-  return all;
+  upload.add(std::move(order), layout.order);
+  upload.add(std::move(inverse), layout.inverse);
 }
 
 }  // namespace
 
-DeviceBatch::DeviceBatch(const PackedBatch& batch, const DeviceBatchOptions& options,
-                         std::vector<int32_t>& scratch, at::Device device)
-    : forwards_(options.forwards.size()) {
-  const int64_t examples = batch.examples(), tokens = batch.token_count();
-  const int64_t passes = std::accumulate(options.forwards.begin(), options.forwards.end(), int64_t{0});
+DeviceBatch::DeviceBatch(const PackedBatch& batch, const DeviceBatchOptions& options, at::Device device) {
+  Upload upload;
+  add_to(upload, batch, options, device);
+  upload.send(device);
+  divide(options);
+}
+
+void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options,
+                         at::Device device) {
+  examples_ = batch.examples();
+  const int64_t tokens = batch.token_count();
   // Every forward is a run of copies of the same rows: what does not name the pass is sent for the most
   // copies that one of them has, and the others take the beginning of it.
-  const int64_t most = *std::max_element(options.forwards.begin(), options.forwards.end());
-  int64_t longest = 0;
+  int64_t passes = 0;
+  most_.copies = 0;
+  for (const ForwardLayout& forward : options.forwards) {
+    most_.copies = std::max(most_.copies, forward.copies());
+    passes = std::max(passes, forward.first_pass + forward.copies());
+  }
   std::vector<int32_t> example_ids, positions;
-  for (int64_t b = 0; b < examples; ++b) {
+  for (int64_t b = 0; b < examples_; ++b) {
     const int32_t length =
         batch.sequence_starts[static_cast<size_t>(b) + 1] - batch.sequence_starts[static_cast<size_t>(b)];
-    longest = std::max<int64_t>(longest, length);
+    most_.longest = std::max<int64_t>(most_.longest, length);
     for (int32_t position = 0; position < length; ++position) {
       example_ids.push_back(batch.example_ids[static_cast<size_t>(b)]);
       positions.push_back(position);
     }
   }
-  std::vector<int64_t> starts{0};
-  for (int64_t copy = 0; copy < most; ++copy)
-    for (int64_t b = 0; b < examples; ++b)
-      starts.push_back(copy * tokens + batch.sequence_starts[static_cast<size_t>(b) + 1]);
-  std::vector<int64_t> last_tokens;
-  std::transform(starts.begin() + 1, starts.end(), std::back_inserter(last_tokens),
-                 [](int64_t end) { return end - 1; });
+  most_.starts = {0};
+  for (int64_t copy = 0; copy < most_.copies; ++copy)
+    for (int64_t b = 0; b < examples_; ++b)
+      most_.starts.push_back(copy * tokens + batch.sequence_starts[static_cast<size_t>(b) + 1]);
 
-  Upload upload;
-  ForwardRows all;
-  upload.add(std::vector<int64_t>(batch.tokens.begin(), batch.tokens.end()), tokens_);
-  upload.add(starts, all.starts_index);
-  upload.add(last_tokens, all.last_tokens);
-  upload.add(repeated(example_ids, most), all.token_rows.example_ids);
-  upload.add(repeated(positions, most), all.token_rows.positions);
-  upload.add(pass_of_row(tokens, passes), all.token_rows.passes);
-  upload.add(repeated(batch.example_ids, most), all.sequence_rows.example_ids);
-  upload.add(std::vector<int32_t>(static_cast<size_t>(most * examples), 0), all.sequence_rows.positions);
-  upload.add(pass_of_row(examples, passes), all.sequence_rows.passes);
+  const auto add_copies = [&](std::vector<int32_t> of_one, at::Tensor& target) {
+    const size_t count = of_one.size() * static_cast<size_t>(most_.copies);
+    upload.add<int32_t>(count, target, [of_one = std::move(of_one), copies = most_.copies](int32_t* to) {
+      for (int64_t copy = 0; copy < copies; ++copy) to = std::copy(of_one.begin(), of_one.end(), to);
+    });
+  };
+  const auto add_passes = [&](int64_t rows, at::Tensor& target) {
+    upload.add<int32_t>(static_cast<size_t>(rows * passes), target, [rows, passes](int32_t* to) {
+      for (int64_t pass = 0; pass < passes; ++pass) to = std::fill_n(to, rows, static_cast<int32_t>(pass));
+    });
+  };
+  upload.add<int64_t>(batch.tokens, tokens_);
+  upload.add<int64_t>(most_.starts, most_.starts_index);
+  upload.add<int64_t>(most_.starts.size() - 1, most_.last_tokens, [this](int64_t* to) {
+    std::transform(most_.starts.begin() + 1, most_.starts.end(), to, [](int64_t end) { return end - 1; });
+  });
+  add_copies(std::move(example_ids), most_.token_rows.example_ids);
+  add_copies(positions, most_.token_rows.positions);
+  add_passes(tokens, most_.token_rows.passes);
+  add_copies(batch.example_ids, most_.sequence_rows.example_ids);
+  add_copies(std::vector<int32_t>(batch.example_ids.size(), 0), most_.sequence_rows.positions);
+  add_passes(examples_, most_.sequence_rows.passes);
   if (options.indices.encoder) {
-    add_segments(upload, positions, longest, all.by_position);
+    add_segments(upload, positions, most_.longest, most_.by_position);
     if (!batch.token_types.empty()) {
       const std::vector<int32_t> types(batch.token_types.begin(), batch.token_types.end());
-      upload.add(repeated(types, most), all.token_types);
-      add_segments(upload, types, 1 + *std::max_element(types.begin(), types.end()), all.by_token_type);
+      add_copies(types, most_.token_types);
+      add_segments(upload, types, 1 + *std::max_element(types.begin(), types.end()), most_.by_token_type);
     }
     if (!device.is_cpu()) {
       std::vector<int64_t> cells;
-      for (size_t s = 0; s + 1 < starts.size(); ++s)
-        for (int64_t t = 0; t < starts[s + 1] - starts[s]; ++t)
-          cells.push_back(static_cast<int64_t>(s) * longest + t);
-      upload.add(cells, all.padded_cells);
+      for (size_t s = 0; s + 1 < most_.starts.size(); ++s)
+        for (int64_t t = 0; t < most_.starts[s + 1] - most_.starts[s]; ++t)
+          cells.push_back(static_cast<int64_t>(s) * most_.longest + t);
+      upload.add(std::move(cells), most_.padded_cells);
     }
   }
+  forwards_.resize(options.forwards.size());
   for (size_t i = 0; i < forwards_.size(); ++i) {
     ForwardRows& rows = forwards_[i];
-    rows.copies = options.forwards[i];
-    rows.sequences = rows.copies * examples;
+    rows.copies = options.forwards[i].copies();
+    rows.sequences = rows.copies * examples_;
     rows.tokens = rows.copies * tokens;
-    rows.starts.assign(starts.begin(), starts.begin() + rows.sequences + 1);
-    rows.longest = longest;
+    rows.starts.assign(most_.starts.begin(), most_.starts.begin() + rows.sequences + 1);
+    rows.longest = most_.longest;
     if (options.indices.time_major) add_time_major(upload, rows, rows.time_major);
   }
-  if (options.training) {
-    add_vocabulary(upload, batch, options.padding_id, scratch, vocabulary_);
-    if (!options.scores)
-      upload.add(std::vector<int64_t>(batch.class_labels.begin(), batch.class_labels.end()), labels_);
-    else if (*options.scores == at::kDouble)
-      upload.add(std::vector<double>(batch.scores.begin(), batch.scores.end()), labels_);
-    else
-      upload.add(batch.scores, labels_);
-  }
-  upload.send(device);
+}
 
-  int64_t first_pass = 0;
-  for (ForwardRows& rows : forwards_) {
+void DeviceBatch::add_training(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options,
+                               const std::vector<int32_t>& slots, int64_t vocabulary_size) {
+  upload.add<int64_t>(slots.size(), slots_.index, [&slots, vocabulary_size](int64_t* to) {
+    std::transform(slots.begin(), slots.end(), to,
+                   [&](int32_t slot) { return slot < 0 ? vocabulary_size : int64_t{slot}; });
+  });
+  add_segments(upload, slots, vocabulary_size, slots_.by_slot);
+  if (!options.scores)
+    upload.add<int64_t>(batch.class_labels, labels_);
+  else if (*options.scores == at::kDouble)
+    upload.add<double>(batch.scores, labels_);
+  else
+    upload.add<float>(batch.scores, labels_);
+  if (!options.by_example) return;
+  std::vector<int32_t> example_of_token;
+  for (int64_t b = 0; b < examples_; ++b)
+    example_of_token.resize(static_cast<size_t>(batch.sequence_starts[static_cast<size_t>(b) + 1]),
+                            static_cast<int32_t>(b));
+  add_segments(upload, example_of_token, examples_, by_example_);
+  upload.add(std::vector<int64_t>(example_of_token.begin(), example_of_token.end()), example_of_token_);
+}
+
+/// Gives each forward its part of what was sent for all.
+void DeviceBatch::divide(const DeviceBatchOptions& options) {
+  const int64_t tokens = tokens_.size(0);
+  for (size_t i = 0; i < forwards_.size(); ++i) {
+    ForwardRows& rows = forwards_[i];
+    const int64_t first_pass = options.forwards[i].first_pass;
     const auto beginning = [](const at::Tensor& values, int64_t count) {
       return values.defined() ? values.narrow(0, 0, count) : values;
     };
-    rows.starts_index = beginning(all.starts_index, rows.sequences + 1);
-    rows.first_tokens = beginning(all.starts_index, rows.sequences);
-    rows.last_tokens = beginning(all.last_tokens, rows.sequences);
-    rows.token_rows = {beginning(all.token_rows.example_ids, rows.tokens),
-                       beginning(all.token_rows.positions, rows.tokens),
-                       all.token_rows.passes.narrow(0, first_pass * tokens, rows.tokens)};
-    rows.sequence_rows = {beginning(all.sequence_rows.example_ids, rows.sequences),
-                          beginning(all.sequence_rows.positions, rows.sequences),
-                          all.sequence_rows.passes.narrow(0, first_pass * examples, rows.sequences)};
-    rows.token_types = beginning(all.token_types, rows.tokens);
-    rows.padded_cells = beginning(all.padded_cells, rows.tokens);
-    rows.by_position = all.by_position;
-    rows.by_token_type = all.by_token_type;
-    first_pass += rows.copies;
+    const auto mask_rows = [&](const MaskRows& all, int64_t of_pass, int64_t count) -> MaskRows {
+      return {beginning(all.example_ids, count), beginning(all.positions, count),
+              all.passes.narrow(0, first_pass * of_pass, count)};
+    };
+    rows.starts_index = beginning(most_.starts_index, rows.sequences + 1);
+    rows.first_tokens = beginning(most_.starts_index, rows.sequences);
+    rows.last_tokens = beginning(most_.last_tokens, rows.sequences);
+    rows.token_rows = mask_rows(most_.token_rows, tokens, rows.tokens);
+    rows.sequence_rows = mask_rows(most_.sequence_rows, examples_, rows.sequences);
+    rows.token_types = beginning(most_.token_types, rows.tokens);
+    rows.padded_cells = beginning(most_.padded_cells, rows.tokens);
+    rows.by_position = most_.by_position;
+    rows.by_token_type = most_.by_token_type;
   }
+}
+
+DeviceStep::DeviceStep(const std::vector<PackedBatch>& batches, const StepScalars& scalars,
+                       const DeviceBatchOptions& options, std::vector<int32_t>& scratch, at::Device device)
+    : scalars_(scalars) {
+  std::vector<int64_t> distinct;
+  const auto slots = slots_of(batches, options.padding_id, scratch, distinct);
+  vocabulary_.size = static_cast<int64_t>(distinct.size());
+  Upload upload;
+  upload.add(std::move(distinct), vocabulary_.distinct_index);
+  upload.add<uint8_t>(sizeof(StepScalars), device_scalars_,
+                      [this](uint8_t* to) { std::memcpy(to, &scalars_, sizeof(StepScalars)); });
+  batches_.reserve(batches.size());  // the upload holds addresses of its tensors
+  for (size_t m = 0; m < batches.size(); ++m) {
+    DeviceBatch& batch = batches_.emplace_back(DeviceBatch());
+    batch.add_to(upload, batches[m], options, device);
+    batch.add_training(upload, batches[m], options, slots[m], vocabulary_.size);
+    examples_ += batch.examples();
+  }
+  upload.send(device);
+  for (DeviceBatch& batch : batches_) batch.divide(options);
 }
 
 }  // namespace rat

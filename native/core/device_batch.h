@@ -1,4 +1,4 @@
-// A batch on the device, as the forwards of a step read it. All of it is made on the host before the step and
+// Batches on the device, as the forwards of a step read them. All of it is made on the host before the step and
 // sent in one copy, so that nothing in a step waits for a transfer.
 #pragma once
 
@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/batch.h"
+#include "core/step_scalars.h"
+#include "core/upload.h"
 
 namespace rat {
 
@@ -27,15 +29,15 @@ struct MaskRows {
   at::Tensor passes;
 };
 
-/// How packed tokens are laid out by time step: sequences by falling length, all first tokens, all second
-/// ones, ...
+/// How packed tokens are laid out by time step: sequences by falling length, all first tokens, all
+/// second ones, ...
 struct TimeMajor {
   at::Tensor order;        // [tokens] int64: the packed row of each time-major row
   at::Tensor inverse;      // [tokens] int64: the time-major row of each packed row
   at::Tensor batch_sizes;  // [longest] int64, on the CPU: how many sequences have a t-th token
 };
 
-/// The rows of one forward: `copies` copies of the batch laid end to end, each one dropout pass.
+/// The rows of one forward.
 struct ForwardRows {
   int64_t copies = 1;
   int64_t sequences = 0;        // S = copies * B
@@ -61,44 +63,85 @@ struct RowIndices {
   bool encoder = false;     // token types, segments of positions and token types, cells of a padded grid
 };
 
-/// The distinct tokens of a batch and where each stands: what a gradient or a perturbation of the
-/// word-embedding matrix needs, without ever touching its other rows. Slot U belongs to the padding token,
-/// whose row has neither.
+/// The distinct tokens of a step: what a gradient or a perturbation of the word-embedding matrix needs, without
+/// ever touching its other rows. Slot U belongs to the padding token, whose row has neither.
 struct BatchVocabulary {
   int64_t size = 0;           // U
   at::Tensor distinct_index;  // [U] int64 token ids, in order of first appearance
-  at::Tensor slots_index;     // [T] int64: the slot of each token, U for padding
-  Segments by_slot;           // of the T tokens, padding left out
+};
+
+/// Where the tokens of one batch stand among a step's distinct ones.
+struct TokenSlots {
+  at::Tensor index;  // [T] int64: the slot of each token, U for padding
+  Segments by_slot;  // of the T tokens, padding left out
 };
 
 /// What is wanted on the device.
 struct DeviceBatchOptions {
-  /// Copies of each forward, in the order of their dropout passes: {1, 2} is pass 0, then passes 1 and 2 as
-  /// one.
-  std::vector<int64_t> forwards{1};
+  std::vector<ForwardLayout> forwards{{}};
   RowIndices indices;
-  bool training = false;  // the vocabulary and the labels too
+  bool by_example = false;  // training: DeviceBatch::by_example() too
   int64_t padding_id = 0;
   std::optional<at::ScalarType> scores;  // regression: float or double
 };
 
 class DeviceBatch {
  public:
-  /// `scratch`, used in training, is any vector of V entries that is -1 everywhere, and is so again
-  /// afterwards.
-  DeviceBatch(const PackedBatch& batch, const DeviceBatchOptions& options, std::vector<int32_t>& scratch,
-              at::Device device);
+  /// To predict: no labels, no slots.
+  DeviceBatch(const PackedBatch& batch, const DeviceBatchOptions& options, at::Device device);
 
+  int64_t examples() const { return examples_; }
   const at::Tensor& tokens() const { return tokens_; }  // [T] int64
   const at::Tensor& labels() const { return labels_; }  // [B] int64 classes, or scores
-  const BatchVocabulary& vocabulary() const { return vocabulary_; }
+  const TokenSlots& slots() const { return slots_; }
   /// The rows of forward `i` of `options.forwards`.
   const ForwardRows& rows(size_t i) const { return forwards_[i]; }
 
+  /// The tokens of each example, and the example of each token `[T]` int64.
+  const Segments& by_example() const { return by_example_; }
+  const at::Tensor& example_of_token() const { return example_of_token_; }
+
  private:
+  friend class DeviceStep;
+  DeviceBatch() = default;
+  void add_to(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options, at::Device device);
+  void add_training(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options,
+                    const std::vector<int32_t>& slots, int64_t vocabulary_size);
+  void divide(const DeviceBatchOptions& options);
+
+  int64_t examples_ = 0;
   at::Tensor tokens_, labels_;
-  BatchVocabulary vocabulary_;
+  TokenSlots slots_;
+  Segments by_example_;
+  at::Tensor example_of_token_;
+  ForwardRows most_;  // what all forwards share, for the most copies that one of them has
   std::vector<ForwardRows> forwards_;
+};
+
+/// The batches of one step, with one vocabulary, and its scalars.
+class DeviceStep {
+ public:
+  /// `scratch` is any vector of V entries that is -1 everywhere, and is so again afterwards.
+  DeviceStep(const std::vector<PackedBatch>& batches, const StepScalars& scalars,
+             const DeviceBatchOptions& options, std::vector<int32_t>& scratch, at::Device device);
+  DeviceStep(const DeviceStep&) = delete;
+  DeviceStep& operator=(const DeviceStep&) = delete;
+
+  const std::vector<DeviceBatch>& batches() const { return batches_; }
+  const BatchVocabulary& vocabulary() const { return vocabulary_; }
+  /// Of the whole step.
+  int64_t examples() const { return examples_; }
+
+  const StepScalars& scalars() const { return scalars_; }
+  /// The same as bytes on the device.
+  const at::Tensor& device_scalars() const { return device_scalars_; }
+
+ private:
+  std::vector<DeviceBatch> batches_;
+  BatchVocabulary vocabulary_;
+  int64_t examples_ = 0;
+  StepScalars scalars_;
+  at::Tensor device_scalars_;
 };
 
 }  // namespace rat

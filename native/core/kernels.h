@@ -1,7 +1,7 @@
-// The operators that have a kernel for each device: one table, and the one place that chooses. A new kernel
-// is a line here, `cpu::name` beside the layer that uses it, `cuda::name` in native/cuda/name.cu, and a case
-// in test/gpu-sim/kernels_test.cc. What an operator computes is said where it is used, in layers/ and
-// objective/.
+// The operators that have a kernel for each device: one table, and the one place that chooses. A new
+// kernel is a line here, `cpu::name` beside the layer that uses it, `cuda::name` in native/cuda/name.cu,
+// and a case in test/gpu-sim/kernels_test.cc. What an operator computes is said where it is used, in
+// layers/ and objective/.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,9 +15,11 @@
 namespace rat {
 
 struct Dropout;
+enum class DropoutKind : uint32_t;
 struct ForwardLosses;
 struct ForwardRows;
 struct LossOptions;
+struct LossScales;
 struct MaskRows;
 struct RecurrentLayer;
 struct Segments;
@@ -67,8 +69,8 @@ using Declared = Signature;
   }
 
 // layers/dropout.h. x `[rows, width]` contiguous -> x times the masks of its rows over (1 - rate).
-RAT_KERNEL(dropout_mask, at::Tensor(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
-                                    uint32_t site_and_layer, int64_t element_stride))
+RAT_KERNEL(dropout_mask, at::Tensor(const at::Tensor& x, const MaskRows& rows, const at::Tensor& scalars,
+                                    DropoutKind kind, uint32_t site_and_layer, int64_t element_stride))
 
 // layers/rows.h. Adds to sums `[N, D]` what stands in the rows of each segment of x `[copies * rows, D]`.
 RAT_KERNEL(add_segments,
@@ -106,8 +108,8 @@ RAT_KERNEL(attention,
 RAT_KERNEL(bidirectional,
            at::Tensor(const at::Tensor& x, const at::Tensor& batch_sizes, const RecurrentLayer& layer))
 
-// objective/losses.h. `consistency_scale`: what one pair of one example is multiplied with.
+// objective/losses.h.
 RAT_KERNEL(forward_losses, ForwardLosses(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,
-                                         const LossOptions& options, double consistency_scale))
+                                         const LossOptions& options, const LossScales& scales))
 
 }  // namespace rat

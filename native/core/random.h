@@ -45,8 +45,8 @@ RAT_HOST_DEVICE PhiloxBlock philox4x32_10(PhiloxBlock counter, PhiloxKey key) {
   return PhiloxBlock{{c0, c1, c2, c3}};
 }
 
-/// Fills `out[4 * blocks]` with the blocks of counters (c0, c1, c2, first_c3 + i). Vectorised for the CPU at
-/// hand.
+/// Fills `out[4 * blocks]` with the blocks of counters (c0, c1, c2, first_c3 + i). Vectorised for the
+/// CPU at hand.
 void philox_fill(uint32_t* out, int64_t blocks, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t first_c3,
                  PhiloxKey key);
 

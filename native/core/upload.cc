@@ -1,9 +1,6 @@
 #include "core/upload.h"
 
 #include <ATen/ops/empty.h>
-#include <c10/core/ScalarType.h>
-
-#include <cstring>
 
 namespace rat {
 namespace {
@@ -12,23 +9,16 @@ constexpr size_t kAlignment = 64;
 
 }  // namespace
 
-template <typename T>
-void Upload::add(const std::vector<T>& values, at::Tensor& target) {
-  const size_t begin = bytes_.size(), bytes = values.size() * sizeof(T);
-  bytes_.resize(begin + (bytes + kAlignment - 1) / kAlignment * kAlignment);
-  if (bytes > 0) std::memcpy(bytes_.data() + begin, values.data(), bytes);
-  arrays_.push_back({begin, bytes, c10::CppTypeToScalarType<T>::value, target});
+void Upload::reserve(size_t bytes, at::ScalarType type, at::Tensor& target, Fill fill) {
+  arrays_.push_back({bytes_, bytes, type, target, std::move(fill)});
+  bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
-
-template void Upload::add(const std::vector<int32_t>&, at::Tensor&);
-template void Upload::add(const std::vector<int64_t>&, at::Tensor&);
-template void Upload::add(const std::vector<float>&, at::Tensor&);
-template void Upload::add(const std::vector<double>&, at::Tensor&);
 
 void Upload::send(at::Device device) {
   const auto options = at::TensorOptions().dtype(at::kByte).pinned_memory(device.is_cuda());
-  const at::Tensor host = at::empty({static_cast<int64_t>(bytes_.size())}, options);
-  if (!bytes_.empty()) std::memcpy(host.data_ptr(), bytes_.data(), bytes_.size());
+  const at::Tensor host = at::empty({static_cast<int64_t>(bytes_)}, options);
+  for (const Array& array : arrays_)
+    if (array.bytes > 0) array.fill(static_cast<std::byte*>(host.data_ptr()) + array.begin);
   const at::Tensor sent = device.is_cpu() ? host : host.to(device, /*non_blocking=*/true);
   for (const Array& array : arrays_)
     array.target.get() =

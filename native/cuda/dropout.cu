@@ -8,22 +8,17 @@
 namespace rat::cuda {
 namespace {
 
-constexpr int kMaxPasses = 9;  // the clean pass and eight forwards
-
-/// Rates by pass, passed by value: a launch needs no copy to the device. Read by a dynamic index, so it must
-/// stay where parameters are (__grid_constant__): else every thread copies it to a stack of its own.
-struct Rates {
-  uint32_t threshold[kMaxPasses];
-  double scale[kMaxPasses];
-};
-
-// One thread a Philox block, that is up to four neighbouring elements of a row. A row may start inside a
-// block.
+// One thread a Philox block, that is up to four neighbouring elements of a row. A row may start
+// inside a block.
 template <typename scalar_t>
 __global__ void apply_mask(const scalar_t* x, scalar_t* out, const int32_t* example_ids,
                            const int32_t* positions, const int32_t* passes, int64_t rows, int64_t width,
-                           int64_t element_stride, int64_t blocks_per_row, uint32_t step,
-                           uint32_t site_and_layer, PhiloxKey key, const __grid_constant__ Rates rates) {
+                           int64_t element_stride, int64_t blocks_per_row, const StepScalars* scalars,
+                           DropoutKind kind, uint32_t site_and_layer) {
+  const uint32_t* thresholds = scalars->dropout_threshold[static_cast<uint32_t>(kind)];
+  const double* scales = scalars->dropout_scale[static_cast<uint32_t>(kind)];
+  const uint32_t step = scalars->step;
+  const PhiloxKey key = scalars->dropout_key;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows * blocks_per_row;
        i += stride) {
@@ -39,24 +34,17 @@ __global__ void apply_mask(const scalar_t* x, scalar_t* out, const int32_t* exam
       const int64_t channel = block * 4 + lane - first;
       if (channel < 0 || channel >= width) continue;
       const int64_t at = row * width + channel;
-      out[at] = bits.v[lane] >= rates.threshold[pass] ? x[at] * static_cast<scalar_t>(rates.scale[pass])
-                                                      : scalar_t(0);
+      out[at] = bits.v[lane] >= thresholds[pass] ? x[at] * static_cast<scalar_t>(scales[pass]) : scalar_t(0);
     }
   }
 }
 
 }  // namespace
 
-at::Tensor dropout_mask(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
-                        uint32_t site_and_layer, int64_t element_stride) {
-  RAT_CHECK(settings.rates.size() <= kMaxPasses, "ERR_RAT_INTERNAL", "more dropout passes than ", kMaxPasses);
+at::Tensor dropout_mask(const at::Tensor& x, const MaskRows& rows, const at::Tensor& scalars,
+                        DropoutKind kind, uint32_t site_and_layer, int64_t element_stride) {
   at::Tensor out = at::empty_like(x);
   if (x.numel() == 0) return out;
-  Rates rates{};
-  for (size_t pass = 0; pass < settings.rates.size(); ++pass) {
-    rates.threshold[pass] = dropout_threshold(settings.rates[pass]);
-    rates.scale[pass] = 1.0 / (1.0 - settings.rates[pass]);
-  }
   const int64_t width = x.size(1);
   // Where rows do not all start at a block, one can touch one block more.
   const int64_t blocks_per_row = (width + 3) / 4 + (element_stride % 4 != 0 || width % 4 != 0);
@@ -65,7 +53,7 @@ at::Tensor dropout_mask(const at::Tensor& x, const MaskRows& rows, const Dropout
                x.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(),
                rows.example_ids.const_data_ptr<int32_t>(), rows.positions.const_data_ptr<int32_t>(),
                rows.passes.const_data_ptr<int32_t>(), x.size(0), width, element_stride, blocks_per_row,
-               settings.step, site_and_layer, settings.key, rates);
+               static_cast<const StepScalars*>(scalars.const_data_ptr()), kind, site_and_layer);
   });
   return out;
 }

@@ -13,16 +13,22 @@ namespace {
 
 constexpr int kLossThreads = 128;
 
+/// What one launch has in common.
+struct Shape {
+  int64_t forwards, batch, classes;
+  LossScales scales;
+  double kl_weight;
+};
+
 /// log_p `[forwards * B, C]` is working space. sums `[2, B]`.
-template <typename scalar_t>
-__global__ void classification(const scalar_t* logits, const int64_t* labels, int64_t forwards, int64_t batch,
-                               int64_t classes, double supervised_scale, double consistency_scale,
-                               double kl_weight, double* log_p, double* gradient, double* sums) {
+template <typename Formula, typename scalar_t>
+__global__ void classification(const scalar_t* logits, const int64_t* labels, Shape shape, double* log_p,
+                               double* gradient, double* sums) {
   RAT_SHARED(double, scratch, kLossThreads);
-  const int64_t b = blockIdx.x;
+  const int64_t b = blockIdx.x, classes = shape.classes;
   double supervised = 0, consistency = 0;
-  for (int64_t k = 0; k < forwards; ++k) {
-    const int64_t row = (k * batch + b) * classes;
+  for (int64_t k = 0; k < shape.forwards; ++k) {
+    const int64_t row = (k * shape.batch + b) * classes;
     double highest = -INFINITY;
     for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
       const double z = logits[row + c];
@@ -35,55 +41,55 @@ __global__ void classification(const scalar_t* logits, const int64_t* labels, in
     for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
       const double value = logits[row + c] - highest - log_total;
       log_p[row + c] = value;
-      gradient[row + c] = supervised_scale * (exp(value) - (c == labels[b] ? 1 : 0));
+      gradient[row + c] = shape.scales.supervised * CrossEntropy::gradient(exp(value), c, labels[b]);
     }
-    supervised -= supervised_scale * (logits[row + labels[b]] - highest - log_total);
+    supervised +=
+        shape.scales.supervised * CrossEntropy::value(logits[row + labels[b]] - highest - log_total);
   }
-  for (int64_t i = 0; i < forwards; ++i)
-    for (int64_t j = i + 1; j < forwards; ++j) {
-      const int64_t row_i = (i * batch + b) * classes, row_j = (j * batch + b) * classes;
-      double kl_ij = 0, kl_ji = 0;
+  for (int64_t i = 0; i < shape.forwards; ++i)
+    for (int64_t j = i + 1; j < shape.forwards; ++j) {
+      const int64_t row_i = (i * shape.batch + b) * classes, row_j = (j * shape.batch + b) * classes;
+      double of_pair[Formula::kSums] = {};
       for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
-        const double difference = log_p[row_i + c] - log_p[row_j + c];
-        kl_ij += exp(log_p[row_i + c]) * difference;
-        kl_ji -= exp(log_p[row_j + c]) * difference;
+        const double log_i = log_p[row_i + c], log_j = log_p[row_j + c];
+        Formula::add(of_pair, {log_i, log_j, exp(log_i), exp(log_j)});
       }
-      kl_ij = block_sum(kl_ij, scratch);
-      kl_ji = block_sum(kl_ji, scratch);
-      consistency += consistency_scale * 0.5 * (kl_ij + kl_ji);
-      const double scale = kl_weight * consistency_scale * 0.5;
+      for (double& sum : of_pair) sum = block_sum(sum, scratch);
+      consistency += shape.scales.consistency * Formula::value(of_pair);
+      const double scale = shape.kl_weight * shape.scales.consistency;
       for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
-        const double difference = log_p[row_i + c] - log_p[row_j + c];
-        const double p_i = exp(log_p[row_i + c]), p_j = exp(log_p[row_j + c]);
-        gradient[row_i + c] += scale * (p_i * (difference - kl_ij) + p_i - p_j);
-        gradient[row_j + c] += scale * (p_j * (-difference - kl_ji) + p_j - p_i);
+        const double log_i = log_p[row_i + c], log_j = log_p[row_j + c];
+        const PairGradient d = Formula::gradient(of_pair, {log_i, log_j, exp(log_i), exp(log_j)});
+        gradient[row_i + c] += scale * d.i;
+        gradient[row_j + c] += scale * d.j;
       }
     }
   if (threadIdx.x == 0) {
     sums[b] = supervised;
-    sums[batch + b] = consistency;
+    sums[shape.batch + b] = consistency;
   }
 }
 
 /// One thread an example.
 template <typename scalar_t>
-__global__ void regression(const scalar_t* outputs, const scalar_t* scores, int64_t forwards, int64_t batch,
-                           double supervised_scale, double consistency_scale, double kl_weight,
-                           double* gradient, double* sums) {
-  const int64_t b = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+__global__ void regression(const scalar_t* outputs, const scalar_t* scores, Shape shape, double* gradient,
+                           double* sums) {
+  const int64_t b = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x, batch = shape.batch;
   if (b >= batch) return;
   double supervised = 0, consistency = 0;
-  for (int64_t k = 0; k < forwards; ++k) {
-    const double error = static_cast<double>(outputs[k * batch + b]) - scores[b];
-    supervised += supervised_scale * error * error;
-    gradient[k * batch + b] = supervised_scale * 2 * error;
+  for (int64_t k = 0; k < shape.forwards; ++k) {
+    const double y = outputs[k * batch + b], score = scores[b];
+    supervised += shape.scales.supervised * SquaredError::value(y, score);
+    gradient[k * batch + b] = shape.scales.supervised * SquaredError::gradient(y, score);
   }
-  for (int64_t i = 0; i < forwards; ++i)
-    for (int64_t j = i + 1; j < forwards; ++j) {
-      const double difference = static_cast<double>(outputs[i * batch + b]) - outputs[j * batch + b];
-      consistency += consistency_scale * difference * difference;
-      gradient[i * batch + b] += kl_weight * consistency_scale * 2 * difference;
-      gradient[j * batch + b] -= kl_weight * consistency_scale * 2 * difference;
+  for (int64_t i = 0; i < shape.forwards; ++i)
+    for (int64_t j = i + 1; j < shape.forwards; ++j) {
+      const double y_i = outputs[i * batch + b], y_j = outputs[j * batch + b];
+      consistency += shape.scales.consistency * SquaredDifference::value(y_i, y_j);
+      const double scale = shape.kl_weight * shape.scales.consistency;
+      const PairGradient d = SquaredDifference::gradient(y_i, y_j);
+      gradient[i * batch + b] += scale * d.i;
+      gradient[j * batch + b] += scale * d.j;
     }
   sums[b] = supervised;
   sums[batch + b] = consistency;
@@ -102,9 +108,9 @@ __global__ void sum_batch(const double* sums, int64_t batch, double* values) {
 }  // namespace
 
 ForwardLosses forward_losses(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,
-                             const LossOptions& options, double consistency_scale) {
-  const int64_t batch = labels.size(0), classes = logits.size(1);
-  const double supervised_scale = 1.0 / static_cast<double>(forwards * batch);
+                             const LossOptions& options, const LossScales& scales) {
+  const int64_t batch = labels.size(0);
+  const Shape shape{forwards, batch, logits.size(1), scales, options.kl_weight};
   const auto doubles = logits.options().dtype(at::kDouble);
   at::Tensor gradient = at::empty_like(logits, doubles);
   at::Tensor sums = at::empty({2, batch}, doubles);
@@ -112,15 +118,17 @@ ForwardLosses forward_losses(const at::Tensor& logits, const at::Tensor& labels,
   AT_DISPATCH_FLOATING_TYPES(logits.scalar_type(), "forward_losses", [&] {
     if (options.regression) {
       RAT_LAUNCH(regression<scalar_t>, blocks_for(batch), kThreads, logits.const_data_ptr<scalar_t>(),
-                 labels.const_data_ptr<scalar_t>(), forwards, batch, supervised_scale, consistency_scale,
-                 options.kl_weight, gradient.data_ptr<double>(), sums.data_ptr<double>());
-    } else {
-      at::Tensor log_p = at::empty_like(gradient);
-      RAT_LAUNCH(classification<scalar_t>, static_cast<unsigned>(batch), kLossThreads,
-                 logits.const_data_ptr<scalar_t>(), labels.const_data_ptr<int64_t>(), forwards, batch,
-                 classes, supervised_scale, consistency_scale, options.kl_weight, log_p.data_ptr<double>(),
-                 gradient.data_ptr<double>(), sums.data_ptr<double>());
+                 labels.const_data_ptr<scalar_t>(), shape, gradient.data_ptr<double>(),
+                 sums.data_ptr<double>());
+      return;
     }
+    at::Tensor log_p = at::empty_like(gradient);
+    with_formula(options.consistency, [&](auto formula) {
+      constexpr auto kernel = classification<decltype(formula), scalar_t>;
+      RAT_LAUNCH(kernel, static_cast<unsigned>(batch), kLossThreads, logits.const_data_ptr<scalar_t>(),
+                 labels.const_data_ptr<int64_t>(), shape, log_p.data_ptr<double>(),
+                 gradient.data_ptr<double>(), sums.data_ptr<double>());
+    });
   });
   RAT_LAUNCH(sum_batch, 1, kLossThreads, sums.const_data_ptr<double>(), batch, values.data_ptr<double>());
   return {values, gradient.to(logits.scalar_type())};

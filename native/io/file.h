@@ -1,6 +1,6 @@
-// Files with every return value checked: short reads and writes, EINTR, and what only fsync or close report.
-// Reads go into memory we own, never a mapping: a file that shrinks while it is mapped kills the process. No
-// LibTorch here.
+// Files with every return value checked: short reads and writes, EINTR, and what only fsync or close
+// report. Reads go into memory we own, never a mapping: a file that shrinks while it is mapped kills the
+// process. No LibTorch here.
 #pragma once
 
 #include <cstddef>
@@ -45,8 +45,8 @@ class InputFile {
 };
 
 /// A new file that exists completely or not at all: unless `commit` returns, the destructor removes it.
-/// A kill in between leaves a part of it, so that a caller who cannot have that writes beside the target and
-/// renames.
+/// A kill in between leaves a part of it, so that a caller who cannot have that writes beside the
+/// target and renames.
 class OutputFile {
  public:
   /// Throws ERR_RAT_PATH if something exists at `path`, ERR_RAT_CHECKPOINT_WRITE if it cannot be created.

@@ -14,8 +14,8 @@ namespace rat::io {
 /// The largest integer that every JSON reader keeps exact.
 inline constexpr std::int64_t kMaxJsonInteger = std::int64_t{1} << 53;
 
-/// Offset of the first byte that is not part of well-formed UTF-8 (RFC 3629: no overlong forms, no
-/// surrogates).
+/// Offset of the first byte that is not part of well-formed UTF-8 (RFC 3629: no overlong
+/// forms, no surrogates).
 std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 
 /// `text` as a JSON string with its quotes; bytes from 0x20 on, quote and backslash apart, stay as they are.

@@ -15,12 +15,12 @@
 
 namespace rat::io {
 
-/// An open file whose header has been validated; tensors are read one at a time. Reading from several threads
-/// is safe.
+/// An open file whose header has been validated; tensors are read one at a time. Reading from several
+/// threads is safe.
 class SafetensorsFile {
  public:
-  /// Throws ERR_RAT_PATH (missing, unreadable, no regular file), ERR_RAT_UNSAFE_FORMAT (a pickle or zip
-  /// archive), ERR_RAT_SAFETENSORS_INVALID.
+  /// Throws ERR_RAT_PATH (missing, unreadable, no regular file), ERR_RAT_UNSAFE_FORMAT (a pickle or
+  /// zip archive), ERR_RAT_SAFETENSORS_INVALID.
   explicit SafetensorsFile(const std::string& path);
 
   const std::string& path() const { return file_.path(); }
@@ -43,11 +43,11 @@ class SafetensorsFile {
   std::int64_t data_start_ = 0;
 };
 
-/// Writes a new file, byte for byte as the reference implementation lays it out, and fsyncs it. Tensors of
-/// any device and stride; one at a time is copied to the CPU. On failure no file is left. Throws
-/// ERR_RAT_INVALID_ARG (a name that occurs twice, is `__metadata__` or not UTF-8; a dtype that the table in
-/// the .cc lacks), ERR_RAT_LIMIT (header above 100 MB), ERR_RAT_PATH (`path` exists),
-/// ERR_RAT_CHECKPOINT_WRITE.
+/// Writes a new file, byte for byte as the reference implementation lays it out, and fsyncs it.
+/// Tensors of any device and stride; one at a time is copied to the CPU. On failure no file is
+/// left. Throws ERR_RAT_INVALID_ARG (a name that occurs twice, is `__metadata__` or not UTF-8; a
+/// dtype that the table in the .cc lacks), ERR_RAT_LIMIT (header above 100 MB), ERR_RAT_PATH
+/// (`path` exists), ERR_RAT_CHECKPOINT_WRITE.
 void write_safetensors(const std::string& path,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata);

@@ -98,8 +98,8 @@ TensorEntry parse_tensor(JsonReader& json, const std::string& name) {
 
 // Bytes that dtype and shape ask for.
 std::int64_t tensor_bytes(const TensorEntry& entry) {
-  // LibTorch computes the strides of an empty tensor as if its zero dimensions were one: that must not
-  // overflow either.
+  // LibTorch computes the strides of an empty tensor as if its zero dimensions were one: that must
+  // not overflow either.
   std::int64_t elements = 1;
   bool is_empty = false;
   for (const std::int64_t size : entry.shape) {

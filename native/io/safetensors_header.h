@@ -47,8 +47,8 @@ struct SafetensorsHeader {
 /// A safetensors file may begin with the same bytes (80 02 is a header of 640 bytes) but then has its `{`.
 bool looks_like_pickle(std::string_view start);
 
-/// The header's length, from the first eight bytes of a file of `file_bytes`. Throws
-/// ERR_RAT_SAFETENSORS_INVALID.
+/// The header's length, from the first eight bytes of a file of
+/// `file_bytes`. Throws ERR_RAT_SAFETENSORS_INVALID.
 std::int64_t parse_header_length(std::string_view prefix, std::int64_t file_bytes);
 
 /// Parses the header that is followed by exactly `data_bytes` of data.

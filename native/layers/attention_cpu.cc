@@ -94,9 +94,10 @@ at::Tensor probabilities(const at::Tensor& q, const at::Tensor& k, int64_t head_
 
 template <typename scalar_t>
 void fill_mask(scalar_t* mask, const Sequence& s, const Shape& shape) {
-  const double rate = shape.dropout.rates[s.pass];
-  const uint32_t threshold = dropout_threshold(rate);
-  const auto kept = static_cast<scalar_t>(1 / (1 - rate));
+  const StepScalars& scalars = shape.dropout.host();
+  constexpr auto kKind = static_cast<size_t>(kind_of(DropoutSite::kAttention));
+  const uint32_t threshold = scalars.dropout_threshold[kKind][s.pass];
+  const auto kept = static_cast<scalar_t>(scalars.dropout_scale[kKind][s.pass]);
   // All queries: one run of elements from 0 on. The first alone: a run for each head.
   const int64_t runs = s.queries == s.length ? 1 : shape.heads;
   const int64_t run = shape.heads * s.queries * s.length / runs;
@@ -104,9 +105,9 @@ void fill_mask(scalar_t* mask, const Sequence& s, const Shape& shape) {
   std::vector<uint32_t> bits(static_cast<size_t>(run + 8));
   for (int64_t r = 0; r < runs; ++r) {
     const int64_t first = r * stride, lead = first % 4;
-    philox_fill(bits.data(), (lead + run + 3) / 4, shape.dropout.step, s.example,
+    philox_fill(bits.data(), (lead + run + 3) / 4, scalars.step, s.example,
                 dropout_site(DropoutSite::kAttention, shape.layer) | s.pass, static_cast<uint32_t>(first / 4),
-                shape.dropout.key);
+                scalars.dropout_key);
     for (int64_t i = 0; i < run; ++i)
       mask[r * run + i] = bits[static_cast<size_t>(lead + i)] >= threshold ? kept : scalar_t(0);
   }
@@ -137,7 +138,7 @@ at::Tensor forward_all(const at::Tensor& qkv, const at::Tensor& queries, const S
   for_each_sequence(shape, [&](const Sequence& s) {
     const auto [q, k, v] = inputs_of(qkv, queries, s, shape);
     const at::Tensor p = probabilities(q, k, shape.head_width);
-    if (shape.dropout.active()) p.mul_(mask_of(s, shape, p.scalar_type()));
+    if (shape.dropout.active(DropoutSite::kAttention)) p.mul_(mask_of(s, shape, p.scalar_type()));
     heads_of(out, shape.first_only ? s.index : s.first, s.queries, 0, shape)
         .copy_(at::bmm(p.to(v.scalar_type()), v));
   });
@@ -156,7 +157,7 @@ void backward_all(const at::Tensor& qkv, const at::Tensor& queries, const at::Te
     const at::Tensor p = probabilities(q, k, shape.head_width);
     at::Tensor dp = at::bmm(dcontext, v.transpose(1, 2)).to(p.scalar_type());
     at::Tensor masked = p;
-    if (shape.dropout.active()) {
+    if (shape.dropout.active(DropoutSite::kAttention)) {
       const at::Tensor mask = mask_of(s, shape, p.scalar_type());
       masked = p * mask;
       dp.mul_(mask);

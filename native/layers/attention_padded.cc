@@ -52,7 +52,7 @@ at::Tensor cuda::attention(const at::Tensor& qkv, const at::Tensor& first_querie
   const at::Tensor no_token = at::arange(rows.longest, rows.starts_index.options()).view({1, 1, 1, -1}) >=
                               lengths_of(rows).view({-1, 1, 1, 1});
   at::Tensor p = at::softmax(scores.masked_fill(no_token, -std::numeric_limits<double>::infinity()), -1);
-  if (settings.active())
+  if (settings.active(DropoutSite::kAttention))
     p = dropout(p.reshape({-1, rows.longest}), probability_rows(rows, heads, q.size(2)), settings,
                 DropoutSite::kAttention, layer, /*element_stride=*/1)
             .view(p.sizes());

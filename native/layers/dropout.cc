@@ -4,7 +4,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/check.h"
 #include "core/kernels.h"
@@ -15,9 +14,11 @@ namespace {
 constexpr int64_t kRowsPerTask = 16;
 
 template <typename scalar_t>
-void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, const Dropout& settings,
-                    uint32_t site_and_layer, int64_t element_stride) {
+void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, const StepScalars& scalars,
+                    DropoutKind kind, uint32_t site_and_layer, int64_t element_stride) {
   const int64_t width = x.size(1);
+  const auto* thresholds = scalars.dropout_threshold[static_cast<size_t>(kind)];
+  const auto* scales = scalars.dropout_scale[static_cast<size_t>(kind)];
   const auto* source = x.const_data_ptr<scalar_t>();
   auto* target = out.data_ptr<scalar_t>();
   const auto* example_ids = rows.example_ids.const_data_ptr<int32_t>();
@@ -27,14 +28,14 @@ void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, 
     std::vector<uint32_t> bits(static_cast<size_t>(width + 8));
     for (int64_t row = begin; row < end; ++row) {
       const auto pass = static_cast<size_t>(passes[row]);
-      const uint32_t threshold = dropout_threshold(settings.rates[pass]);
-      const auto scale = static_cast<scalar_t>(1.0 / (1.0 - settings.rates[pass]));
+      const uint32_t threshold = thresholds[pass];
+      const auto scale = static_cast<scalar_t>(scales[pass]);
       // A row whose first element is not a multiple of four starts inside a block.
       const int64_t first = positions[row] * element_stride;
       const int64_t lead = first % 4;
-      philox_fill(bits.data(), (lead + width + 3) / 4, settings.step, static_cast<uint32_t>(example_ids[row]),
+      philox_fill(bits.data(), (lead + width + 3) / 4, scalars.step, static_cast<uint32_t>(example_ids[row]),
                   site_and_layer | static_cast<uint32_t>(pass), static_cast<uint32_t>(first / 4),
-                  settings.key);
+                  scalars.dropout_key);
       const uint32_t* word = bits.data() + lead;
       const scalar_t* in = source + row * width;
       scalar_t* result = target + row * width;
@@ -43,83 +44,68 @@ void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, 
   });
 }
 
-at::Tensor apply_mask(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
-                      uint32_t site_and_layer, int64_t element_stride) {
-  return kernels::dropout_mask.on(x.device())(x.contiguous(), rows, settings, site_and_layer, element_stride);
-}
-
 /// The backward pass applies the same mask, made again from the counter.
 class CounterDropout : public torch::autograd::Function<CounterDropout> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& example_ids, const at::Tensor& positions,
-                            const at::Tensor& passes, int64_t key, int64_t step,
-                            const std::vector<double>& rates, int64_t site_and_layer,
-                            int64_t element_stride) {
-    context->saved_data["rows"] = std::vector<at::Tensor>{example_ids, positions, passes};
-    context->saved_data["key"] = key;
-    context->saved_data["step"] = step;
-    context->saved_data["rates"] = rates;
-    context->saved_data["site_and_layer"] = site_and_layer;
-    context->saved_data["element_stride"] = element_stride;
-    return apply_mask(x, {example_ids, positions, passes}, settings(key, step, rates),
-                      static_cast<uint32_t>(site_and_layer), element_stride);
+                            const at::Tensor& passes, const at::Tensor& scalars, int64_t kind,
+                            int64_t site_and_layer, int64_t element_stride) {
+    auto& saved = context->saved_data;
+    saved["rows"] = std::vector<at::Tensor>{example_ids, positions, passes};
+    saved["scalars"] = scalars;
+    saved["kind"] = kind;
+    saved["site_and_layer"] = site_and_layer;
+    saved["element_stride"] = element_stride;
+    return masked(x, {example_ids, positions, passes}, scalars, kind, site_and_layer, element_stride);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    const auto rows = context->saved_data["rows"].toTensorVector();
-    const auto restored = settings(context->saved_data["key"].toInt(), context->saved_data["step"].toInt(),
-                                   context->saved_data["rates"].toDoubleVector());
-    const auto dx = apply_mask(gradients[0], {rows[0], rows[1], rows[2]}, restored,
-                               static_cast<uint32_t>(context->saved_data["site_and_layer"].toInt()),
-                               context->saved_data["element_stride"].toInt());
-    return {dx, {}, {}, {}, {}, {}, {}, {}, {}};
+    auto& saved = context->saved_data;
+    const auto rows = saved["rows"].toTensorVector();
+    const auto dx =
+        masked(gradients[0], {rows[0], rows[1], rows[2]}, saved["scalars"].toTensor(), saved["kind"].toInt(),
+               saved["site_and_layer"].toInt(), saved["element_stride"].toInt());
+    return {dx, {}, {}, {}, {}, {}, {}, {}};
   }
 
  private:
-  static Dropout settings(int64_t key, int64_t step, const std::vector<double>& rates) {
-    return {{static_cast<uint32_t>(key), static_cast<uint32_t>(static_cast<uint64_t>(key) >> 32)},
-            static_cast<uint32_t>(step),
-            rates};
+  static at::Tensor masked(const at::Tensor& x, const MaskRows& rows, const at::Tensor& scalars, int64_t kind,
+                           int64_t site_and_layer, int64_t element_stride) {
+    return kernels::dropout_mask.on(x.device())(x.contiguous(), rows, scalars, static_cast<DropoutKind>(kind),
+                                                static_cast<uint32_t>(site_and_layer), element_stride);
   }
 };
 
 }  // namespace
 
-at::Tensor cpu::dropout_mask(const at::Tensor& x, const MaskRows& rows, const Dropout& settings,
-                             uint32_t site_and_layer, int64_t element_stride) {
+Dropout::Dropout(const StepScalars& scalars, at::Tensor on_device, int64_t first_pass, int64_t passes)
+    : scalars(std::move(on_device)) {
+  for (size_t kind = 0; kind < kDropoutKinds; ++kind) {
+    const uint32_t* first = scalars.dropout_threshold[kind] + first_pass;
+    is_active[kind] = std::any_of(first, first + passes, [](uint32_t threshold) { return threshold > 0; });
+  }
+}
+
+at::Tensor cpu::dropout_mask(const at::Tensor& x, const MaskRows& rows, const at::Tensor& scalars,
+                             DropoutKind kind, uint32_t site_and_layer, int64_t element_stride) {
   at::Tensor out = at::empty_like(x);
+  const auto& on_host = *static_cast<const StepScalars*>(scalars.const_data_ptr());
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_mask", [&] {
-    apply_mask_cpu<scalar_t>(x, out, rows, settings, site_and_layer, element_stride);
+    apply_mask_cpu<scalar_t>(x, out, rows, on_host, kind, site_and_layer, element_stride);
   });
   return out;
 }
 
-bool Dropout::active() const {
-  return std::any_of(rates.begin(), rates.end(), [](double rate) { return rate > 0; });
-}
-
-uint32_t dropout_threshold(double rate) {
-  return static_cast<uint32_t>(std::min(std::llround(rate * 4294967296.0), 4294967295LL));
-}
-
-Dropout Dropout::with_models_rate(double rate) const {
-  Dropout result = *this;
-  std::replace(result.rates.begin(), result.rates.end(), kModelsRate, rate);
-  return result;
-}
-
 at::Tensor dropout(const at::Tensor& x, const MaskRows& rows, const Dropout& settings, DropoutSite site,
                    uint32_t layer, int64_t element_stride) {
-  if (!settings.active()) return x;
+  if (!settings.active(site)) return x;
   RAT_CHECK(x.dim() == 2 && x.size(0) == rows.example_ids.size(0), "ERR_RAT_INTERNAL",
             "dropout: one mask row for each of the ", x.size(0), " rows is needed");
-  const auto key = static_cast<int64_t>((uint64_t{settings.key.k1} << 32) | settings.key.k0);
-  return CounterDropout::apply(x, rows.example_ids, rows.positions, rows.passes, key,
-                               static_cast<int64_t>(settings.step), settings.rates,
-                               static_cast<int64_t>(dropout_site(site, layer)),
-                               element_stride > 0 ? element_stride : x.size(1));
+  return CounterDropout::apply(
+      x, rows.example_ids, rows.positions, rows.passes, settings.scalars, static_cast<int64_t>(kind_of(site)),
+      static_cast<int64_t>(dropout_site(site, layer)), element_stride > 0 ? element_stride : x.size(1));
 }
 
 }  // namespace rat

@@ -8,10 +8,10 @@
 
 #include <ATen/ATen.h>
 
-#include <vector>
+#include <array>
 
 #include "core/device_batch.h"
-#include "core/random.h"
+#include "core/step_scalars.h"
 
 namespace rat {
 
@@ -26,28 +26,39 @@ enum class DropoutSite : uint32_t {
   kHeadInput = 7,
 };
 
+/// Whose rate a site has.
+constexpr DropoutKind kind_of(DropoutSite site) {
+  switch (site) {
+    case DropoutSite::kAttention:
+      return DropoutKind::kAttention;
+    case DropoutSite::kSentence:
+    case DropoutSite::kHeadInput:
+      return DropoutKind::kClassifier;
+    default:
+      return DropoutKind::kHidden;
+  }
+}
+
 /// The part of the counter that names a place; the pass is added to it.
 constexpr uint32_t dropout_site(DropoutSite site, uint32_t layer) {
   return (static_cast<uint32_t>(site) << 16) | (layer << 8);
 }
 
-/// Stands for the rate that the model itself has at a site.
-constexpr double kModelsRate = -1;
-
-/// Dropout of one forward; `rates[pass]` for every pass that its rows name. No rates: no dropout
-/// (evaluation).
+/// Dropout of one forward. By default there is none (evaluation).
 struct Dropout {
-  PhiloxKey key{0, 0};
-  uint32_t step = 0;
-  std::vector<double> rates;
+  at::Tensor scalars;                           // the step's StepScalars as bytes, on the device
+  std::array<bool, kDropoutKinds> is_active{};  // whether any copy of the forward has a rate above 0
 
-  bool active() const;
-  /// The same with `rate` where the rate is left to the model.
-  Dropout with_models_rate(double rate) const;
+  /// Of the forward with passes `first_pass` .. `first_pass + passes - 1`; `on_device` is a copy of `scalars`.
+  Dropout(const StepScalars& scalars, at::Tensor on_device, int64_t first_pass, int64_t passes);
+  Dropout() = default;
+
+  bool active(DropoutSite site) const { return is_active[static_cast<size_t>(kind_of(site))]; }
+  /// Where the device is the CPU.
+  const StepScalars& host() const {
+    return *static_cast<const StepScalars*>(static_cast<const void*>(scalars.const_data_ptr()));
+  }
 };
-
-/// The first word of a mask below this is dropped: rate * 2^32.
-uint32_t dropout_threshold(double rate);
 
 /// x `[rows, width]` times its masks over (1 - rate). Differentiable. A row's first element is its position
 /// times `element_stride`; 0 stands for the width.

@@ -1,5 +1,5 @@
-// One bidirectional recurrent layer (LSTM or GRU) on packed tokens, with PyTorch's equations, gate order and
-// names.
+// One bidirectional recurrent layer (LSTM or GRU) on packed tokens, with PyTorch's equations, gate
+// order and names.
 #pragma once
 
 #include <ATen/ATen.h>

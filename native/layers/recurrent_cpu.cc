@@ -256,8 +256,8 @@ class BidirectionalCpu : public torch::autograd::Function<BidirectionalCpu> {
     const int64_t hidden = u0.size(1), tokens = x.size(0);
     const Steps steps = steps_of(batch_sizes);
     const at::Tensor weight_ih = at::cat({w0, w1});
-    // LSTM's two biases only ever appear as their sum; GRU's second one stands inside the reset gate's
-    // product.
+    // LSTM's two biases only ever appear as their sum; GRU's second one stands inside the
+    // reset gate's product.
     const at::Tensor bias = lstm ? at::cat({b0 + c0, b1 + c1}) : at::cat({b0, b1});
     const at::Tensor gates = matmul_transposed(x, weight_ih).add_(bias);
     const at::Tensor states = at::empty({tokens, 2 * hidden}, x.options());
@@ -298,8 +298,8 @@ class BidirectionalCpu : public torch::autograd::Function<BidirectionalCpu> {
       });
     });
     const at::Tensor dweight_ih = at::mm(dgates.t(), x);
-    // Two tensors even where they are equal: autograd keeps what it is given and adds the next pass to it in
-    // place.
+    // Two tensors even where they are equal: autograd keeps what it is given and adds the next pass to
+    // it in place.
     const at::Tensor dbias = dgates.sum(0), dbias_hh = lstm ? dbias.clone() : drecurrent.sum(0);
     variable_list result{at::mm(dgates, weight_ih), {}, {}};
     for (int64_t direction = 0; direction < 2; ++direction) {

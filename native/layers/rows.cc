@@ -71,8 +71,8 @@ void add_segments_cpu(const at::Tensor& x, const Segments& segments, int64_t cop
   const auto* rows = segments.rows.const_data_ptr<int32_t>();
   const auto* values = x.const_data_ptr<scalar_t>();
   auto* out = sums.data_ptr<scalar_t>();
-  // A segment belongs to one task and its rows are added in their order: no locks, the same bits with any
-  // thread count.
+  // A segment belongs to one task and its rows are added in their order: no locks, the same bits with
+  // any thread count.
   at::parallel_for(0, segments.count, 64, [&](int64_t begin, int64_t end) {
     for (int64_t segment = begin; segment < end; ++segment) {
       scalar_t* sum = out + segment * width;

@@ -2,6 +2,7 @@
 // after the last token beside its backward state after the first.
 #include "layers/rows.h"
 #include "models/recurrent_stack.h"
+#include "models/registry.h"
 
 namespace rat {
 namespace {
@@ -9,20 +10,18 @@ namespace {
 class BiLstm final : public RecurrentModel {
  public:
   BiLstm(const ModelOptions& options, Initializer& initializer)
-      : RecurrentModel(options, Cell::kLstm, "lstm", initializer),
-        classifier_(add_classifier(2 * options.hidden_size, initializer)) {}
+      : RecurrentModel(options, Cell::kLstm, "lstm", initializer) {
+    add_classifier(2 * options.hidden_size, initializer);
+  }
 
-  at::Tensor forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
+  at::Tensor logits(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
     const at::Tensor top = states(x, rows, settings);
     const int64_t hidden = options().hidden_size;
     const at::Tensor sentence = at::cat({take_rows(top.narrow(1, 0, hidden), rows.last_tokens),
                                          take_rows(top.narrow(1, hidden, hidden), rows.first_tokens)},
                                         1);
-    return classifier_(dropout(sentence, rows.sequence_rows, settings, DropoutSite::kSentence, 0));
+    return classify(dropout(sentence, rows.sequence_rows, settings, DropoutSite::kSentence, 0));
   }
-
- private:
-  Linear classifier_;
 };
 
 }  // namespace

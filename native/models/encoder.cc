@@ -1,13 +1,15 @@
-// Post-LayerNorm Transformer encoders: BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), ALBERT (Lan et
-// al., 2020), DistilBERT (Sanh et al., 2019), ELECTRA (Clark et al., 2020). What differs between them is data:
-// EncoderOptions.
+// Post-LayerNorm Transformer encoders: BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), ALBERT
+// (Lan et al., 2020), DistilBERT (Sanh et al., 2019), ELECTRA (Clark et al., 2020). What differs between
+// them is data: EncoderOptions.
 // The class comes from the first token alone, so the last layer computes keys and values for all tokens and
 // everything else for that one: same function, same masks.
+#include <algorithm>
+
 #include "core/check.h"
 #include "layers/attention.h"
 #include "layers/linear.h"
 #include "layers/rows.h"
-#include "models/model.h"
+#include "models/registry.h"
 
 namespace rat {
 namespace {
@@ -17,10 +19,10 @@ struct LayerNorm {
 };
 
 struct EncoderLayer {
-  Linear qkv;  // [3 D, D]: queries, keys, values, one below the other
-  Linear attention_output;
+  LinearLayer qkv;  // [3 D, D]: queries, keys, values, one below the other
+  LinearLayer attention_output;
   LayerNorm attention_norm;
-  Linear intermediate, output;
+  LinearLayer intermediate, output;
   LayerNorm output_norm;
 };
 
@@ -37,8 +39,8 @@ class Encoder final : public Model {
     RAT_CHECK(static_cast<int64_t>(encoder_.layer_order.size()) == options_.layers, "ERR_RAT_INVALID_ARG",
               "layerOrder must name a set of weights for each of the ", options_.layers, " layers");
     // The head is drawn first, so that it is the same whether the rest is drawn or loaded.
-    const Linear dense = make_linear(width, width);
-    const Linear classifier = make_linear(options_.outputs, width);
+    const LinearLayer dense = make_linear(width, width);
+    const LinearLayer classifier = make_linear(options_.outputs, width);
     skip_ = encoder_.pretrained;
 
     add_word_embedding(name("wordEmbeddings") + ".weight", draw({options_.vocabulary_size, embedding}));
@@ -48,10 +50,17 @@ class Encoder final : public Model {
     embedding_norm_ = add_norm(name("embeddingNorm"), embedding);
     if (encoder_.names.count("projection"))
       projection_ = add_linear(name("projection"), make_linear(width, embedding));
-    for (const std::string& prefix : encoder_.layer_prefixes) layers_.push_back(add_layer(prefix));
-    for (const int64_t set : encoder_.layer_order)
+    const auto& order = encoder_.layer_order;
+    for (const std::string& prefix : encoder_.layer_prefixes) {
+      const auto set = static_cast<int64_t>(layers_.size());
+      set_depth(1 +
+                (std::find(order.begin(), order.end(), set) - order.begin()));  // of the first that has it
+      layers_.push_back(add_layer(prefix));
+    }
+    for (const int64_t set : order)
       RAT_CHECK(set >= 0 && set < static_cast<int64_t>(layers_.size()), "ERR_RAT_INVALID_ARG",
                 "layerOrder names a set of weights that is not there: ", set);
+    set_depth(1 + options_.layers);
     dense_ = add_linear(name("dense"), dense);
     classifier_ = add_linear(name("classifier"), classifier);
     initializer_ = nullptr;
@@ -59,19 +68,20 @@ class Encoder final : public Model {
 
   int64_t longest() const override { return encoder_.max_positions - encoder_.position_offset; }
   RowIndices row_indices() const override { return {.encoder = true}; }
+  DropoutRates dropout_rates() const override {
+    return {encoder_.hidden_dropout, encoder_.attention_dropout, encoder_.classifier_dropout};
+  }
 
-  at::Tensor forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
-    const Dropout hidden = settings.with_models_rate(encoder_.hidden_dropout);
-    const Dropout attention = settings.with_models_rate(encoder_.attention_dropout);
-    at::Tensor h = dropout(normalized(embedded(x, rows), embedding_norm_), rows.token_rows, hidden,
+  at::Tensor logits(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
+    at::Tensor h = dropout(normalized(embedded(x, rows), embedding_norm_), rows.token_rows, settings,
                            DropoutSite::kEmbeddings, 0);
     if (projection_.weight.defined()) h = product(h, projection_).to(x.scalar_type());
     for (size_t i = 0; i < encoder_.layer_order.size(); ++i) {
       const EncoderLayer& layer = layers_[static_cast<size_t>(encoder_.layer_order[i])];
       h = layer_forward(h, rows, layer, static_cast<uint32_t>(i), i + 1 == encoder_.layer_order.size(),
-                        hidden, attention);
+                        settings);
     }
-    return head(h, rows, settings.with_models_rate(encoder_.classifier_dropout));
+    return head(h, rows, settings);
   }
 
  private:
@@ -88,7 +98,7 @@ class Encoder final : public Model {
   /// `h` `[tokens, D]`, the result too, or `[S, D]` from the last layer. The sum that passes from layer to
   /// layer has the parameters' type, whatever the products' is.
   at::Tensor layer_forward(const at::Tensor& h, const ForwardRows& rows, const EncoderLayer& layer,
-                           uint32_t index, bool last, const Dropout& hidden, const Dropout& attention) const {
+                           uint32_t index, bool last, const Dropout& settings) const {
     const int64_t width = options_.hidden_size;
     at::Tensor residual = h, context;
     if (last) {
@@ -97,20 +107,20 @@ class Encoder final : public Model {
           product(residual, {layer.qkv.weight.narrow(0, 0, width), layer.qkv.bias.narrow(0, 0, width)});
       const at::Tensor keys_values = product(
           h, {layer.qkv.weight.narrow(0, width, 2 * width), layer.qkv.bias.narrow(0, width, 2 * width)});
-      context = rat::attention(keys_values, queries, rows, encoder_.heads, attention, index);
+      context = rat::attention(keys_values, queries, rows, encoder_.heads, settings, index);
     } else {
-      context = rat::attention(product(h, layer.qkv), {}, rows, encoder_.heads, attention, index);
+      context = rat::attention(product(h, layer.qkv), {}, rows, encoder_.heads, settings, index);
     }
     const MaskRows& mask_rows = last ? rows.sequence_rows : rows.token_rows;
     at::Tensor attended = product(context, layer.attention_output).to(residual.scalar_type());
     if (encoder_.attention_output_dropout)
-      attended = dropout(attended, mask_rows, hidden, DropoutSite::kAttentionOutput, index);
+      attended = dropout(attended, mask_rows, settings, DropoutSite::kAttentionOutput, index);
     attended = normalized(attended + residual, layer.attention_norm);
 
     at::Tensor out =
         product(activation(product(attended, layer.intermediate)), layer.output).to(residual.scalar_type());
     if (encoder_.feed_forward_dropout)
-      out = dropout(out, mask_rows, hidden, DropoutSite::kFeedForward, index);
+      out = dropout(out, mask_rows, settings, DropoutSite::kFeedForward, index);
     return normalized(out + attended, layer.output_norm);
   }
 
@@ -129,7 +139,7 @@ class Encoder final : public Model {
     return linear(x, classifier_.weight, classifier_.bias, type);
   }
 
-  at::Tensor product(const at::Tensor& x, const Linear& layer) const {
+  at::Tensor product(const at::Tensor& x, const LinearLayer& layer) const {
     return linear(x, layer.weight, layer.bias, compute());
   }
 
@@ -156,11 +166,11 @@ class Encoder final : public Model {
     return skip_ ? initializer_->skip(shape) : initializer_->normal(shape, encoder_.initializer_range);
   }
 
-  Linear make_linear(int64_t outputs, int64_t inputs) {
+  LinearLayer make_linear(int64_t outputs, int64_t inputs) {
     return {draw({outputs, inputs}), initializer_->constant({outputs}, 0)};
   }
 
-  Linear add_linear(const std::string& prefix, const Linear& layer) {
+  LinearLayer add_linear(const std::string& prefix, const LinearLayer& layer) {
     return {add(prefix + ".weight", layer.weight), add(prefix + ".bias", layer.bias)};
   }
 
@@ -193,9 +203,9 @@ class Encoder final : public Model {
   bool skip_ = false;
   at::Tensor positions_, token_types_;
   LayerNorm embedding_norm_;
-  Linear projection_;
+  LinearLayer projection_;
   std::vector<EncoderLayer> layers_;  // sets of weights
-  Linear dense_, classifier_;
+  LinearLayer dense_, classifier_;
 };
 
 }  // namespace

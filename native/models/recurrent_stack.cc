@@ -13,6 +13,7 @@ RecurrentModel::RecurrentModel(const ModelOptions& options, Cell cell, const std
   const int64_t gates = (cell == Cell::kLstm ? 4 : 3) * hidden;
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
   for (int64_t layer = 0; layer < options.layers; ++layer) {
+    set_depth(1 + layer);
     const int64_t inputs = layer == 0 ? options.embedding_size : 2 * hidden;
     RecurrentLayer parameters{cell, {}};
     for (const char* direction : {"", "_reverse"}) {
@@ -41,12 +42,15 @@ at::Tensor RecurrentModel::states(const at::Tensor& x, const ForwardRows& rows,
   return states;
 }
 
-Linear RecurrentModel::add_classifier(int64_t features, Initializer& initializer) {
+void RecurrentModel::add_classifier(int64_t features, Initializer& initializer) {
+  set_depth(1 + options_.layers);
   const double bound = 1 / std::sqrt(static_cast<double>(features));
-  Linear classifier;
-  classifier.weight = add("classifier.weight", initializer.uniform({options_.outputs, features}, bound));
-  classifier.bias = add("classifier.bias", initializer.uniform({options_.outputs}, bound));
-  return classifier;
+  classifier_.weight = add("classifier.weight", initializer.uniform({options_.outputs, features}, bound));
+  classifier_.bias = add("classifier.bias", initializer.uniform({options_.outputs}, bound));
+}
+
+at::Tensor RecurrentModel::classify(const at::Tensor& sentence) const {
+  return at::linear(sentence, classifier_.weight, classifier_.bias);
 }
 
 }  // namespace rat

@@ -1,11 +1,13 @@
-// The bidirectional recurrent layers that BiLSTM and TextHAN share: parameters under PyTorch's names, and
-// their forward.
+// The bidirectional recurrent layers that BiLSTM and TextHAN share: parameters under PyTorch's names,
+// and their forward.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "layers/linear.h"
 #include "layers/recurrent.h"
+#include "models/initializer.h"
 #include "models/model.h"
 
 namespace rat {
@@ -21,10 +23,12 @@ class RecurrentModel : public Model {
   /// Hidden states of the top layer `[tokens, 2 H]`; dropout between layers.
   at::Tensor states(const at::Tensor& x, const ForwardRows& rows, const Dropout& dropout) const;
 
-  /// The classifier over `features` inputs; call last in a constructor.
-  Linear add_classifier(int64_t features, Initializer& initializer);
+  /// Adds the classifier over `features` inputs; call last in a constructor.
+  void add_classifier(int64_t features, Initializer& initializer);
+  at::Tensor classify(const at::Tensor& sentence) const;
 
  private:
+  LinearLayer classifier_;
   std::vector<RecurrentLayer> layers_;
 };
 

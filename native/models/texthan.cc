@@ -4,6 +4,7 @@
 
 #include "layers/attention_pool.h"
 #include "models/recurrent_stack.h"
+#include "models/registry.h"
 
 namespace rat {
 namespace {
@@ -17,21 +18,20 @@ class TextHan final : public RecurrentModel {
     attention_.weight = add("attention.weight", initializer.uniform({width, width}, bound));
     attention_.bias = add("attention.bias", initializer.uniform({width}, bound));
     context_ = add("attention.context", initializer.uniform({width}, bound));
-    classifier_ = add_classifier(width, initializer);
+    add_classifier(width, initializer);
   }
 
   // u = tanh(W h + b), weights = softmax over the sequence of u . context, sentence = weighted sum of h.
-  at::Tensor forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
+  at::Tensor logits(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
     const at::Tensor top = states(x, rows, settings);
-    const at::Tensor scores = at::mv(at::tanh(attention_(top)), context_);
+    const at::Tensor scores = at::mv(at::tanh(at::linear(top, attention_.weight, attention_.bias)), context_);
     const at::Tensor sentence = attention_pool(scores, top, rows);
-    return classifier_(dropout(sentence, rows.sequence_rows, settings, DropoutSite::kSentence, 0));
+    return classify(dropout(sentence, rows.sequence_rows, settings, DropoutSite::kSentence, 0));
   }
 
  private:
-  Linear attention_;
+  LinearLayer attention_;
   at::Tensor context_;
-  Linear classifier_;
 };
 
 }  // namespace

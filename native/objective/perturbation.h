@@ -1,6 +1,5 @@
-// The adversarial perturbation delta = epsilon * g / ||g||_2 of the word-embedding matrix (R-AT, equations 4
-// and 5), on the rows of the batch's tokens. The matrix itself is never written: adding and subtracting would
-// not restore its bits.
+// What an adversary adds to the embedded rows of a step. The word-embedding matrix itself is never written: adding
+// and subtracting would not restore its bits. A perturbation is a constant: no gradient goes through it.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -11,27 +10,42 @@
 
 namespace rat {
 
+/// What one perturbation, with one norm, is of.
+enum class Scope {
+  kMatrix,   // the word-embedding matrix: the same wherever a token stands
+  kExample,  // each example: all its positions and dimensions
+};
+
+struct Perturbation {
+  Scope scope = Scope::kMatrix;
+  /// kMatrix: one, `[K, U + 1, D]`, of the matrix's rows; row U (padding) is zero.
+  /// kExample: one for each batch, `[K, T, D]`, of its embedded rows.
+  std::vector<at::Tensor> values;
+
+  at::Tensor norm;     // 0-dimensional double: mean L2 norm, over the K forwards and the examples
+  at::Tensor skipped;  // 0-dimensional double: norms of a gradient that were zero or not finite
+};
+
 /// Adds to `sums` `[U + 1, D]` the gradients `drows` `[copies * T, D]` of the gathered rows, all occurrences
 /// of a token together: the rows of the matrix's gradient that are not zero. Padding is left out (row U stays
 /// as it is).
-void add_token_gradients(const at::Tensor& drows, const BatchVocabulary& vocabulary, int64_t copies,
-                         at::Tensor& sums);
+void add_token_gradients(const at::Tensor& drows, const TokenSlots& slots, int64_t copies, at::Tensor& sums);
 
-/// L2 norm of the first U rows of `sums`, 0-dimensional double on its device.
-at::Tensor gradient_norm(const at::Tensor& sums);
+/// delta_k = epsilon[k] * g / ||g||_2 (R-AT, equations 4 and 5). A norm that is zero or not finite gives zeros.
+/// `gradients`: as Perturbation::values, without the K.
+Perturbation perturbation(Scope scope, const std::vector<at::Tensor>& gradients, const DeviceStep& step,
+                          const std::vector<double>& epsilon);
 
-/// The perturbation of the matrix's rows that the batch has, once for each forward.
-struct Perturbation {
-  at::Tensor rows;   // [K, U + 1, D]: delta; row U (padding) is zero
-  at::Tensor norms;  // [K] double: L2 norm of each delta, measured on its rows
-};
+/// No perturbation yet, of the shape of `gradients`.
+Perturbation zero_perturbation(Scope scope, const std::vector<at::Tensor>& gradients);
 
-/// delta_k = epsilon[k] * g / norm, with g and its norm from above. A norm that is zero or not finite gives
-/// no perturbation: zeros.
-Perturbation perturbation(const at::Tensor& sums, const at::Tensor& norm, const std::vector<double>& epsilon);
+/// One step of projected gradient ascent: delta + step_size * g / ||g||_2, and back onto the ball of `radius`
+/// where it left it. Where the norm is zero or not finite, delta stays.
+Perturbation ascended(const Perturbation& delta, const std::vector<at::Tensor>& gradients,
+                      const DeviceStep& step, double step_size, double radius);
 
-/// K perturbed copies of the gathered rows `[T, D]`, laid end to end.
-at::Tensor perturbed_rows(const at::Tensor& rows, const Perturbation& delta,
-                          const BatchVocabulary& vocabulary);
+/// A batch's embedded rows `[T, D]`, K times end to end, each copy with its perturbation.
+at::Tensor perturbed_rows(const at::Tensor& rows, const Perturbation& delta, const DeviceStep& step,
+                          size_t batch);
 
 }  // namespace rat

@@ -5,16 +5,15 @@
 namespace rat {
 namespace {
 
-/// Parameters that share a weight decay; the fused kernel takes one value a call.
-struct Group {
-  std::vector<size_t> indices;
+/// The fused kernel takes one value of each number a call.
+struct Group : ParameterGroup {
   std::vector<at::Tensor> parameters, first_moments, second_moments, steps;
-  double weight_decay = 0;
 };
 
 /// The kernel takes the step that is being made, counted from 1. On the CPU without a request for memory, as all of
 /// the update: there is never half of one.
-void count(std::vector<at::Tensor>& steps) {
+void count(std::vector<at::Tensor>& steps, const at::Tensor& found_inf) {
+  if (found_inf.defined()) return at::_foreach_add_(steps, 1 - found_inf);
   if (!steps[0].is_cpu()) return at::_foreach_add_(steps, 1);
   for (at::Tensor& step : steps) *step.mutable_data_ptr<float>() += 1;
 }
@@ -22,29 +21,30 @@ void count(std::vector<at::Tensor>& steps) {
 class AdamW final : public Optimizer {
  public:
   AdamW(const std::vector<Parameter>& parameters, double weight_decay) {
-    groups_[0].weight_decay = weight_decay;
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      const Parameter& parameter = parameters[i];
-      Group& group = groups_[parameter.decays ? 0 : 1];
-      const at::Tensor values = parameter.tensor.detach();
-      group.indices.push_back(i);
-      group.parameters.push_back(values);
-      group.first_moments.push_back(at::zeros_like(values));
-      group.second_moments.push_back(at::zeros_like(values));
-      group.steps.push_back(at::zeros({}, values.options().dtype(at::kFloat)));
-      names_.push_back(parameter.name);
+    for (ParameterGroup& numbers : parameter_groups(parameters, weight_decay)) {
+      Group& group = groups_.emplace_back(Group{std::move(numbers), {}, {}, {}, {}});
+      for (const size_t i : group.indices) {
+        const at::Tensor values = parameters[i].tensor.detach();
+        group.parameters.push_back(values);
+        group.first_moments.push_back(at::zeros_like(values));
+        group.second_moments.push_back(at::zeros_like(values));
+        group.steps.push_back(at::zeros({}, values.options().dtype(at::kFloat)));
+      }
     }
+    for (const Parameter& parameter : parameters) names_.push_back(parameter.name);
   }
 
-  void step(const std::vector<at::Tensor>& gradients, double learning_rate) override {
+  void step(const std::vector<at::Tensor>& gradients, double learning_rate,
+            const at::Tensor& found_inf) override {
+    const auto flag = found_inf.defined() ? std::optional(found_inf) : std::nullopt;
     for (Group& group : groups_) {
-      if (group.indices.empty()) continue;
       std::vector<at::Tensor> of_group;
       for (const size_t i : group.indices) of_group.push_back(gradients[i]);
-      count(group.steps);
+      count(group.steps, found_inf);
       at::_fused_adamw_(group.parameters, of_group, group.first_moments, group.second_moments, {},
-                        group.steps, learning_rate, 0.9, 0.999, group.weight_decay, 1e-8, /*amsgrad=*/false,
-                        /*maximize=*/false);
+                        group.steps, learning_rate * group.learning_rate_scale, 0.9, 0.999,
+                        group.weight_decay, 1e-8, /*amsgrad=*/false, /*maximize=*/false,
+                        /*grad_scale=*/{}, flag);
     }
   }
 
@@ -61,7 +61,7 @@ class AdamW final : public Optimizer {
   }
 
  private:
-  Group groups_[2];  // with and without weight decay
+  std::vector<Group> groups_;
   std::vector<std::string> names_;
 };
 

@@ -1,7 +1,6 @@
 // BertAdam, as the released R-AT code uses it: Adam without bias correction, eps 1e-6 added outside the root,
 // weight decay added to the update, and each parameter's gradient clipped to norm 1 before the moments.
-#include <algorithm>
-
+#include "optim/kept_unless.h"
 #include "optim/optimizer.h"
 
 namespace rat {
@@ -10,25 +9,29 @@ namespace {
 class BertAdam final : public Optimizer {
  public:
   BertAdam(const std::vector<Parameter>& parameters, double weight_decay)
-      : parameters_(parameters), weight_decay_(weight_decay) {
+      : parameters_(parameters), groups_(parameter_groups(parameters, weight_decay)) {
     for (const Parameter& parameter : parameters_) {
       first_moments_.push_back(at::zeros_like(parameter.tensor.detach()));
       second_moments_.push_back(at::zeros_like(parameter.tensor.detach()));
     }
   }
 
-  void step(const std::vector<at::Tensor>& gradients, double learning_rate) override {
-    for (size_t i = 0; i < parameters_.size(); ++i) {
-      at::Tensor values = parameters_[i].tensor.detach();
-      const at::Tensor norm = at::linalg_vector_norm(gradients[i], 2, {}, false, at::kDouble);
-      const at::Tensor gradient =
-          gradients[i] * (1.0 / (norm + 1e-6)).clamp_max(1.0).to(values.scalar_type());
-      first_moments_[i].mul_(0.9).add_(gradient, 0.1);
-      second_moments_[i].mul_(0.999).addcmul_(gradient, gradient, 0.001);
-      at::Tensor update = first_moments_[i] / second_moments_[i].sqrt().add_(1e-6);
-      if (parameters_[i].decays && weight_decay_ > 0) update.add_(values, weight_decay_);
-      values.sub_(update, learning_rate);
-    }
+  void step(const std::vector<at::Tensor>& gradients, double learning_rate,
+            const at::Tensor& found_inf) override {
+    for (const ParameterGroup& group : groups_)
+      for (const size_t i : group.indices) {
+        at::Tensor values = parameters_[i].tensor.detach();
+        const KeptUnless kept(found_inf, {values, first_moments_[i], second_moments_[i]});
+        const at::Tensor norm = at::linalg_vector_norm(gradients[i], 2, {}, false, at::kDouble);
+        const at::Tensor gradient =
+            gradients[i] * (1.0 / (norm + 1e-6)).clamp_max(1.0).to(values.scalar_type());
+        first_moments_[i].mul_(0.9).add_(gradient, 0.1);
+        second_moments_[i].mul_(0.999).addcmul_(gradient, gradient, 0.001);
+        at::Tensor update = first_moments_[i] / second_moments_[i].sqrt().add_(1e-6);
+        if (group.weight_decay > 0) update.add_(values, group.weight_decay);
+        values.sub_(update, learning_rate * group.learning_rate_scale);
+        kept.put_back();
+      }
   }
 
   std::vector<std::pair<std::string, at::Tensor>> state() const override {
@@ -42,7 +45,7 @@ class BertAdam final : public Optimizer {
 
  private:
   std::vector<Parameter> parameters_;
-  double weight_decay_;
+  std::vector<ParameterGroup> groups_;
   std::vector<at::Tensor> first_moments_, second_moments_;
 };
 

@@ -1,5 +1,6 @@
 #include "optim/optimizer.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/check.h"
@@ -17,9 +18,17 @@ std::unique_ptr<Optimizer> make_optimizer(const std::vector<Parameter>& paramete
   return found->second(parameters, options.weight_decay);
 }
 
-void clip_gradients(std::vector<at::Tensor>& gradients, double norm, double clip_norm) {
-  if (clip_norm <= 0 || norm + 1e-6 <= clip_norm) return;
-  at::_foreach_mul_(gradients, clip_norm / (norm + 1e-6));
+std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& parameters, double weight_decay) {
+  std::vector<ParameterGroup> groups;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const double decay = parameters[i].decays ? weight_decay : 0, scale = parameters[i].learning_rate_scale;
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const ParameterGroup& g) {
+      return g.weight_decay == decay && g.learning_rate_scale == scale;
+    });
+    if (group == groups.end()) group = groups.insert(group, {{}, decay, scale});
+    group->indices.push_back(i);
+  }
+  return groups;
 }
 
 }  // namespace rat

@@ -9,21 +9,37 @@
 #include <utility>
 #include <vector>
 
-#include "models/model.h"
+#include "models/parameter.h"
 
 namespace rat {
 
 struct OptimizerOptions {
   std::string type = "adamw";
   double weight_decay = 0;
-  double clip_norm = 0;  // largest global gradient norm; 0 = none
+  double clip_norm = 0;    // largest global gradient norm; 0 = none
+  double layer_decay = 1;  // of the learning rate, from a layer to the one below it
+  int64_t frozen = 0;  // depths below this learn nothing: 1 is the embeddings, 1 + n the first n layers too
 };
+
+/// Parameters that share their numbers.
+struct ParameterGroup {
+  std::vector<size_t> indices;  // among those that the optimizer was made for
+  double weight_decay = 0;
+  double learning_rate_scale = 1;
+};
+
+/// In the order of the first parameter of each.
+std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& parameters, double weight_decay);
 
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
   /// One update. `gradients` in the order of the parameters.
-  virtual void step(const std::vector<at::Tensor>& gradients, double learning_rate) = 0;
+  ///
+  /// `found_inf`, 0-dimensional float on the device: 1 if nothing may change; undefined: the host knows that
+  /// all is finite.
+  virtual void step(const std::vector<at::Tensor>& gradients, double learning_rate,
+                    const at::Tensor& found_inf) = 0;
   /// Every tensor that the next step depends on, under the name it has in a checkpoint.
   virtual std::vector<std::pair<std::string, at::Tensor>> state() const { return {}; }
 };
@@ -35,8 +51,5 @@ std::unique_ptr<Optimizer> make_optimizer(const std::vector<Parameter>& paramete
 std::unique_ptr<Optimizer> make_adamw(const std::vector<Parameter>& parameters, double weight_decay);
 std::unique_ptr<Optimizer> make_bertadam(const std::vector<Parameter>& parameters, double weight_decay);
 std::unique_ptr<Optimizer> make_sgd(const std::vector<Parameter>& parameters, double weight_decay);
-
-/// Multiplies the gradients by min(1, clip_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
-void clip_gradients(std::vector<at::Tensor>& gradients, double norm, double clip_norm);
 
 }  // namespace rat

@@ -1,4 +1,5 @@
 // Stochastic gradient descent without momentum, weight decay coupled (added to the gradient).
+#include "optim/kept_unless.h"
 #include "optim/optimizer.h"
 
 namespace rat {
@@ -7,19 +8,23 @@ namespace {
 class Sgd final : public Optimizer {
  public:
   Sgd(const std::vector<Parameter>& parameters, double weight_decay)
-      : parameters_(parameters), weight_decay_(weight_decay) {}
+      : parameters_(parameters), groups_(parameter_groups(parameters, weight_decay)) {}
 
-  void step(const std::vector<at::Tensor>& gradients, double learning_rate) override {
-    for (size_t i = 0; i < parameters_.size(); ++i) {
-      at::Tensor values = parameters_[i].tensor.detach();
-      const double decay = parameters_[i].decays ? weight_decay_ : 0;
-      values.sub_(decay > 0 ? at::add(gradients[i], values, decay) : gradients[i], learning_rate);
-    }
+  void step(const std::vector<at::Tensor>& gradients, double learning_rate,
+            const at::Tensor& found_inf) override {
+    for (const ParameterGroup& group : groups_)
+      for (const size_t i : group.indices) {
+        at::Tensor values = parameters_[i].tensor.detach();
+        const KeptUnless kept(found_inf, {values});
+        values.sub_(group.weight_decay > 0 ? at::add(gradients[i], values, group.weight_decay) : gradients[i],
+                    learning_rate * group.learning_rate_scale);
+        kept.put_back();
+      }
   }
 
  private:
   std::vector<Parameter> parameters_;
-  double weight_decay_;
+  std::vector<ParameterGroup> groups_;
 };
 
 }  // namespace

@@ -39,7 +39,13 @@ struct Arguments {
   double size(int64_t a, int64_t b) const { return static_cast<double>(a) * static_cast<double>(b); }
 };
 
-Dropout tenth() { return {{1u, 2u}, 1, {0.1}}; }
+/// Of a tenth of everything; its scalars lie on `device`.
+Dropout tenth(at::Device device) {
+  StepScalars scalars{.dropout_key = {1u, 2u}, .step = 1};
+  scalars.set_dropout({{.rates = {0.1}}}, {});
+  const auto size = static_cast<int64_t>(sizeof scalars);
+  return {scalars, at::from_blob(&scalars, {size}, at::kByte).clone().to(device), 0, 1};
+}
 
 // A product's backward is two of its size: 3 forwards in all. What is only moved is read and written once each way.
 Timed product(const Arguments& a) {
@@ -66,14 +72,16 @@ Timed attention_layer(const Arguments& a) {
   const auto qkv = a.leaf({a.rows.tokens, 3 * a.shape.width});
   const ForwardRows* rows = &a.rows;
   const int64_t heads = a.shape.heads;
-  return {[=] { return attention(qkv, {}, *rows, heads, tenth(), 0); },
+  const Dropout dropout = tenth(qkv.device());
+  return {[=] { return attention(qkv, {}, *rows, heads, dropout, 0); },
           3 * 4 * a.tokens() * a.size(a.shape.length, a.shape.width), 0};
 }
 
 Timed dropout_layer(const Arguments& a) {
   const auto x = a.leaf({a.rows.tokens, a.shape.width});
   const ForwardRows* rows = &a.rows;
-  return {[=] { return dropout(x, rows->token_rows, tenth(), DropoutSite::kEmbeddings, 0); }, 0,
+  const Dropout settings = tenth(x.device());
+  return {[=] { return dropout(x, rows->token_rows, settings, DropoutSite::kEmbeddings, 0); }, 0,
           4 * a.tokens() * static_cast<double>(a.shape.width) * a.element()};
 }
 
@@ -123,7 +131,8 @@ Timed losses(const Arguments& a) {
   const auto labels = at::zeros({a.shape.sequences}, a.options.dtype(at::kLong));
   LossOptions options;
   options.kl_weight = 0.5;
-  return {[=] { return forward_losses(logits, labels, 2, options).values; }, 0,
+  const auto examples = static_cast<double>(a.shape.sequences);
+  return {[=] { return forward_losses(logits, labels, 2, options, {examples, examples}).values; }, 0,
           2 * 2 * a.size(a.shape.sequences, a.shape.outputs) * a.element()};
 }
 
@@ -169,9 +178,7 @@ OperatorTimes time_operator(const std::string& name, const OperatorShape& shape,
   const c10::OptionalDeviceGuard guard(device);
   const auto found = operators().find(name);
   RAT_CHECK(found != operators().end(), "ERR_RAT_INVALID_ARG", "There is no operator '", name, "' to time");
-  std::vector<int32_t> no_vocabulary;
-  const DeviceBatch batch(batch_of(shape), {.indices = {.time_major = true, .encoder = true}}, no_vocabulary,
-                          device);
+  const DeviceBatch batch(batch_of(shape), {.indices = {.time_major = true, .encoder = true}}, device);
   const Timed timed = found->second({shape, batch.rows(0), at::TensorOptions().dtype(type).device(device)});
   OperatorTimes times;
   times.flop = timed.flop;

@@ -3,19 +3,17 @@
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 
-#include <algorithm>
-#include <cmath>
 #include <unordered_map>
 
 #include "core/check.h"
 #include "core/device.h"
 #include "core/device_batch.h"
 #include "io/safetensors.h"
+#include "models/registry.h"
+#include "objective/step.h"
 
 namespace rat {
 namespace {
-
-double largest(const std::vector<double>& values) { return *std::max_element(values.begin(), values.end()); }
 
 /// The reference's norm over every parameter: the root of the sum of squares, in double.
 at::Tensor global_norm(const std::vector<at::Tensor>& gradients) {
@@ -23,6 +21,17 @@ at::Tensor global_norm(const std::vector<at::Tensor>& gradients) {
   for (const at::Tensor& gradient : gradients)
     norms.push_back(at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble));
   return at::linalg_vector_norm(at::stack(norms), 2);
+}
+
+/// Multiplies the gradients by min(1, clip_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
+void clip_gradients(std::vector<at::Tensor>& gradients, const at::Tensor& norm, double clip_norm) {
+  if (clip_norm <= 0) return;
+  if (!norm.is_cpu()) {
+    const at::Tensor factor = (clip_norm / (norm + 1e-6)).clamp_max(1.0);
+    return at::_foreach_mul_(gradients, factor.to(gradients[0].scalar_type()));
+  }
+  const double value = norm.item<double>();
+  if (value + 1e-6 > clip_norm) at::_foreach_mul_(gradients, clip_norm / (value + 1e-6));
 }
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
@@ -55,10 +64,19 @@ std::vector<at::Tensor> read_all(const io::SafetensorsFile& file, const NamedTen
 
 }  // namespace
 
-Trainer::Trainer(const TrainerOptions& options) : options_(options), device_(parse_device(options.device)) {
+Trainer::Trainer(const TrainerOptions& options)
+    : options_(options),
+      device_(parse_device(options.device)),
+      regularizer_(make_regularizer(options.regularizer)),
+      check_(device_, options.loss.kl_weight) {
   at::set_num_threads(options.threads);
   const c10::OptionalDeviceGuard guard(device_);
   model_ = make_model(options.model, options.seed, options.precision, device_);
+  if (options.replicas > 1) reduction_ = std::make_unique<Replicas>(options.replicas);
+  model_->set_learning(options.optimizer.layer_decay, options.optimizer.frozen);
+  for (const Parameter& parameter : model_->parameters())
+    if (parameter.trainable) trainable_.push_back(parameter);
+  RAT_CHECK(!trainable_.empty(), "ERR_RAT_INVALID_ARG", "Everything is frozen; there is nothing to train");
   vocabulary_scratch_.assign(static_cast<size_t>(options.model.vocabulary_size), -1);
   count_bytes();
 }
@@ -79,9 +97,10 @@ BatchLimits Trainer::limits() const {
 
 void Trainer::require_optimizer() {
   if (optimizer_) return;
-  // Both or neither, whatever memory there is.
-  at::Tensor gradient = at::zeros_like(model_->word_embedding());
-  optimizer_ = make_optimizer(model_->parameters(), options_.optimizer);
+  // All or nothing, whatever memory there is.
+  at::Tensor gradient;
+  if (model_->parameters().front().trainable) gradient = at::zeros_like(model_->word_embedding());
+  optimizer_ = make_optimizer(trainable_, options_.optimizer);
   embedding_gradient_ = std::move(gradient);
   count_bytes();
 }
@@ -92,75 +111,79 @@ void Trainer::require_whole() const {
       "An earlier step failed in the middle of its update; make a new trainer and resume from a checkpoint");
 }
 
-/// In the order of the parameters; the word embeddings' on the batch's tokens alone.
-std::vector<at::Tensor> Trainer::gradients(const StepGradients& step_gradients) const {
-  const at::Tensor& rows = step_gradients.embedding_rows;
-  std::vector<at::Tensor> all{rows.narrow(0, 0, rows.size(0) - 1)};  // without the padding's
-  const auto& parameters = model_->parameters();
-  for (size_t i = 1; i < parameters.size(); ++i) {
-    all.push_back(parameters[i].gradient());
-    RAT_CHECK(all.back().defined(), "ERR_RAT_INTERNAL", "no gradient for ", parameters[i].name);
+/// Before the weights are used or kept by anyone but a step.
+void Trainer::require_sound() {
+  require_whole();
+  check_.require_finite();
+}
+
+/// In the order of trainable_; the word embeddings' on the step's tokens alone.
+std::vector<at::Tensor> Trainer::gradients(const at::Tensor& of_embedding_rows) const {
+  std::vector<at::Tensor> all;
+  for (const Parameter& parameter : trainable_) {
+    const bool is_embedding = parameter.tensor.is_same(model_->word_embedding());
+    all.push_back(is_embedding ? of_embedding_rows.narrow(0, 0, of_embedding_rows.size(0) - 1)  // no padding
+                               : parameter.gradient());
+    RAT_CHECK(all.back().defined(), "ERR_RAT_INTERNAL", "no gradient for ", parameter.name);
   }
   return all;
 }
 
-StepResult Trainer::train_step(const PackedBatch& batch, uint32_t step, double learning_rate,
+/// The last seam between processes: what each has summed up becomes the whole step's.
+void Trainer::reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients) {
+  if (!reduction_) return;
+  std::vector<at::Tensor> tensors = gradients;
+  for (const at::Tensor& loss : {log.clean_loss, log.adversarial_loss, log.kl_loss})
+    if (loss.defined()) tensors.push_back(loss);
+  reduction_->sum(tensors);
+}
+
+/// The optimizers take the whole matrix's gradient, which is zero but for the step's rows. Those of the step
+/// before are cleared only now, so that a step that fails leaves none behind.
+void Trainer::write_embedding_gradient(const DeviceStep& step, const at::Tensor& rows) {
+  if (written_rows_.defined()) embedding_gradient_.index_fill_(0, written_rows_, 0);
+  written_rows_ = step.vocabulary().distinct_index;
+  embedding_gradient_.index_copy_(0, written_rows_, rows);
+}
+
+StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
                                const std::atomic<bool>& cancelled) {
   const c10::OptionalDeviceGuard guard(device_);
-  const auto& objective = options_.objective;
   const auto profile = options_.profile ? std::make_unique<StepProfile>(device_) : nullptr;
-  check_batch(batch, limits(), objective.loss.regression, true);
+  RAT_CHECK(!batches.empty(), "ERR_RAT_INVALID_ARG", "A step needs at least one batch");
+  for (const PackedBatch& batch : batches) check_batch(batch, limits(), options_.loss.regression, true);
   require_whole();
   require_optimizer();
   for (const Parameter& parameter : model_->parameters()) parameter.clear_gradient();
 
-  DeviceBatchOptions wanted{objective.copies(), model_->row_indices(), true, options_.model.padding_id};
-  if (objective.loss.regression) wanted.scores = options_.precision;
-  const DeviceBatch on_device(batch, wanted, vocabulary_scratch_, device_);
-  StepGradients step_gradients;
+  const std::vector<ForwardLayout> forwards = regularizer_->forwards();
+  StepScalars scalars{.dropout_key = stream_key(options_.seed, Stream::kDropout), .step = options.step};
+  scalars.set_dropout(forwards, model_->dropout_rates());
+  DeviceBatchOptions wanted{forwards, model_->row_indices(), regularizer_->scope() == Scope::kExample,
+                            options_.model.padding_id};
+  if (options_.loss.regression) wanted.scores = options_.precision;
+  const DeviceStep on_device(batches, scalars, wanted, vocabulary_scratch_, device_);
   mark(profile.get(), "copy");
-  const StepContext context{step, stream_key(options_.seed, Stream::kDropout), &cancelled, profile.get()};
-  const StepLosses losses = rat_step(*model_, on_device, objective, context, step_gradients);
+  const auto examples = static_cast<double>(options.examples > 0 ? options.examples : on_device.examples());
+  Step step(*model_, on_device, forwards, options_.loss, {examples, examples},
+            {.cancelled = &cancelled, .profile = profile.get(), .reduction = reduction_.get()});
+  StepLog<at::Tensor> log = regularizer_->run(step);
 
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> all = gradients(step_gradients);
-
-  // One transfer reads everything that the host wants to know: the one place where a step waits for the
-  // device.
-  const at::Tensor zero = at::zeros({1}, losses.clean.options());
-  const bool perturbs = losses.delta_norms.defined();
-  const at::Tensor read =
-      at::cat({losses.clean, perturbs ? losses.adversarial : at::zeros({2}, losses.clean.options()),
-               perturbs ? losses.delta_norms.mean().view({1}) : zero, global_norm(all).view({1})})
-          .cpu();
-  const double* value = read.const_data_ptr<double>();
-
-  StepResult result;
-  const bool r_drop = objective.method == Method::kRDrop;
-  result.clean_loss = value[0];
-  result.adversarial_loss = value[2];
-  result.kl_loss = r_drop ? value[1] : value[3];
-  result.loss = result.clean_loss + result.adversarial_loss +
-                (objective.loss.kl_weight == 0 ? 0 : objective.loss.kl_weight * result.kl_loss);
-  result.grad_norm = value[5];
-  result.delta_norm = value[4];
-  result.skipped_perturbation = perturbs && value[4] == 0 && largest(objective.epsilon) > 0;
-  if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm))
-    fail("ERR_RAT_NON_FINITE", "Step ", step, ": loss ", result.loss, " (clean ", result.clean_loss,
-         ", adversarial ", result.adversarial_loss, ", KL ", result.kl_loss, "), gradient norm ",
-         result.grad_norm,
-         "; nothing was updated. Lower the learning rate or epsilon, or clip the gradient norm");
-
-  clip_gradients(all, result.grad_norm, options_.optimizer.clip_norm);
-  // The optimizers take the whole matrix's gradient, which is zero but for the batch's rows. Those of the step before
-  // are cleared only now, so that a step that fails leaves none behind.
-  if (written_rows_.defined()) embedding_gradient_.index_fill_(0, written_rows_, 0);
-  written_rows_ = on_device.vocabulary().distinct_index;
-  embedding_gradient_.index_copy_(0, written_rows_, all[0]);
-  all[0] = embedding_gradient_;
+  std::vector<at::Tensor> all = gradients(step.embedding_gradient());
+  reduce(log, all);
+  log.gradient_norm = global_norm(all);
+  const at::Tensor found_inf = check_.take(log, options.step);
+  clip_gradients(all, log.gradient_norm, options_.optimizer.clip_norm);
+  if (embedding_gradient_.defined()) {
+    write_embedding_gradient(on_device, all[0]);
+    all[0] = embedding_gradient_;
+  }
   is_half_updated_ = true;
-  optimizer_->step(all, learning_rate);
+  optimizer_->step(all, options.learning_rate, found_inf);
   is_half_updated_ = false;
+  StepResult result;
+  if (device_.is_cpu() || options.read) result.values = check_.read();
   mark(profile.get(), "optimizer");
   if (profile) result.times = profile->times();
   return result;
@@ -170,11 +193,11 @@ std::vector<double> Trainer::predict(const PackedBatch& batch) {
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
   check_batch(batch, limits(), false, false);
-  require_whole();
-  const DeviceBatch on_device(batch, {.indices = model_->row_indices()}, vocabulary_scratch_, device_);
+  require_sound();
+  const DeviceBatch on_device(batch, {.indices = model_->row_indices()}, device_);
   const at::Tensor x = model_->word_embedding().index_select(0, on_device.tokens());
   const at::Tensor logits =
-      model_->forward(x, on_device.rows(0), Dropout{}).to(at::kDouble).cpu().contiguous();
+      model_->logits(x, on_device.rows(0), Dropout{}).to(at::kDouble).cpu().contiguous();
   const double* values = logits.const_data_ptr<double>();
   return {values, values + logits.numel()};
 }
@@ -194,12 +217,13 @@ Trainer::NamedTensors Trainer::tensors(StateKind what) const {
 }
 
 void Trainer::save(StateKind what, const std::string& path,
-                   const std::map<std::string, std::string>& metadata) const {
-  if (what != StateKind::kBest) require_whole();
+                   const std::map<std::string, std::string>& metadata) {
+  if (what != StateKind::kBest) require_sound();
   io::write_safetensors(path, tensors(what), metadata);
 }
 
 void Trainer::load(StateKind what, const std::string& path, const std::string& except) {
+  check_.require_finite();
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
   const io::SafetensorsFile file(path);
@@ -222,6 +246,7 @@ void Trainer::load(StateKind what, const std::string& path, const std::string& e
 }
 
 void Trainer::load_tensors(const std::string& path, const std::map<std::string, std::string>& names) {
+  check_.require_finite();
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
   const io::SafetensorsFile file(path);
@@ -237,7 +262,7 @@ void Trainer::load_tensors(const std::string& path, const std::map<std::string, 
 }
 
 void Trainer::snapshot() {
-  require_whole();
+  require_sound();
   const at::NoGradGuard no_grad;
   const auto& parameters = model_->parameters();
   if (snapshot_.empty()) {
@@ -252,6 +277,7 @@ void Trainer::snapshot() {
 }
 
 void Trainer::restore() {
+  check_.require_finite();
   const at::NoGradGuard no_grad;
   RAT_CHECK(!snapshot_.empty(), "ERR_RAT_INTERNAL", "there is no snapshot to restore");
   const auto& parameters = model_->parameters();

@@ -1,5 +1,5 @@
-// A model with its optimizer: what a command of the addon runs on the trainer's thread. No Node here, so that
-// it can be tested and benchmarked alone. Not safe for use from two threads.
+// A model with its optimizer: what a command of the addon runs on the trainer's thread. No Node here. Not safe for
+// use from two threads.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -13,30 +13,38 @@
 
 #include "core/batch.h"
 #include "models/model.h"
-#include "objective/rat_step.h"
+#include "objective/losses.h"
+#include "objective/regularizers/regularizer.h"
 #include "optim/optimizer.h"
 #include "trainer/operator_times.h"
+#include "trainer/step_check.h"
 
 namespace rat {
 
 struct TrainerOptions {
   ModelOptions model;
-  ObjectiveOptions objective;
+  RegularizerOptions regularizer;
+  LossOptions loss;
   OptimizerOptions optimizer;
   uint64_t seed = 1;
   std::string device = "cpu";
   at::ScalarType precision = at::kFloat;
   int threads = 1;
   bool profile = false;  // every step; for benchmarks
+  int64_t replicas = 1;  // for tests: objective/reduction.h
 };
 
-/// Values of one step, read back from the device.
+struct StepOptions {
+  uint32_t step = 1;  // from 1; keys the dropout masks
+  double learning_rate = 0;
+  int64_t examples =
+      0;             // of the whole step, where other processes have a part of it; 0: those of the batches
+  bool read = true;  // whether the step's values are wanted: on a GPU the host waits for the device then
+};
+
 struct StepResult {
-  double loss = 0, clean_loss = 0, adversarial_loss = 0, kl_loss = 0;
-  double delta_norm = 0;
-  double grad_norm = 0;
-  bool skipped_perturbation = false;  // the clean gradient's norm was zero
-  std::optional<StepTimes> times;     // if they were asked for
+  std::optional<StepValues> values;  // always on the CPU
+  std::optional<StepTimes> times;    // if they were asked for
 };
 
 /// What `save` and `load` move: the weights, the snapshot of the best ones, the optimizer's moments.
@@ -47,17 +55,18 @@ class Trainer {
   /// Sets the thread count of the calling thread, which must make all further calls.
   explicit Trainer(const TrainerOptions& options);
 
-  /// One optimizer step. Throws ERR_RAT_NON_FINITE before anything is updated if a loss or the gradient norm
-  /// is NaN or infinite, and ERR_RAT_ABORTED between passes once `cancelled` is set. If the update itself fails,
-  /// the weights are neither old nor new, and everything that would use or keep them throws from then on.
-  StepResult train_step(const PackedBatch& batch, uint32_t step, double learning_rate,
+  /// One optimizer step from all of `batches`: one perturbation, one normaliser, one update. Throws
+  /// ERR_RAT_NON_FINITE before anything is updated if a loss or the gradient norm is NaN or infinite (on a GPU
+  /// at the next call that reads, with nothing updated since), and ERR_RAT_ABORTED between passes once
+  /// `cancelled` is set. If the update itself fails, the weights are neither old nor new, and everything that
+  /// would use or keep them throws from then on.
+  StepResult train_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
                         const std::atomic<bool>& cancelled);
 
   /// Logits without dropout, row-major `[B, C]`.
   std::vector<double> predict(const PackedBatch& batch);
 
-  void save(StateKind what, const std::string& path,
-            const std::map<std::string, std::string>& metadata) const;
+  void save(StateKind what, const std::string& path, const std::map<std::string, std::string>& metadata);
   /// All or nothing: names, shapes and dtypes are checked before the first tensor is overwritten. Tensors
   /// whose names begin with `except` stay as they are, whatever the file has for them; empty: there are none.
   void load(StateKind what, const std::string& path, const std::string& except = "");
@@ -85,18 +94,25 @@ class Trainer {
   using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
   NamedTensors tensors(StateKind what) const;
-  std::vector<at::Tensor> gradients(const StepGradients& step_gradients) const;
+  std::vector<at::Tensor> gradients(const at::Tensor& of_embedding_rows) const;
+  void reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients);
+  void write_embedding_gradient(const DeviceStep& step, const at::Tensor& rows);
   BatchLimits limits() const;
   void require_optimizer();
   void require_whole() const;
+  void require_sound();
   void count_bytes();
 
   TrainerOptions options_;
   at::Device device_;
   std::unique_ptr<Model> model_;
-  std::unique_ptr<Optimizer> optimizer_;  // made at the first training step or load
-  at::Tensor embedding_gradient_;         // [V, D], zero but for written_rows_
-  at::Tensor written_rows_;               // of the last step
+  std::unique_ptr<Regularizer> regularizer_;
+  std::unique_ptr<Reduction> reduction_;  // none: this process has the whole step
+  std::vector<Parameter> trainable_;
+  std::unique_ptr<Optimizer> optimizer_;  // made at the first training step or load, of the trainable ones
+  StepCheck check_;
+  at::Tensor embedding_gradient_;  // [V, D], zero but for written_rows_; if the embeddings are trainable
+  at::Tensor written_rows_;        // of the last step
   int64_t bytes_ = 0;
   bool is_half_updated_ = false;             // a step failed while the optimizer was at work
   std::vector<at::Tensor> snapshot_;         // host copies, in the order of the parameters

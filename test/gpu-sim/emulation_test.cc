@@ -1,5 +1,5 @@
-// The emulation's own test: shuffles, ballots, atomics, tensor cores, asynchronous copies, and what must be
-// refused.
+// The emulation's own test: shuffles, ballots, atomics, tensor cores, asynchronous copies, and what
+// must be refused.
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -63,10 +63,39 @@ rat::PackedBatch batch_of(const std::vector<int>& lengths) {
   return batch;
 }
 
-rat::DeviceBatch on(at::Device device, const rat::PackedBatch& batch, const std::vector<int64_t>& forwards) {
-  static std::vector<int32_t> scratch(100, -1);
-  return {batch, {forwards, {.time_major = true, .encoder = true}, /*training=*/true}, scratch, device};
-}
+/// A step of one batch: forwards with so many copies each, pass after pass.
+struct OneBatch {
+  OneBatch(at::Device device, const rat::PackedBatch& batch, const std::vector<int64_t>& copies)
+      : step({batch}, scalars(copies), options(copies), scratch(), device) {}
+
+  const rat::DeviceBatch& batch() const { return step.batches()[0]; }
+  const rat::ForwardRows& rows(size_t i) const { return batch().rows(i); }
+
+  static std::vector<rat::ForwardLayout> forwards(const std::vector<int64_t>& copies) {
+    const double rates[] = {0.1, 0.5, 0.25};
+    std::vector<rat::ForwardLayout> all;
+    int64_t pass = 0;
+    for (const int64_t count : copies) {
+      all.push_back({pass, {rates + pass, rates + pass + count}});
+      pass += count;
+    }
+    return all;
+  }
+  static rat::StepScalars scalars(const std::vector<int64_t>& copies) {
+    rat::StepScalars all{.dropout_key = {1u, 2u}, .step = 3};
+    all.set_dropout(forwards(copies), {});
+    return all;
+  }
+  static rat::DeviceBatchOptions options(const std::vector<int64_t>& copies) {
+    return {forwards(copies), {.time_major = true, .encoder = true}, /*by_example=*/true};
+  }
+  static std::vector<int32_t>& scratch() {
+    static std::vector<int32_t> unused(100, -1);
+    return unused;
+  }
+
+  rat::DeviceStep step;
+};
 
 #ifndef __SANITIZE_THREAD__
 /// The same leaf on both devices, and one's gradient beside the other's.
@@ -87,11 +116,12 @@ struct Leaves {
 #endif
 
 void test_batch(const rat::PackedBatch& packed) {
-  const rat::DeviceBatch a = on(at::kCPU, packed, {1, 2}), b = on(kGpu, packed, {1, 2});
-  same("tokens", a.tokens(), b.tokens(), 0);
-  same("labels", a.labels(), b.labels(), 0);
-  same("slots", a.vocabulary().slots_index, b.vocabulary().slots_index, 0);
-  same("distinct", a.vocabulary().distinct_index, b.vocabulary().distinct_index, 0);
+  const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
+  same("tokens", a.batch().tokens(), b.batch().tokens(), 0);
+  same("labels", a.batch().labels(), b.batch().labels(), 0);
+  same("slots", a.batch().slots().index, b.batch().slots().index, 0);
+  same("examples", a.batch().example_of_token(), b.batch().example_of_token(), 0);
+  same("distinct", a.step.vocabulary().distinct_index, b.step.vocabulary().distinct_index, 0);
   for (const size_t i : {0, 1}) {
     same("starts", a.rows(i).starts_index, b.rows(i).starts_index, 0);
     same("last tokens", a.rows(i).last_tokens, b.rows(i).last_tokens, 0);
@@ -114,8 +144,9 @@ void test_losses(at::ScalarType type, double close) {
           rat::LossOptions options;
           options.regression = regression;
           options.kl_weight = 0.5;
-          const auto a = rat::forward_losses(logits, labels, forwards, options);
-          const auto b = rat::forward_losses(logits.to(kGpu), labels.to(kGpu), forwards, options);
+          const rat::Normaliser normaliser{static_cast<double>(batch), static_cast<double>(batch)};
+          const auto a = rat::forward_losses(logits, labels, forwards, options, normaliser);
+          const auto b = rat::forward_losses(logits.to(kGpu), labels.to(kGpu), forwards, options, normaliser);
           same("losses", a.values, b.values, 1e-12);
           same("dlogits", a.dlogits, b.dlogits, close);
         }
@@ -124,19 +155,21 @@ void test_losses(at::ScalarType type, double close) {
 void test_dropout(at::ScalarType type, const rat::PackedBatch& packed) {
   for (const int64_t width : {1, 3, 4, 5, 32, 255, 257})
     for (const int64_t stride : {int64_t{1}, width, width + 3}) {
-      const rat::DeviceBatch a = on(at::kCPU, packed, {1, 2}), b = on(kGpu, packed, {1, 2});
-      const rat::Dropout settings{{1u, 2u}, 3, {0.1, 0.5, 0.25}};
+      const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
+      const auto settings = [](const OneBatch& on) -> rat::Dropout {
+        return {on.step.scalars(), on.step.device_scalars(), /*first_pass=*/1, /*passes=*/2};
+      };
       const Tensor x = at::randn({a.rows(1).tokens, width}, type);
       const auto site = rat::DropoutSite::kAttention;
-      same("dropout", rat::dropout(x, a.rows(1).token_rows, settings, site, 1, stride),
-           rat::dropout(x.to(kGpu), b.rows(1).token_rows, settings, site, 1, stride), 0);
+      same("dropout", rat::dropout(x, a.rows(1).token_rows, settings(a), site, 1, stride),
+           rat::dropout(x.to(kGpu), b.rows(1).token_rows, settings(b), site, 1, stride), 0);
     }
 }
 
 // The kernels themselves, without autograd: its threads are LibTorch's, which TSan does not see through.
 
 void test_conv_max_pool(at::ScalarType type, double close, const rat::PackedBatch& packed) {
-  const rat::DeviceBatch a = on(at::kCPU, packed, {1}), b = on(kGpu, packed, {1});
+  const OneBatch a(at::kCPU, packed, {1}), b(kGpu, packed, {1});
   for (const int64_t filters : {1, 5, 64, 257}) {
     if (quick && filters > 64) continue;
     const rat::Taps taps({2, 3, 4}, filters);
@@ -156,7 +189,7 @@ void test_conv_max_pool(at::ScalarType type, double close, const rat::PackedBatc
 }
 
 void test_attention_pool(at::ScalarType type, double close, const rat::PackedBatch& packed) {
-  const rat::DeviceBatch a = on(at::kCPU, packed, {2}), b = on(kGpu, packed, {2});
+  const OneBatch a(at::kCPU, packed, {2}), b(kGpu, packed, {2});
   for (const int64_t width : {1, 31, 32, 33, 129, 300}) {
     const Tensor scores = at::randn({a.rows(0).tokens}, type),
                  values = at::randn({a.rows(0).tokens, width}, type),
@@ -174,13 +207,13 @@ void test_attention_pool(at::ScalarType type, double close, const rat::PackedBat
 }
 
 void test_add_segments(at::ScalarType type, double close, const rat::PackedBatch& packed) {
-  const rat::DeviceBatch a = on(at::kCPU, packed, {2}), b = on(kGpu, packed, {2});
+  const OneBatch a(at::kCPU, packed, {2}), b(kGpu, packed, {2});
   for (const int64_t width : {1, 31, 32, 33, 100}) {
     const Tensor x = at::randn({a.rows(0).tokens, width}, type);
-    const auto run = [&](const rat::DeviceBatch& batch, at::Device device) {
+    const auto run = [&](const OneBatch& on, at::Device device) {
       std::vector<Tensor> results;
-      for (const rat::Segments* segments :
-           {&batch.rows(0).by_position, &batch.rows(0).by_token_type, &batch.vocabulary().by_slot}) {
+      for (const rat::Segments* segments : {&on.rows(0).by_position, &on.rows(0).by_token_type,
+                                            &on.batch().slots().by_slot, &on.batch().by_example()}) {
         Tensor sums = at::ones({segments->count + 1, width}, type).to(device);
         rat::kernels::add_segments.on(device)(x.to(device), *segments, 2, sums);
         results.push_back(sums);
@@ -194,7 +227,7 @@ void test_add_segments(at::ScalarType type, double close, const rat::PackedBatch
 #ifndef __SANITIZE_THREAD__
 /// The layers around them, through autograd.
 void test_layers(at::ScalarType type, double close, const rat::PackedBatch& packed) {
-  const rat::DeviceBatch a = on(at::kCPU, packed, {2}), b = on(kGpu, packed, {2});
+  const OneBatch a(at::kCPU, packed, {2}), b(kGpu, packed, {2});
   const rat::ForwardRows &cpu = a.rows(0), &gpu = b.rows(0);
   Leaves convolutions;
   convolutions.add({cpu.tokens, 6}, type);

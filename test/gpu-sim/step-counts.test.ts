@@ -19,15 +19,15 @@ const methods: Readonly<Record<string, Partial<NativeObjectiveOptions>>> = {
 const optimizer = { type: "adamw", weightDecay: 0.01, clipNorm: 1 } as const;
 
 /** What the device did in the second step, when everything that is made once is there. */
-async function secondStep(model: string, method: string): Promise<DeviceEvent[]> {
+async function secondStep(model: string, method: string, read = true): Promise<DeviceEvent[]> {
   const objective = methods[method] ?? {};
   const options = { objective, optimizer, device: "cuda:0", precision: "fp32" } as const;
   return withTiny(model, options, async (trainer) => {
     const { tokens, ...batch } = examplesOf([0, 1, 2, 3, 4, 5, 6, 7]);
     const reads = (tinyModels[model]?.encoder?.tokenTypes ?? 0) > 1;
     const types = reads && { tokenTypes: Uint8Array.from(tokens, (_, i) => i % 2) };
-    await trainer.trainStep({ ...batch, tokens, ...types }, 1, 0.01);
-    return eventsOf(() => trainer.trainStep({ ...batch, tokens, ...types }, 2, 0.01));
+    await trainer.trainStep({ ...batch, tokens, ...types }, 1, 0.01, { read });
+    return eventsOf(() => trainer.trainStep({ ...batch, tokens, ...types }, 2, 0.01, { read }));
   });
 }
 
@@ -71,4 +71,13 @@ test("a prediction copies once to the device and waits once", async () => {
         "sync",
       ]);
     });
+});
+
+test("a step that nobody reads never waits", async () => {
+  for (const model of modelNames)
+    for (const method of Object.keys(methods)) {
+      const events = await secondStep(model, method, false);
+      const waits = events.filter(({ kind }) => ["sync", "d2h", "h2d-blocking"].includes(kind));
+      expect(waits.length, `${model}, ${method}:\n${describeEvents(waits)}`).toBe(0);
+    }
 });

@@ -23,7 +23,7 @@ export interface ParityCase {
   model: "bilstm" | "textcnn" | "texthan";
   kind: "classification" | "regression";
   name: string;
-  objective: Pick<NativeObjectiveOptions, "type" | "forwards" | "epsilon" | "klWeight" | "klReduction">;
+  objective: Omit<NativeObjectiveOptions, "cleanDropout" | "forwardDropout">;
   optimizer: NativeOptimizerOptions;
   schedule: Omit<Schedule, "totalSteps">;
   events: ParityEvent[];

@@ -83,7 +83,7 @@ function regularizerOf({ objective }: ParityCase): Regularizer {
         klReduction,
       };
     default:
-      return type satisfies never;
+      throw new Error(`no case has ${type}`);
   }
 }
 

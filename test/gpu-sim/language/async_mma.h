@@ -1,5 +1,5 @@
-// What kernels get only from inline PTX, for g++: each stands in one wrapper function of ours, whose body is
-// PTX under
+// What kernels get only from inline PTX, for g++: each stands in one wrapper function of ours, whose body
+// is PTX under
 // __CUDA_ARCH__ and this otherwise.
 #pragma once
 #include <bit>
@@ -12,8 +12,8 @@ inline float bf16(uint32_t pair, int which) {
   return std::bit_cast<float>((which ? pair >> 16 : pair & 0xFFFF) << 16);
 }
 
-/// mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32, fragments laid out as PTX says. Sums in the order of
-/// k.
+/// mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32, fragments laid out as PTX says. Sums in the
+/// order of k.
 inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
                          const std::source_location& where = std::source_location::current()) {
   uint64_t a01[32], a23[32], b01[32];

@@ -68,8 +68,8 @@ void test_writing(const std::string& folder) {
   }
   report("removes a file that was not committed", exists(folder + "/abandoned") ? "it is there" : "");
 
-  // A limit on the size stands for a full disk: the first write is short, the next one fails. Last, since it
-  // stays.
+  // A limit on the size stands for a full disk: the first write is short, the next one fails. Last,
+  // since it stays.
   std::signal(SIGXFSZ, SIG_IGN);
   const rlimit limit{1000, 1000};
   if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) report("limits the size of files", "setrlimit failed");

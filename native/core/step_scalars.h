@@ -1,0 +1,46 @@
+// The numbers that change from step to step, as one piece of plain data that lies where the kernels read it:
+// what a step launches is then the same in every step, as a CUDA graph needs it. What a step itself computes
+// (its gradient norm, whether all of it is finite) are tensors on the device.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/random.h"
+
+namespace rat {
+
+/// Places of a model whose dropout rates may differ.
+enum class DropoutKind : uint32_t { kHidden, kAttention, kClassifier };
+constexpr size_t kDropoutKinds = 3;
+using DropoutRates = std::array<double, kDropoutKinds>;
+
+/// Most dropout passes of a step.
+constexpr size_t kMaxPasses = 32;
+
+/// Stands for the rate that the model itself has at a place.
+constexpr double kModelsRate = -1;
+
+/// A forward that a step makes of each of its batches: copies laid end to end, one for each rate, with dropout
+/// passes of their own from `first_pass` on.
+struct ForwardLayout {
+  int64_t first_pass = 0;
+  std::vector<double> rates{0};  // kModelsRate leaves one to the model
+  int64_t copies() const { return static_cast<int64_t>(rates.size()); }
+};
+
+struct StepScalars {
+  PhiloxKey dropout_key{0, 0};
+  uint32_t step = 0;  // from 1; part of the dropout counter
+  uint32_t dropout_threshold[kDropoutKinds][kMaxPasses] = {};
+  double dropout_scale[kDropoutKinds][kMaxPasses] = {};  // 1 / (1 - rate)
+
+  /// The rates of every pass; kModelsRate takes `models`, by kind.
+  void set_dropout(const std::vector<ForwardLayout>& forwards, const DropoutRates& models);
+};
+
+/// The first word of a mask below this is dropped: rate * 2^32.
+uint32_t dropout_threshold(double rate);
+
+}  // namespace rat

@@ -1,0 +1,33 @@
+// The values that a new model begins with.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "core/random.h"
+
+namespace rat {
+
+/// Draws initial values from the initialisation stream of a seed. Each tensor has its own part of the stream,
+/// in the order of the model's parameters; values do not depend on precision, device or thread count.
+class Initializer {
+ public:
+  Initializer(uint64_t seed, at::ScalarType type, at::Device device);
+  at::Tensor normal(at::IntArrayRef shape, double standard_deviation);
+  /// Uniform in [-bound, bound).
+  at::Tensor uniform(at::IntArrayRef shape, double bound);
+  /// Takes no part of the stream.
+  at::Tensor constant(at::IntArrayRef shape, double value) const;
+  /// Zeros in place of a tensor that will be loaded; the next one's part of the stream does not move.
+  at::Tensor skip(at::IntArrayRef shape);
+
+ private:
+  template <typename Draw>
+  at::Tensor fill(at::IntArrayRef shape, Draw draw);
+
+  PhiloxKey key_;
+  at::ScalarType type_;
+  at::Device device_;
+  uint32_t next_tensor_ = 0;
+};
+
+}  // namespace rat

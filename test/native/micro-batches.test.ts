@@ -1,0 +1,140 @@
+/**
+ * A step in parts is the same step: one perturbation from the gradient of all of them, means over all their examples, one
+ * update. With dropout on, for every model, method and optimizer; what divides by the size of a part, or takes δ from one part
+ * alone, shows in the first digits.
+ */
+import { describe, expect, test } from "vitest";
+import type { NativeObjectiveOptions, NativeStepResult, PackedBatch } from "#dist/native/binding.js";
+import { examplesOf, modelNames, type TinyOptions, weightsOf, withTiny } from "../support/tiny-models.js";
+
+const RATE = 0.3;
+const IDS = [3, 14, 15, 9, 26, 5, 8];
+/** In fp32 one: what rounds differently in the first is another model in the third. */
+const STEPS = { fp64: 3, fp32: 1 } as const;
+/** Sizes of the parts of a step. */
+const PARTS = [[1, 6], [3, 2, 2], IDS.map(() => 1)];
+const TOLERANCES = { fp64: 1e-12, fp32: 1e-5 } as const;
+const FIELDS = ["loss", "cleanLoss", "adversarialLoss", "klLoss", "deltaNorm", "gradNorm"] as const;
+
+const two = { forwards: 2, klWeight: 0.7, cleanDropout: RATE, forwardDropout: [RATE, 0.5] } as const;
+const climb = {
+  ...{ epsilon: [1], ascentSteps: 3, stepSize: 0.5 },
+  ...{ cleanDropout: RATE, forwardDropout: [0.5] },
+} as const;
+const methods: Record<string, Partial<NativeObjectiveOptions>> = {
+  none: { type: "none", cleanDropout: RATE },
+  fgm: { type: "fgm", epsilon: [2], cleanDropout: RATE, forwardDropout: [0.5] },
+  "r-drop": { ...two, type: "r-drop" },
+  "r-at": { ...two, type: "r-at", epsilon: [1, 3] },
+  "r-at, KL summed": { ...two, type: "r-at", epsilon: [2], klReduction: "sum" },
+  "r-at, KL by element": { ...two, type: "r-at", epsilon: [2], klReduction: "element-mean" },
+  pgd: { ...climb, type: "pgd", scope: "example" },
+  "pgd, by matrix": { ...climb, type: "pgd" },
+  freelb: { ...climb, type: "freelb", scope: "example" },
+  "freelb, by matrix": { ...climb, type: "freelb" },
+  "r-at, by example": { ...two, type: "r-at", epsilon: [0.5, 1], scope: "example" },
+};
+
+/** The examples of a step in parts of these sizes. */
+function divided(step: number, sizes: readonly number[], kind: TinyOptions["kind"]): PackedBatch[] {
+  const ids = IDS.map((id) => id + step);
+  let first = 0;
+  return sizes.map((size) => {
+    first += size;
+    return examplesOf(ids.slice(first - size, first), kind);
+  });
+}
+
+/** Results and final weights of some steps. */
+function train(
+  name: string,
+  sizes: readonly number[],
+  options: TinyOptions & { precision?: keyof typeof STEPS },
+) {
+  return withTiny(name, options, async (trainer) => {
+    const results: NativeStepResult[] = [];
+    for (let step = 1; step <= STEPS[options.precision ?? "fp64"]; step++)
+      results.push(await trainer.trainStep(divided(step, sizes, options.kind), step, 0.05));
+    return { results, weights: await weightsOf(trainer) };
+  });
+}
+
+type Trained = Awaited<ReturnType<typeof train>>;
+
+function expectSame(actual: Trained, expected: Trained, tolerance: number): void {
+  for (const [i, result] of actual.results.entries())
+    for (const field of FIELDS) {
+      const value = expected.results[i]?.[field] ?? Number.NaN;
+      expect(Math.abs(result[field] - value), `step ${i + 1}: ${field}`).toBeLessThan(
+        tolerance * Math.max(1, Math.abs(value)),
+      );
+    }
+  for (const [name, values] of expected.weights)
+    for (const [i, value] of values.entries())
+      expect(Math.abs((actual.weights.get(name)?.[i] ?? Number.NaN) - value), `${name}[${i}]`).toBeLessThan(
+        tolerance * Math.max(1, Math.abs(value)),
+      );
+}
+
+describe.each(modelNames)("%s", (name) => {
+  describe.each(Object.entries(methods))("%s", (_, objective) => {
+    test.each(["fp64", "fp32"] as const)("is the same in parts in %s", async (precision) => {
+      const options = {
+        objective,
+        precision,
+        optimizer: { type: "sgd", weightDecay: 0.1, clipNorm: 1 },
+      } as const;
+      const whole = await train(name, [IDS.length], options);
+      for (const sizes of PARTS) expectSame(await train(name, sizes, options), whole, TOLERANCES[precision]);
+    });
+  });
+});
+
+describe.each(Object.entries(methods))("shared by processes, with %s", (_, objective) => {
+  // What each sums up is summed up between them where δ begins and before the update: as if it were one list.
+  test("a step is that of all their batches", async () => {
+    const batches = divided(0, [3, 4], "classification");
+    const optimizer = { type: "sgd", weightDecay: 0.1, clipNorm: 1 } as const;
+    const whole = await withTiny("bert", { objective, optimizer }, async (trainer) => {
+      const result = await trainer.trainStep([...batches, ...batches, ...batches], 1, 0.05);
+      return { results: [result], weights: await weightsOf(trainer) };
+    });
+    const shared = await withTiny("bert", { objective, optimizer, replicas: 3 }, async (trainer) => {
+      const result = await trainer.trainStep(batches, 1, 0.05, { examples: 3 * IDS.length });
+      return { results: [result], weights: await weightsOf(trainer) };
+    });
+    expectSame(shared, whole, 1e-12);
+  });
+});
+
+describe("one model", () => {
+  test.each(Object.entries(methods))("of a regression with %s is the same in parts", async (_, objective) => {
+    const options = { objective, kind: "regression" } as const;
+    const whole = await train("textcnn", [IDS.length], options);
+    for (const sizes of PARTS) expectSame(await train("textcnn", sizes, options), whole, 1e-12);
+  });
+
+  test.each(["adamw", "bertadam"] as const)("trained by %s is the same in parts", async (type) => {
+    const options = { objective: methods["r-at"] ?? {}, optimizer: { type, weightDecay: 0.1, clipNorm: 1 } };
+    const whole = await train("bert", [IDS.length], options);
+    // Adam divides by the size of a gradient: where one is all but zero, rounding is all there is.
+    for (const sizes of PARTS) expectSame(await train("bert", sizes, options), whole, 1e-6);
+  });
+
+  test("takes a batch that no list is around as a list of one, bit for bit", async () => {
+    const step = (batches: PackedBatch | PackedBatch[]) =>
+      withTiny("bert", { objective: methods["r-at"] ?? {} }, (trainer) => trainer.trainStep(batches, 1, 0.1));
+    expect(await step(examplesOf(IDS))).toEqual(await step([examplesOf(IDS)]));
+  });
+
+  test("says that a step needs a batch, and takes the next one", async () => {
+    await withTiny("textcnn", {}, async (trainer) => {
+      await expect(trainer.trainStep([], 1, 0.1)).rejects.toMatchObject({ code: "ERR_RAT_INVALID_ARG" });
+      const [sound] = divided(0, [IDS.length], "classification");
+      const broken = { ...examplesOf([1]), labels: Int32Array.of(99) };
+      const failing = trainer.trainStep([sound ?? broken, broken], 1, 0.1);
+      await expect(failing).rejects.toMatchObject({ code: "ERR_RAT_LABEL" });
+      expect((await trainer.trainStep(examplesOf(IDS), 1, 0.1)).loss).toBeGreaterThan(0);
+    });
+  });
+});
