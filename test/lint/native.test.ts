@@ -1,10 +1,10 @@
 /** The rules that the C++ sources keep. */
 import { describe, expect, it } from "vitest";
-import { breaches } from "../../native/lint.mjs";
+import { breaches } from "./native.mjs";
 
 const lines = (file: string, source: string) => breaches(file, source).map(({ line }) => line);
 
-describe("native/lint.mjs", () => {
+describe("the rules of the C++ sources", () => {
   it.each([
     "torch::save(tensor, path);",
     "torch::load(tensor, path);",

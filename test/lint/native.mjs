@@ -8,8 +8,8 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const NATIVE = dirname(fileURLToPath(import.meta.url));
-const ROOT = dirname(NATIVE);
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const NATIVE = join(ROOT, "native");
 
 /** What a line of code must not hold, and why. `where` limits a rule to some files. */
 const RULES = [
