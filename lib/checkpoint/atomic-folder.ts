@@ -1,7 +1,7 @@
 /** Folders that are complete or not there at all: filled under another name beside the target, then renamed. */
 import { access, mkdir, open, readdir, rename } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { remove, syncFolder, temporarySibling, writeError } from "./durable-file.js";
+import { basename, dirname, join, resolve } from "node:path";
+import { makeFolder, putBack, remove, syncFolder, temporarySibling, writeError } from "./durable-file.js";
 
 /**
  * Fills a temporary folder beside `path`, makes it last, and puts it at `path`. A folder that stood there is replaced;
@@ -14,7 +14,8 @@ export async function writeFolder(path: string, fill: (folder: string) => Promis
   const target = resolve(path);
   const temporary = temporarySibling(target);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
+    await putBack(dirname(target), nameOf(target));
     await mkdir(temporary);
     await fill(temporary);
     await syncContents(temporary);
@@ -24,6 +25,11 @@ export async function writeFolder(path: string, fill: (folder: string) => Promis
     await remove(temporary);
     throw writeError(path, cause);
   }
+}
+
+/** Matches the last part of a path alone. */
+function nameOf(path: string): RegExp {
+  return new RegExp(`^${basename(path).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
 }
 
 async function syncContents(folder: string): Promise<void> {

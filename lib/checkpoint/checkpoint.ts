@@ -2,7 +2,7 @@
  * Checkpoints: folders `step-<n>` with all that a run needs to go on bit for bit. All randomness is a counter of seed,
  * step and example, so weights, optimizer state and the number of steps done are enough; there is no generator state.
  */
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { RATError } from "../errors.js";
 import type { NativeTrainer } from "../native/binding.js";
@@ -10,7 +10,7 @@ import type { Evaluation } from "../trainer/early-stopping.js";
 import type { Position } from "../trainer/plan.js";
 import { writeFolder } from "./atomic-folder.js";
 import { hashFile, hashText } from "./checksum.js";
-import { removeLeftovers, writeNewFile } from "./durable-file.js";
+import { makeFolder, removeLeftovers, writeNewFile } from "./durable-file.js";
 
 /** Version of the layout below. */
 const FORMAT = 2;
@@ -153,7 +153,7 @@ export async function pruneCheckpoints(checkpoints: string, keep: readonly strin
 
 /** Paths, newest first. */
 async function listCheckpoints(checkpoints: string): Promise<string[]> {
-  await mkdir(checkpoints, { recursive: true });
+  await makeFolder(checkpoints);
   const steps = (await readdir(checkpoints))
     .map((name) => FOLDER_NAME.exec(name)?.[1])
     .filter((step) => step !== undefined)

@@ -3,8 +3,8 @@
  * usual packages for this ignore short writes: on a full disk they replace a good file by a truncated one.)
  */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { fromNative, RATError } from "../errors.js";
 
 /** A single write takes less than 2^31 bytes; smaller pieces also let other work in between. */
@@ -29,6 +29,30 @@ async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
     if (bytesWritten <= 0) throw new Error(`wrote ${offset} of ${bytes.length} bytes`);
     offset += bytesWritten;
   }
+}
+
+/**
+ * Makes a folder and those above it that are missing. (Where none can be made, as below `/proc`, Node's own recursive
+ * `mkdir` tries for ever, and holds the process while it does.)
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let folder = resolve(path); !(await isFolder(folder)); folder = dirname(folder)) {
+    if (folder === dirname(folder)) break;
+    missing.unshift(folder);
+  }
+  for (const folder of missing) {
+    await mkdir(folder).catch(async (error: unknown) => {
+      if (!(await isFolder(folder))) throw error; // else somebody else was faster
+    });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
 }
 
 /** Makes the renames and new names in a folder last. */
@@ -71,12 +95,27 @@ export function temporarySibling(path: string, purpose = "tmp"): string {
   );
 }
 
+const LEFTOVER = /^\.(.+)\.(tmp|old)-\d+-[0-9a-f]{8}$/;
+
+/**
+ * Puts back what stepped aside in `folder` for a new one of `names` that a kill kept from taking its place.
+ * {@link removeLeftovers} deletes it otherwise. Nobody else may be writing there.
+ */
+export async function putBack(folder: string, names: RegExp): Promise<void> {
+  const entries = await readdir(folder);
+  for (const entry of entries) {
+    const [, name, purpose] = LEFTOVER.exec(entry) ?? [];
+    if (name !== undefined && purpose === "old" && names.test(name) && !entries.includes(name))
+      await rename(join(folder, entry), join(folder, name));
+  }
+}
+
 /**
  * Deletes what writers that were killed left in `folder` on the way to one of `names`. Nobody else may be writing there.
  */
 export async function removeLeftovers(folder: string, names: RegExp): Promise<void> {
   for (const entry of await readdir(folder)) {
-    const name = /^\.(.+)\.(?:tmp|old)-\d+-[0-9a-f]{8}$/.exec(entry)?.[1];
+    const name = LEFTOVER.exec(entry)?.[1];
     if (name !== undefined && names.test(name)) await remove(join(folder, entry));
   }
 }

@@ -1,5 +1,5 @@
 /** `r-at predict --glue-submission`: a task's test sets, answered in the files that the GLUE server takes. */
-import { mkdir } from "node:fs/promises";
+import { makeFolder } from "../checkpoint/durable-file.js";
 import type { Classifier } from "../classifier.js";
 import {
   findTestSets,
@@ -60,7 +60,7 @@ export async function answerTestSets(
   const sets = await chosenSets(name, input, data);
   const official = task.labels ?? [];
   const labelOf = labelReader(classifier, official, name);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const files: SubmissionFile[] = [];
   let written: Awaited<ReturnType<typeof writeSubmission>> = { missing: [] };
   for (const { set, input: file } of sets) {

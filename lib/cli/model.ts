@@ -1,5 +1,5 @@
 /** The model that a command names: a folder, or one of the hub, which is fetched with a bar. */
-import { isModelType } from "../config/resolve.js";
+import { isModelType } from "../config/fields.js";
 
 /** Fetches a model of the hub that is not in the cache yet; whoever loads the model afterwards finds it there. */
 export async function fetchNamedModel(model: string, signal: AbortSignal): Promise<void> {

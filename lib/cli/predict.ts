@@ -30,7 +30,7 @@ The input is one text a line unless --task or --text-column says otherwise. With
 line, in the order of the input: {"label","probability","probabilities"}, for regression {"score"}.`;
 
 /** Flags about a task's files that mean nothing here: the one file is `--input`. */
-const fileKeys = ["train", "dev", "test", "split", "limitTrain", "limitTest"] as const;
+const fileKeys = ["train", "dev", "test", "split", "limitTrain", "limitDev", "limitTest"] as const;
 
 /** Adds the command. */
 export function definePredict(program: Command, signal: AbortSignal): void {

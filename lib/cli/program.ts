@@ -1,7 +1,8 @@
 /** The command line as a whole: its commands, its help, and how a command ends. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
-import { MODEL_TYPES, REGULARIZER_TYPES, TASK_NAMES } from "../config/fields.js";
+import { MODEL_TYPES, TASK_NAMES } from "../config/fields.js";
+import { REGULARIZER_TYPES } from "../regularizers/index.js";
 import { defineData } from "./data.js";
 import { defineDoctor } from "./doctor.js";
 import { defineEvaluate } from "./evaluate.js";

@@ -1,6 +1,7 @@
 /** `r-at train`: trains a model, tests it, and writes everything to an output folder. */
 import type { Command } from "commander";
-import { isModelType, type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
+import { isModelType } from "../config/fields.js";
+import { type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
 import type { LoadedTask } from "../datasets/types.js";
 import { describeSummary } from "../report/words.js";
 import type { TrainSummary } from "../trainer/events.js";

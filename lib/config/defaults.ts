@@ -1,34 +1,46 @@
-/** Defaults that depend on the kind of model. */
+/** The defaults of `options.ts`, for a model whose kind is known. */
+import type { z } from "zod";
+import { OPTION_NAMES, OPTIONS, type OptionName, type Options, type Owner, optionRecord } from "./options.js";
 
-/** What `fit` and `create` fill in. */
-export interface ModelDefaults {
-  /** Most tokens of an example. */
-  readonly maxLength: number;
-  /** L2 radius of the perturbation. */
-  readonly epsilon: number;
-  readonly learningRate: number;
-  readonly schedule: "linear" | "cosine" | "constant";
-  readonly warmupRatio: number;
-  readonly weightDecay: number;
+/** Trained from scratch (word models, whose embeddings start from N(0, 0.1)), or a pretrained encoder that is fine-tuned. */
+export type ModelKind = "fromScratch" | "fineTuning";
+
+type Value<Name extends OptionName> = z.output<Options[Name]["schema"]>;
+type Named<Fact> = { [N in OptionName]: Options[N] extends Fact ? N : never }[OptionName];
+
+/** The default that holds for every run. */
+export function defaultOf<Name extends Named<{ default: unknown }>>(name: Name): Value<Name> {
+  return OPTIONS[name].default as Value<Name>;
 }
 
-/** Of models that are trained from scratch, whose embeddings start from N(0, 0.1); word models all. */
-export const FROM_SCRATCH = {
-  maxLength: 400,
-  epsilon: 1,
-  dropout: 0.5,
-  learningRate: 1e-3,
-  schedule: "constant",
-  warmupRatio: 0,
-  weightDecay: 0,
-} as const satisfies ModelDefaults & { dropout: number };
+/** The default for a kind of model; undefined where the model itself has one. */
+export function modelDefault<Name extends Named<{ byModel: unknown }>>(
+  name: Name,
+  kind: ModelKind,
+): Value<Name> | undefined {
+  return OPTIONS[name].byModel[kind] as Value<Name> | undefined;
+}
 
-/** Of pretrained encoders that are fine-tuned. Their dropout rates are their own. */
-export const FINE_TUNING: ModelDefaults = {
-  maxLength: 128,
-  epsilon: 0.1,
-  learningRate: 2e-5,
-  schedule: "linear",
-  warmupRatio: 0.06,
-  weightDecay: 0.01,
+type Owned<O extends Owner> = { [N in OptionName]: Options[N]["owner"] extends O ? N : never }[OptionName];
+type HasDefault<Name extends OptionName> = Options[Name] extends { default: unknown } | { byModel: unknown }
+  ? true
+  : false;
+
+/** The options of an owner with their defaults. */
+export type Resolved<O extends Owner> = {
+  readonly [Name in Owned<O>]: HasDefault<Name> extends true ? Value<Name> : Value<Name> | undefined;
 };
+
+/** Fills in what was not given. What the model itself decides (dropout) must be there, or is undefined. */
+export function withDefaults<O extends Owner>(
+  owners: readonly O[],
+  given: Readonly<Partial<Record<OptionName, unknown>>>,
+  kind: ModelKind,
+): Resolved<O> {
+  const own = OPTION_NAMES.filter((name) => (owners as readonly Owner[]).includes(optionRecord(name).owner));
+  const valueFor = (name: OptionName) => {
+    const { default: fixed, byModel } = optionRecord(name);
+    return given[name] ?? fixed ?? byModel?.[kind];
+  };
+  return Object.fromEntries(own.map((name) => [name, valueFor(name)])) as Resolved<O>;
+}

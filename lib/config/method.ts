@@ -1,42 +1,31 @@
 /**
- * The training method with everything filled in, and its form at the native boundary. Checks what no single field can:
+ * The training method with everything filled in, and its form at the native boundary. Checks what no single option can:
  * that lists have one entry for each forward.
  */
+import type { z } from "zod";
 import { RATError } from "../errors.js";
 import type { NativeObjectiveOptions } from "../native/binding.js";
-import type { RegularizerType } from "./fields.js";
+import {
+  type RegularizerDefinition,
+  type RegularizerField,
+  type RegularizerType,
+  regularizerOf,
+} from "../regularizers/index.js";
+import { OPTIONS, type Options, optionRecord } from "./options.js";
 import type { Regularizer } from "./schema.js";
-
-const DEFAULT_KL_WEIGHT = 0.5;
-const DEFAULT_FORWARDS = 2;
 
 /** A number for every forward, or a list with one for each. */
 export type PerForward = number | readonly number[];
 
 /** A method and its numbers; fields that the method does not read are absent. */
-export interface ResolvedMethod {
-  readonly type: RegularizerType;
-  readonly epsilon?: PerForward;
-  readonly klWeight?: number;
-  readonly forwards?: number;
-  readonly consistency?: "bi-kl";
-  readonly klReduction?: "batch-mean" | "sum" | "element-mean";
-}
+export type ResolvedMethod = { readonly type: RegularizerType } & {
+  readonly [Field in RegularizerField]?: z.output<Options[Field]["schema"]>;
+};
 
-/** How many forwards follow the clean pass; for R-Drop, how many clean forwards there are. */
+/** How many forwards a method regularizes, K; `forwards` is what the user wants. */
 export function forwardCount(type: RegularizerType, forwards?: number): number {
-  switch (type) {
-    case "none":
-      return 1;
-    case "fgm":
-      return 1;
-    case "r-drop":
-      return 2;
-    case "r-at":
-      return forwards ?? DEFAULT_FORWARDS;
-    default:
-      return type satisfies never;
-  }
+  const { forwards: known }: RegularizerDefinition = regularizerOf(type);
+  return "always" in known ? known.always : (forwards ?? known.default);
 }
 
 /**
@@ -49,35 +38,29 @@ export function resolveMethod(
   options: Omit<ResolvedMethod, "type">,
   dropout?: PerForward,
 ): ResolvedMethod {
+  const definition: RegularizerDefinition = regularizerOf(type);
   const count = forwardCount(type, options.forwards);
-  if ((type === "fgm" || type === "r-drop") && options.forwards !== undefined && options.forwards !== count) {
+  if (type !== "none" && options.forwards !== undefined && options.forwards !== count) {
     throw configError(
       "forwards",
       `Expected ${count} for forwards but received ${options.forwards}: ${type} always has ${count}; leave forwards out, or use r-at`,
     );
   }
-  const radius = options.epsilon;
-  const epsilon = radius === undefined ? {} : { epsilon: radius };
-  if (radius !== undefined && (type === "fgm" || type === "r-at"))
-    checkLength("epsilon", radius, count, type);
-  if (dropout !== undefined) checkLength("dropout", dropout, count, type);
-  const consistency = {
-    klWeight: options.klWeight ?? DEFAULT_KL_WEIGHT,
-    consistency: options.consistency ?? ("bi-kl" as const),
-    klReduction: options.klReduction ?? ("batch-mean" as const),
-  };
-  switch (type) {
-    case "none":
-      return { type };
-    case "fgm":
-      return { type, ...epsilon };
-    case "r-drop":
-      return { type, ...consistency };
-    case "r-at":
-      return { type, ...epsilon, ...consistency, forwards: count };
-    default:
-      return type satisfies never;
+  const values = definition.fields.map((field) => {
+    const value = field === "forwards" ? count : (options[field] ?? optionRecord(field).default);
+    return [field, value] as const;
+  });
+  const method = {
+    type,
+    ...Object.fromEntries(values.filter(([, value]) => value !== undefined)),
+  } as ResolvedMethod;
+  for (const field of definition.fields) {
+    const value = method[field];
+    if (OPTIONS[field].schema.meta()?.kind === "numbers" && typeof value === "object")
+      checkLength(field, value, count, type);
   }
+  if (dropout !== undefined) checkLength("dropout", dropout, count, type);
+  return method;
 }
 
 /**
@@ -88,7 +71,7 @@ export function resolveMethod(
 export function resolveRegularizer(
   regularizer: Regularizer = { type: "r-at" },
   dropout?: PerForward,
-  defaultEpsilon?: number,
+  defaultEpsilon?: PerForward,
 ): ResolvedMethod {
   const { type, ...options } = regularizer;
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
@@ -101,7 +84,10 @@ export function resolveRegularizer(
  *
  * @param dropout - null leaves the rates to the model.
  */
-export function nativeObjective(method: ResolvedMethod, dropout: PerForward | null): NativeObjectiveOptions {
+export function nativeObjective(
+  method: ResolvedMethod,
+  dropout: PerForward | null,
+): Omit<NativeObjectiveOptions, "labelSmoothing"> {
   const count = forwardCount(method.type, method.forwards);
   const rates = dropout === null ? new Array<null>(count).fill(null) : expand(dropout, count);
   return {

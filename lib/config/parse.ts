@@ -67,7 +67,7 @@ function expectation(issue: z.core.$ZodIssue): string {
       const branches = issue.errors.map((errors) => errors[0]).filter((error) => error !== undefined);
       // A value of the right type that breaks a bound says more than "a number or a list".
       const bound =
-        branches.find((error) => error.code !== "invalid_type") ??
+        branches.find(({ code }) => code !== "invalid_type" && code !== "invalid_value") ??
         branches.find(({ path }) => path.length > 0);
       if (bound)
         return bound.path.length === 0

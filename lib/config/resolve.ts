@@ -1,28 +1,23 @@
 /** A run with every default filled in: what `config.json` holds and `--config` takes back. Reads no file. */
 import type { z } from "zod";
 import { RATError } from "../errors.js";
-import { FROM_SCRATCH } from "./defaults.js";
-import { MODEL_TYPES, type ModelType } from "./fields.js";
+import type { RegularizerField } from "../regularizers/index.js";
+import { isModelType, MODEL_TYPES } from "./fields.js";
+import { checkFitOptions } from "./fit-options.js";
 import { checkFolderOptions } from "./folder-options.js";
 import { type ResolvedMethod, resolveMethod } from "./method.js";
 import { checkModelOptions } from "./model-options.js";
+import { OPTION_NAMES, OPTIONS, type OptionName, optionRecord } from "./options.js";
 import { parseOptions } from "./parse.js";
 import { type RunConfig, runConfigSchema } from "./schema.js";
 
 type Parsed = z.output<typeof runConfigSchema>;
-type MethodKey = "epsilon" | "klWeight" | "forwards" | "consistency" | "klReduction";
 
 /**
- * A run configuration with its defaults. `epsilon`, `klWeight`, `forwards`, `consistency` and `klReduction` stand there
- * only if the method reads them. Where `model` is a folder, what depends on the kind of model is left to it: `maxLength`,
- * `dropout`, `epsilon`, `learningRate`, `schedule`, `warmupRatio`, `weightDecay`.
+ * A run configuration with its defaults. What only some methods read stands there only if the method does. Where `model` is
+ * a folder, what depends on the kind of model is left to it (`byModel` of `options.ts`).
  */
-export type ResolvedRunConfig = Omit<Parsed, MethodKey> & Omit<ResolvedMethod, "type">;
-
-/** Whether `model` names an architecture rather than a folder. */
-export function isModelType(model: string): model is ModelType {
-  return (MODEL_TYPES as readonly string[]).includes(model);
-}
+export type ResolvedRunConfig = Omit<Parsed, RegularizerField> & Omit<ResolvedMethod, "type">;
 
 /**
  * Checks a flat configuration and fills in its defaults, those that depend on the method and the model too. Resolving a
@@ -33,35 +28,38 @@ export function isModelType(model: string): model is ModelType {
  */
 export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknown>>): ResolvedRunConfig {
   const parsed = parseOptions(runConfigSchema, raw, "the run configuration");
-  const { epsilon, klWeight, forwards, consistency, klReduction, ...rest } = parsed;
-  if (rest.data === undefined && rest.train === undefined) {
+  if (parsed.data === undefined && parsed.train === undefined) {
     throw usage("data", "data is missing: give the folder of the task's files, or train (and test) files");
   }
   checkFolderOptions(parsed);
   checkSizes(parsed);
-  const fromScratch = isModelType(rest.model);
-  if (fromScratch && rest.precision === "bf16") {
-    throw usage("precision", `bf16 is for encoders (the folder of one); train a ${rest.model} in fp32`);
+  checkFitOptions(parsed);
+  const isNew = isModelType(parsed.model);
+  if (isNew && parsed.precision === "bf16") {
+    throw usage("precision", `bf16 is for encoders (the folder of one); train a ${parsed.model} in fp32`);
   }
-  const defaults = fromScratch ? FROM_SCRATCH : undefined;
-  checkModelOptions({ ...rest, isNew: fromScratch });
-  const dropout = rest.dropout ?? defaults?.dropout;
+  checkModelOptions({ ...parsed, isNew });
+  const known = isNew ? { ...fromScratchDefaults(), ...withoutUndefined(parsed) } : parsed;
+  const [ofMethod, rest] = divide(known, (name) => OPTIONS[name].owner === "regularizer");
   const { type: regularizer, ...method } = resolveMethod(
-    rest.regularizer,
-    withoutUndefined({ epsilon: epsilon ?? defaults?.epsilon, klWeight, forwards, consistency, klReduction }),
-    dropout,
+    parsed.regularizer,
+    withoutUndefined(ofMethod as Omit<ResolvedMethod, "type">),
+    known.dropout,
   );
-  return withoutUndefined({
-    ...rest,
-    ...method,
-    regularizer,
-    dropout,
-    maxLength: rest.maxLength ?? defaults?.maxLength,
-    learningRate: rest.learningRate ?? defaults?.learningRate,
-    schedule: rest.schedule ?? defaults?.schedule,
-    warmupRatio: rest.warmupRatio ?? defaults?.warmupRatio,
-    weightDecay: rest.weightDecay ?? defaults?.weightDecay,
-  }) as ResolvedRunConfig;
+  return withoutUndefined({ ...rest, ...method, regularizer }) as ResolvedRunConfig;
+}
+
+/** Of a model that is trained from scratch, where they differ. */
+function fromScratchDefaults(): Partial<Parsed> {
+  const names = OPTION_NAMES.filter((name) => optionRecord(name).byModel !== undefined);
+  return Object.fromEntries(names.map((name) => [name, optionRecord(name).byModel?.fromScratch]));
+}
+
+/** The entries that are chosen, and the others. */
+function divide(config: Partial<Parsed>, isChosen: (name: OptionName) => boolean) {
+  const entries = Object.entries(config) as [OptionName, unknown][];
+  const of = (wanted: boolean) => Object.fromEntries(entries.filter(([name]) => isChosen(name) === wanted));
+  return [of(true), of(false)] as const;
 }
 
 /** A size that the model does not have would otherwise be dropped without a word. */

@@ -1,116 +1,78 @@
 /**
- * The two shapes of a configuration, made of the same fields: flat, as flags and configuration files have it, and
+ * The two shapes of a configuration, made of the same records: flat, as flags and configuration files have it, and
  * nested, as the TypeScript API takes it.
  */
 import { z } from "zod";
-import * as field from "./fields.js";
+import { REGULARIZERS, type RegularizerDefinition } from "../regularizers/index.js";
+import { OPTION_NAMES, OPTIONS, type OptionName, type Options, type Owner, windows } from "./options.js";
+
+type FlatShape = { [Name in OptionName]: Options[Name]["flat"] };
 
 /**
  * A run as flags or a configuration file describe it: keys are the flags in camel case. Defaults that hold for every
- * run stand here; those that depend on the method or the model are filled in by `resolveRunConfig`.
+ * run are filled in here; those that depend on the method or the model by `resolveRunConfig`.
  */
-export const runConfigSchema = z.strictObject({
-  task: field.task,
-  data: field.data.optional(),
-  train: field.train.optional(),
-  dev: field.dev.optional(),
-  test: field.test.optional(),
-  split: field.split.default("official"),
-  textColumn: field.textColumn.optional(),
-  pairColumn: field.pairColumn.optional(),
-  labelColumn: field.labelColumn.optional(),
-  labels: field.labels.optional(),
-  kind: field.kind.optional(),
-  limitTrain: field.limitTrain.optional(),
-  limitTest: field.limitTest.optional(),
-
-  model: field.model,
-  resetHead: field.resetHead.default(false),
-  embeddingSize: field.embeddingSize.optional(),
-  hiddenSize: field.hiddenSize.optional(),
-  layers: field.layers.optional(),
-  windows: field.windowList.optional(),
-  vectors: field.vectors.optional(),
-  embeddingStd: field.embeddingStd.default(0.1),
-  vocabularySize: field.vocabularySize.default(30_000),
-  minimumCount: field.minimumCount.optional(),
-  lowercase: field.lowercase.default(true),
-  segmenter: field.segmenter.default("default"),
-  maxLength: field.maxLength.optional(),
-  dropout: field.dropout.optional(),
-
-  regularizer: field.regularizer.default("r-at"),
-  epsilon: field.epsilon.optional(),
-  klWeight: field.klWeight.default(0.5),
-  forwards: field.forwards.optional(),
-  consistency: field.consistency.default("bi-kl"),
-  klReduction: field.klReduction.default("batch-mean"),
-
-  epochs: field.epochs.default(3),
-  maxSteps: field.maxSteps.optional(),
-  batchSize: field.batchSize.default(32),
-  optimizer: field.optimizer.default("adamw"),
-  learningRate: field.learningRate.optional(),
-  schedule: field.schedule.optional(),
-  warmupRatio: field.warmupRatio.optional(),
-  weightDecay: field.weightDecay.optional(),
-  clipNorm: field.clipNorm.default(1),
-  shuffle: field.shuffle.default(true),
-
-  seed: field.seed.default(1),
-  device: field.device.default("auto"),
-  precision: field.precision.default("fp32"),
-  threads: field.threads.optional(),
-  logEvery: field.logEvery.default(10),
-  evalEvery: field.evalEvery.optional(),
-  checkpointEvery: field.checkpointEvery.optional(),
-  patience: field.patience.optional(),
-  output: field.output.optional(),
-  resume: field.resume.default(false),
-  overwrite: field.overwrite.default(false),
-  allowResumeElsewhere: field.allowResumeElsewhere.default(false),
-});
+export const runConfigSchema = z.strictObject(
+  Object.fromEntries(OPTION_NAMES.map((name) => [name, OPTIONS[name].flat])) as FlatShape,
+);
 
 /** What a caller writes: everything but `task` and `model` may be left out. */
 export type RunConfig = z.input<typeof runConfigSchema>;
 /** A name of {@link RunConfig}. */
 export type RunConfigKey = keyof RunConfig;
 
-/** The training method: R-AT and its relatives, each with the fields that it reads. */
-export const regularizerSchema = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("none") }),
-  z.strictObject({ type: z.literal("fgm"), epsilon: field.epsilon.optional() }),
-  z.strictObject({
-    type: z.literal("r-drop"),
-    klWeight: field.klWeight.optional(),
-    consistency: field.consistency.optional(),
-    klReduction: field.klReduction.optional(),
-  }),
-  z.strictObject({
-    type: z.literal("r-at"),
-    epsilon: field.epsilon.optional(),
-    klWeight: field.klWeight.optional(),
-    forwards: field.forwards.optional(),
-    consistency: field.consistency.optional(),
-    klReduction: field.klReduction.optional(),
-  }),
-]);
+type FlatShapeOf<O extends Owner> = {
+  [Name in OptionName as Options[Name]["owner"] extends O ? Name : never]: Options[Name]["flat"];
+};
 
-/**
- * Training method, told apart by `type`.
- *
- * - `none`: cross-entropy (or squared error) alone.
- * - `fgm`: adds the loss under one perturbation of norm `epsilon` (default 1).
- * - `r-drop`: two clean forwards and the divergence between them times `klWeight` (default 0.5).
- * - `r-at`: the clean loss, the mean loss of `forwards` (default 2) perturbed forwards, each with dropout masks of its
- *   own, and the divergence between these times `klWeight` (R-AT, Ni et al. 2022, equations 3 to 9).
- */
+/** Which task, and where its data are: what the commands that do not train take of a run. */
+export const taskConfigSchema = z.strictObject({
+  task: OPTIONS.task.flat,
+  ...(Object.fromEntries(
+    OPTION_NAMES.filter((name) => OPTIONS[name].owner === "task").map((name) => [name, OPTIONS[name].flat]),
+  ) as FlatShapeOf<"task">),
+});
+
+type OwnedShape<O extends Owner> = {
+  [Name in OptionName as Options[Name]["owner"] extends O ? Name : never]: z.ZodOptional<
+    Options[Name]["schema"]
+  >;
+};
+
+/** The options of one owner, none of which must be given. */
+function shapeOf<O extends Owner>(owner: O): OwnedShape<O> {
+  const own = OPTION_NAMES.filter((name) => OPTIONS[name].owner === owner);
+  return Object.fromEntries(own.map((name) => [name, OPTIONS[name].schema.optional()])) as OwnedShape<O>;
+}
+
+type RegularizerMember<D extends RegularizerDefinition> = z.ZodObject<
+  { type: z.ZodLiteral<D["type"]> } & {
+    [Field in D["fields"][number]]: z.ZodOptional<Options[Field]["schema"]>;
+  },
+  z.core.$strict
+>;
+type RegularizerMembers<All extends readonly unknown[]> = {
+  -readonly [I in keyof All]: All[I] extends RegularizerDefinition ? RegularizerMember<All[I]> : never;
+};
+
+/** The training method: R-AT and its relatives, each with the fields that it reads. */
+export const regularizerSchema = z.discriminatedUnion(
+  "type",
+  REGULARIZERS.map(({ type, fields }) =>
+    z.strictObject({
+      type: z.literal(type),
+      ...Object.fromEntries(fields.map((field) => [field, OPTIONS[field].schema.optional()])),
+    }),
+  ) as unknown as RegularizerMembers<typeof REGULARIZERS>,
+);
+
+/** Training method, told apart by `type`; what each does stands in its file under `lib/regularizers/`. */
 export type Regularizer = z.input<typeof regularizerSchema>;
 
 const recurrentSizes = {
-  embeddingSize: field.embeddingSize.optional(),
-  hiddenSize: field.hiddenSize.optional(),
-  layers: field.layers.optional(),
+  embeddingSize: OPTIONS.embeddingSize.flat,
+  hiddenSize: OPTIONS.hiddenSize.flat,
+  layers: OPTIONS.layers.flat,
 };
 
 /** A new model, or the folder of a trained one. */
@@ -120,9 +82,9 @@ export const modelSchema = z.union([
     z.strictObject({ type: z.literal("texthan"), ...recurrentSizes }),
     z.strictObject({
       type: z.literal("textcnn"),
-      embeddingSize: field.embeddingSize.optional(),
-      hiddenSize: field.hiddenSize.optional(),
-      windows: field.windows.optional(),
+      embeddingSize: OPTIONS.embeddingSize.flat,
+      hiddenSize: OPTIONS.hiddenSize.flat,
+      windows: windows.optional(),
     }),
   ]),
   z.strictObject({ path: z.string().min(1) }),
@@ -134,53 +96,25 @@ export const modelSchema = z.union([
  */
 export type ModelOptions = z.input<typeof modelSchema>;
 
+const { optimizer, ...optimizerNumbers } = shapeOf("optimizer");
+
 /** The part of the trainer's options that is plain data. */
 export const trainerSettingsSchema = z.strictObject({
   model: modelSchema,
-  resetHead: field.resetHead.optional(),
   regularizer: regularizerSchema.optional(),
-  dropout: field.dropout.optional(),
-  maxLength: field.maxLength.optional(),
-  optimizer: z
-    .strictObject({
-      type: field.optimizer.optional(),
-      weightDecay: field.weightDecay.optional(),
-      clipNorm: field.clipNorm.optional(),
-    })
-    .optional(),
-  seed: field.seed.optional(),
-  device: field.device.optional(),
-  precision: field.precision.optional(),
-  threads: field.threads.optional(),
-  vectors: field.vectors.optional(),
-  embeddingStd: field.embeddingStd.optional(),
+  optimizer: z.strictObject({ type: optimizer, ...optimizerNumbers }).optional(),
+  ...shapeOf("trainer"),
 });
 export type TrainerSettings = z.input<typeof trainerSettingsSchema>;
 
 /** The part of `fit`'s options that is plain data. */
-export const fitSettingsSchema = z.strictObject({
-  epochs: field.epochs.optional(),
-  maxSteps: field.maxSteps.optional(),
-  batchSize: field.batchSize.optional(),
-  learningRate: field.learningRate.optional(),
-  schedule: field.schedule.optional(),
-  warmupRatio: field.warmupRatio.optional(),
-  shuffle: field.shuffle.optional(),
-  logEvery: field.logEvery.optional(),
-  evalEvery: field.evalEvery.optional(),
-  checkpointEvery: field.checkpointEvery.optional(),
-  patience: field.patience.optional(),
-  output: field.output.optional(),
-  resume: field.resume.optional(),
-  overwrite: field.overwrite.optional(),
-  allowResumeElsewhere: field.allowResumeElsewhere.optional(),
-});
+export const fitSettingsSchema = z.strictObject(shapeOf("fit"));
 export type FitSettings = z.input<typeof fitSettingsSchema>;
 
 /** How a model is loaded for use. */
 export const classifierSettingsSchema = z.strictObject({
-  device: field.device.optional(),
-  precision: field.precision.optional(),
-  threads: field.threads.optional(),
+  device: OPTIONS.device.schema.optional(),
+  precision: OPTIONS.precision.schema.optional(),
+  threads: OPTIONS.threads.schema.optional(),
 });
 export type ClassifierSettings = z.input<typeof classifierSettingsSchema>;

@@ -55,6 +55,8 @@ export interface TaskDefinition {
   readonly skipsShortRows?: boolean;
   /** Metrics to report; the first one chooses the best model. */
   readonly metrics: readonly MetricName[];
+  /** As {@link Task}'s. */
+  readonly f1Average?: "binary";
   /** Syntax of files whose suffix does not tell; null if the suffix must. */
   readonly syntax: Syntax | null;
   readonly layouts: readonly Layout[];

@@ -12,7 +12,7 @@ const OFFICIAL: SplitPlan = {
 };
 
 type GlueTask = Pick<TaskDefinition, "name" | "description" | "layouts"> &
-  Partial<Pick<TaskDefinition, "labels" | "metrics" | "kind" | "skipsShortRows">> & {
+  Partial<Pick<TaskDefinition, "labels" | "metrics" | "f1Average" | "kind" | "skipsShortRows">> & {
     /** Name of the task's folder in the official archive. */
     readonly folder: string;
     readonly plan?: SplitPlan;
@@ -75,6 +75,7 @@ export const mrpc = glueTask({
   description: "Whether two sentences say the same (GLUE)",
   labels: ["not_equivalent", "equivalent"],
   metrics: ["accuracy", "f1"],
+  f1Average: "binary",
   layouts: [
     {
       ...pairLayout(["#1 String", "sentence1"], ["#2 String", "sentence2"], ["Quality"]),
@@ -103,6 +104,7 @@ export const qqp = glueTask({
   description: "Whether two questions ask the same (GLUE)",
   labels: ["not_duplicate", "duplicate"],
   metrics: ["accuracy", "f1"],
+  f1Average: "binary",
   layouts: [pairLayout(["question1"], ["question2"], ["is_duplicate"])],
   skipsShortRows: true,
 });

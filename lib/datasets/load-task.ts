@@ -23,6 +23,8 @@ export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions
   readonly split?: "official" | "paper" | undefined;
   /** Only the first rows of the training set in file order, after dev rows are held out. */
   readonly limitTrain?: number | undefined;
+  /** Only the first rows of the dev set (MNLI: of each). */
+  readonly limitDev?: number | undefined;
   /** Only the first rows of the test set. */
   readonly limitTest?: number | undefined;
 }
@@ -52,23 +54,31 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
   const { train, dev } = await takeDev(rows, sources, read, options.signal);
   const test = sources.test === null ? null : await read(sources.test);
   const mismatched = sources.mismatched === null ? null : await read(sources.mismatched);
-  return {
+  const loaded = {
     name: task.name,
     kind: task.kind,
     labels,
     metrics: task.metrics,
+    ...(task.f1Average && { f1Average: task.f1Average }),
     train: train.slice(0, options.limitTrain),
-    dev,
-    ...(plan.mismatched ? { "dev-mismatched": mismatched } : {}),
+    dev: dev?.slice(0, options.limitDev) ?? null,
+    ...(plan.mismatched && { "dev-mismatched": mismatched?.slice(0, options.limitDev) ?? null }),
     test: test?.slice(0, options.limitTest) ?? null,
     skippedRows,
   };
+  // Not copied by a spread: a task with other data is from elsewhere.
+  return Object.defineProperty(loaded, "source", { value: sourceOf(options), enumerable: false });
+}
+
+/** Paths are as they were given: relative to where the process runs, as on a command line. */
+function sourceOf({ signal: _, ...options }: LoadTaskOptions): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function checkOptions(options: LoadTaskOptions): void {
   const { split = "official" } = options;
   if (split !== "official" && split !== "paper") invalidArgument("split", '"official" or "paper"', split);
-  for (const name of ["limitTrain", "limitTest"] as const) {
+  for (const name of ["limitTrain", "limitDev", "limitTest"] as const) {
     const limit = options[name];
     if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
       invalidArgument(name, "a whole number above 0", limit);

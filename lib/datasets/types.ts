@@ -27,6 +27,13 @@ export interface Task<D extends Dataset = Dataset> {
   readonly labels: readonly string[];
   /** Metrics to report; the first one chooses the best model. */
   readonly metrics: readonly MetricName[];
+  /** Of what F1 is: class 1 of two, or the mean over the classes. Default: macro. */
+  readonly f1Average?: "binary" | "macro" | undefined;
+  /**
+   * Where the data come from, as options of a run's configuration, for the run's `config.json`. `loadTask` says it; a copy of
+   * its task by spread does not.
+   */
+  readonly source?: Readonly<Record<string, unknown>> | undefined;
   readonly train: D;
   readonly dev: D | null;
   /** A second dev set, which chooses nothing: MNLI's mismatched genres. */

@@ -2,10 +2,10 @@
  * The cache that the Python libraries share: `models--owner--name/{blobs,refs,snapshots}`. A snapshot is a commit; its
  * files are links to blobs that are named by their checksum.
  */
-import { copyFile, mkdir, readFile, rm, symlink } from "node:fs/promises";
+import { copyFile, readFile, rm, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { replaceFile } from "../checkpoint/durable-file.js";
+import { makeFolder, replaceFile } from "../checkpoint/durable-file.js";
 import type { Repository } from "./repository.js";
 
 /** `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `~/.cache/huggingface/hub`. */
@@ -52,14 +52,14 @@ export class RepositoryCache {
   async setCommit(commit: string): Promise<void> {
     if (this.#revision === commit) return;
     const file = join(this.folder, "refs", this.#revision);
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
     await replaceFile(file, commit);
   }
 
   /** Puts a blob into a snapshot. */
   async link(hash: string, commit: string, name: string): Promise<void> {
     const path = join(this.snapshot(commit), name);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await rm(path, { force: true });
     const target = this.blob(hash);
     await symlink(relative(dirname(path), target), path).catch(() => copyFile(target, path));

@@ -1,11 +1,14 @@
 /** One file of a repository: fetched into the cache, resumed after a break, and checked before it is used. */
+
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
+import { makeFolder } from "../checkpoint/durable-file.js";
 import { abortedError, isRATError, RATError } from "../errors.js";
 import { hubFetch, hubUrl } from "./hub-fetch.js";
 import type { Repository } from "./repository.js";
@@ -42,7 +45,7 @@ export async function downloadFile(
 ): Promise<void> {
   if (await isThere(target, file.size)) return options.onBytes?.(file.size);
   const partial = `${target}.incomplete`;
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolder(dirname(target));
   let have = await sizeOf(partial);
   if (have > file.size) {
     await rm(partial);
@@ -107,7 +110,12 @@ async function complete(
       });
       const source = Readable.fromWeb((response.body ?? new Response("").body) as ReadableStream);
       const sink = createWriteStream(partial, { flags: have > 0 ? "a" : "w" });
-      await pipeline(source, counter, sink, signal ? { signal } : {});
+      try {
+        await pipeline(source, counter, sink, signal ? { signal } : {});
+      } finally {
+        // A pipeline that failed is over before its last write is: the file's size would still change.
+        if (!sink.closed) await once(sink, "close");
+      }
       if (received === 0) throw new Error("the server sent nothing");
     } catch (error) {
       if (signal?.aborted) throw abortedError(signal);

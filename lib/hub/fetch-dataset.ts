@@ -1,8 +1,8 @@
 /** A task's files from the hub's data sets, as a folder that `--data` takes. */
-import { copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { copyFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { exists } from "../checkpoint/atomic-folder.js";
-import { temporarySibling } from "../checkpoint/durable-file.js";
+import { makeFolder, temporarySibling } from "../checkpoint/durable-file.js";
 import { RATError } from "../errors.js";
 import { type FetchOptions, fetchRepository, hasAll } from "./fetch-repository.js";
 import { DEFAULT_REVISION } from "./repository.js";
@@ -91,7 +91,7 @@ export async function fetchDataset(
   if (paths.length === 0 || !(await hasAll(snapshot, paths))) {
     throw new RATError("ERR_RAT_PATH", `${dataset.name} has no Parquet files in ${dataset.folder}`);
   }
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const targets: string[] = [];
   for (const path of paths) {
     const target = join(folder, basename(path));

@@ -1,8 +1,9 @@
 /** Repositories of the hub as folders: which files are needed, fetched once into the cache that Python shares. */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exists } from "../checkpoint/atomic-folder.js";
+import { makeFolder } from "../checkpoint/durable-file.js";
 import { type FolderLock, lockFolder } from "../checkpoint/lock.js";
 import { abortedError, isRATError, RATError, throwIfAborted } from "../errors.js";
 import { RepositoryCache } from "./cache.js";
@@ -52,7 +53,7 @@ export async function fetchRepository(
       { details: { file: cache.folder } },
     );
   }
-  await mkdir(cache.folder, { recursive: true });
+  await makeFolder(cache.folder);
   const lock = await waitForLock(cache.folder, signal);
   try {
     return await fetchSnapshot(repository, cache, options);

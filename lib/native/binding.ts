@@ -107,6 +107,8 @@ export interface NativeObjectiveOptions {
   readonly epsilon: readonly number[];
   readonly klWeight: number;
   readonly klReduction: "batch-mean" | "sum" | "element-mean";
+  /** Part of each label that is spread over all classes. Default: 0. */
+  readonly labelSmoothing?: number;
   /** Dropout rate of the clean pass; null = the model's own (encoders). */
   readonly cleanDropout: number | null;
   /** Dropout rate of each of the K forwards. */
@@ -193,6 +195,8 @@ export interface NativeStepOptions {
   readonly read?: boolean;
   /** Examples of the whole step, where other processes have a part of it. Default: those of the batches. */
   readonly examples?: number;
+  /** Likewise the weights of their labels' classes. */
+  readonly labelWeight?: number;
 }
 
 /**
@@ -244,6 +248,11 @@ export interface NativeTrainer {
   restore(): Promise<void>;
   /** Overwrites rows of the word embeddings before training: `values` is row-major `[rows, embeddingSize]`. */
   setEmbeddingRows(rows: Int32Array, values: Float32Array): Promise<void>;
+  /**
+   * What each class counts in the supervised loss from now on, `[outputs]`; means are then over the sum of the weights of a
+   * step's labels.
+   */
+  setClassWeights(weights: Float64Array): Promise<void>;
   /** Names and shapes of the parameters, in the order of the model. */
   parameters(): Promise<NativeTensorInfo[]>;
   /** Peak device memory (CUDA) in bytes; 0 on the CPU, where the process's peak is what counts. */

@@ -11,21 +11,25 @@ export interface Evaluation {
 }
 
 /**
- * The evaluations of a run in order. The best has the highest first metric of the task (the lowest loss where the task has
- * no metrics); of equals the earlier. An undefined metric (null) is worse than any number.
+ * The evaluations of a run in order. The best has the highest metric (the lowest loss, where that decides); of equals the
+ * earlier. An undefined metric (null) is worse than any number.
  */
 export class EvaluationHistory {
-  readonly #metric: MetricName | undefined;
+  readonly #metric: MetricName | "loss" | undefined;
   readonly #patience: number;
   readonly #evaluations: Evaluation[] = [];
   #best: Evaluation | undefined;
 
   /**
-   * @param metric - The task's first metric; undefined: the loss decides.
+   * @param metric - What decides; undefined, of a task without metrics, the loss.
    * @param patience - Evaluations without a better one after which to stop; Infinity: never.
    * @param evaluations - Those of a run that is resumed.
    */
-  constructor(metric: MetricName | undefined, patience: number, evaluations: readonly Evaluation[] = []) {
+  constructor(
+    metric: MetricName | "loss" | undefined,
+    patience: number,
+    evaluations: readonly Evaluation[] = [],
+  ) {
     this.#metric = metric;
     this.#patience = patience;
     for (const evaluation of evaluations) this.record(evaluation);
@@ -60,7 +64,8 @@ export class EvaluationHistory {
   }
 
   #score({ loss, metrics }: Evaluation): number {
-    const value = this.#metric === undefined ? -loss : (metrics[this.#metric] ?? Number.NEGATIVE_INFINITY);
+    const metric = this.#metric ?? "loss";
+    const value = metric === "loss" ? -loss : (metrics[metric] ?? Number.NEGATIVE_INFINITY);
     return Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value;
   }
 }

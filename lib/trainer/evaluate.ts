@@ -1,5 +1,6 @@
 /** Loss and metrics of a model on a data set. The loss is computed here from the logits, in double precision. */
 import { setImmediate } from "node:timers/promises";
+import type { Task } from "../datasets/types.js";
 import { throwIfAborted } from "../errors.js";
 import { computeMetrics } from "../metrics/index.js";
 import type { ModelConfig } from "../models/config.js";
@@ -9,7 +10,7 @@ import type { Metrics } from "./events.js";
 import { computeLogits } from "./logits.js";
 
 /** What the outputs mean and which metrics to compute. */
-export type EvaluationTask = Pick<ModelConfig, "task" | "kind" | "labels" | "metrics">;
+export type EvaluationTask = Pick<ModelConfig, "kind" | "labels" | "metrics"> & Pick<Task, "f1Average">;
 
 /** Loss, metrics and predictions of a model on a data set. */
 export interface EvaluationResult {
@@ -22,9 +23,6 @@ export interface EvaluationResult {
   /** True class index, or score, of each example in order. */
   readonly references: Int32Array | Float32Array;
 }
-
-/** Tasks whose F1 is that of class 1; elsewhere F1 is the mean over the classes. */
-const BINARY_F1 = new Set(["mrpc", "qqp"]);
 
 /** Rows handled before other work gets a turn. */
 const ROWS_A_TURN = 5_000;
@@ -59,13 +57,12 @@ export async function evaluateDataset(
       predictions[row] = argMax(values);
     }
   }
-  const f1Average = BINARY_F1.has(task.task) ? "binary" : "macro";
   const metrics = computeMetrics(task.metrics, {
     kind: task.kind,
     labels: outputs,
     predictions,
     references: data.labels,
-    f1Average,
+    f1Average: task.f1Average ?? "macro",
   });
   return { loss: loss / data.size, metrics, predictions, references: data.labels };
 }

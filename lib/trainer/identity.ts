@@ -1,6 +1,8 @@
 /** What a run is: the record that `config.json` keeps of it, and what must be the same for it to be resumed. */
 import type { Checkpoint, RunEnvironment } from "../checkpoint/checkpoint.js";
 import { hashArrays } from "../checkpoint/checksum.js";
+import { isModelType } from "../config/fields.js";
+import { isIdentity, OPTION_NAMES, type OptionName } from "../config/options.js";
 import { RATError } from "../errors.js";
 import type { EncodedDataset } from "./encoded-dataset.js";
 import type { FitOptions } from "./options.js";
@@ -12,44 +14,26 @@ import type { TrainerParts } from "./setup.js";
  * folder (`resume`, `overwrite`) is no part of it.
  */
 export function runRecord(parts: TrainerParts, plan: Plan, options: FitOptions): Record<string, unknown> {
-  const { resume: _, overwrite: __, allowResumeElsewhere: ___, ...given } = options.config ?? {};
   const { type: regularizer, ...method } = parts.method;
   const { sizes } = parts.config;
-  const isNew = parts.modelName === sizes.type;
-  const record = {
-    ...given,
+  const record: Record<string, unknown> = {
+    ...parts.task.source,
+    ...options.config,
     task: parts.task.name,
-    model: parts.modelName,
-    resetHead: parts.resetHead,
-    ...(isNew && { embeddingSize: sizes.embeddingSize, hiddenSize: sizes.hiddenSize }),
-    ...(isNew && (sizes.type === "textcnn" ? { windows: sizes.windows } : { layers: sizes.layers })),
-    vectors: parts.vectors,
-    embeddingStd: parts.embeddingStd,
-    maxLength: parts.maxLength,
-    dropout: parts.dropout ?? undefined,
+    // A folder that is called as an architecture is.
+    model: parts.isNew || !isModelType(parts.modelName) ? parts.modelName : `./${parts.modelName}`,
+    ...(parts.isNew && { embeddingSize: sizes.embeddingSize, hiddenSize: sizes.hiddenSize }),
+    ...(parts.isNew && (sizes.type === "textcnn" ? { windows: sizes.windows } : { layers: sizes.layers })),
+    ...parts.settings,
     regularizer,
     ...method,
-    epochs: plan.epochs,
-    maxSteps: plan.maxSteps,
-    batchSize: plan.batchSize,
-    optimizer: parts.optimizer.type,
-    learningRate: plan.schedule.learningRate,
-    schedule: plan.schedule.type,
-    warmupRatio: plan.schedule.warmupRatio,
-    weightDecay: parts.optimizer.weightDecay,
-    clipNorm: parts.optimizer.clipNorm,
-    shuffle: plan.shuffle,
-    seed: parts.seed,
-    device: parts.device,
-    precision: parts.precision,
-    threads: parts.threads,
-    logEvery: plan.logEvery,
-    evalEvery: plan.evalEvery,
-    checkpointEvery: plan.checkpointEvery,
-    patience: plan.patience,
+    ...plan.settings,
     output: options.output,
   };
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+  for (const name of ["resume", "overwrite", "allowResumeElsewhere"]) delete record[name];
+  return Object.fromEntries(
+    Object.entries(record).filter(([, value]) => value !== undefined && value !== null),
+  );
 }
 
 /**
@@ -61,31 +45,27 @@ export async function runIdentity(
   plan: Plan,
   data: { readonly train: EncodedDataset; readonly dev: EncodedDataset | null },
 ): Promise<Record<string, unknown>> {
-  const { type, learningRate, warmupRatio } = plan.schedule;
+  const { type, warmupRatio } = plan.schedule;
   const isEndless = type === "constant" && warmupRatio === 0;
+  const { type: regularizer, ...method } = parts.method;
+  const options: Partial<Record<OptionName, unknown>> = {
+    ...parts.settings,
+    regularizer,
+    ...method,
+    ...plan.settings,
+    metric: plan.settings.metric ?? parts.task.metrics[0],
+  };
+  const names = OPTION_NAMES.filter((name) => isIdentity(name));
   return {
     kind: parts.config.kind,
     labels: parts.config.labels,
-    metric: parts.task.metrics[0] ?? null,
     model: {
       ...parts.config.sizes,
       ...(parts.config.encoder && { encoder: parts.config.encoder.shape.native }),
     },
-    vocabularySize: parts.config.vocabularySize,
-    maxLength: parts.maxLength,
-    regularizer: parts.method,
-    dropout: parts.dropout,
-    optimizer: parts.optimizer,
-    seed: parts.seed,
-    precision: parts.precision,
-    batchSize: plan.batchSize,
-    shuffle: plan.shuffle,
-    learningRate,
-    schedule: type,
-    warmupRatio,
+    vocabulary: parts.config.vocabularySize,
+    ...Object.fromEntries(names.map((name) => [name, options[name] ?? null])),
     totalSteps: isEndless ? null : plan.totalSteps,
-    evalEvery: plan.evalEvery ?? null,
-    patience: plan.patience ?? null,
     trainingData: await fingerprint(data.train),
     devData: data.dev && (await fingerprint(data.dev)),
   };

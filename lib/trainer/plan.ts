@@ -1,11 +1,7 @@
 /** How long a run is and what is due when: a pure function of its options and the size of the training data. */
-import { FROM_SCRATCH, type ModelDefaults } from "../config/defaults.js";
+import { type ModelKind, type Resolved, withDefaults } from "../config/defaults.js";
 import type { FitSettings } from "../config/schema.js";
 import { learningRateAt, type Schedule } from "./schedule.js";
-
-const DEFAULT_EPOCHS = 3;
-const DEFAULT_BATCH_SIZE = 32;
-const DEFAULT_LOG_EVERY = 10;
 
 /** How far a trainer has come: where its next run begins. */
 export interface Position {
@@ -22,14 +18,8 @@ export const START: Position = { step: 0, epoch: 0 };
 export class Plan {
   /** Where the run begins, always with a new epoch. */
   readonly begin: Position;
-  readonly epochs: number;
-  readonly maxSteps: number | undefined;
-  readonly batchSize: number;
-  readonly shuffle: boolean;
-  readonly logEvery: number;
-  readonly evalEvery: number | undefined;
-  readonly checkpointEvery: number | undefined;
-  readonly patience: number | undefined;
+  /** `fit`'s options with everything filled in, by their names in a run's configuration. */
+  readonly settings: Resolved<"fit">;
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
   /** Steps of this run: `maxSteps`, else all epochs. */
@@ -40,32 +30,21 @@ export class Plan {
   /**
    * @param examples - Number of training examples.
    * @param begin - Where earlier runs of the trainer ended.
-   * @param defaults - The model's.
+   * @param modelKind - Decides some of the defaults.
    */
   constructor(
-    settings: FitSettings,
+    given: FitSettings,
     examples: number,
     begin: Position = START,
-    defaults: ModelDefaults = FROM_SCRATCH,
+    modelKind: ModelKind = "fromScratch",
   ) {
     this.begin = begin;
-    this.epochs = settings.epochs ?? DEFAULT_EPOCHS;
-    this.maxSteps = settings.maxSteps;
-    this.batchSize = settings.batchSize ?? DEFAULT_BATCH_SIZE;
-    this.shuffle = settings.shuffle ?? true;
-    this.logEvery = settings.logEvery ?? DEFAULT_LOG_EVERY;
-    this.evalEvery = settings.evalEvery;
-    this.checkpointEvery = settings.checkpointEvery;
-    this.patience = settings.patience;
-    this.stepsPerEpoch = Math.ceil(examples / this.batchSize);
-    this.totalSteps = this.maxSteps ?? this.epochs * this.stepsPerEpoch;
+    this.settings = withDefaults(["fit"], given, modelKind);
+    const { epochs, maxSteps, batchSize, schedule: type, learningRate, warmupRatio } = this.settings;
+    this.stepsPerEpoch = Math.ceil(examples / batchSize);
+    this.totalSteps = maxSteps ?? epochs * this.stepsPerEpoch;
     this.lastStep = begin.step + this.totalSteps;
-    this.schedule = {
-      type: settings.schedule ?? defaults.schedule,
-      learningRate: settings.learningRate ?? defaults.learningRate,
-      warmupRatio: settings.warmupRatio ?? defaults.warmupRatio,
-      totalSteps: this.totalSteps,
-    };
+    this.schedule = { type, learningRate, warmupRatio, totalSteps: this.totalSteps };
   }
 
   /** The epoch of a step; that of a run that has not taken one is its first. */
@@ -75,7 +54,7 @@ export class Plan {
 
   /** Where a step's batch begins in its epoch's order. */
   firstRowOf(step: number): number {
-    return (this.#indexOf(step) % this.stepsPerEpoch) * this.batchSize;
+    return (this.#indexOf(step) % this.stepsPerEpoch) * this.settings.batchSize;
   }
 
   learningRateOf(step: number): number {
@@ -83,20 +62,22 @@ export class Plan {
   }
 
   isLogged(step: number): boolean {
-    return step % this.logEvery === 0 || step === this.lastStep;
+    return step % this.settings.logEvery === 0 || step === this.lastStep;
   }
 
   /** At the end, and every `evalEvery` steps or else after each epoch. A run of no steps evaluates what is there. */
   isEvaluated(step: number): boolean {
     if (step === this.lastStep) return true;
     if (step === this.begin.step) return false;
-    return this.evalEvery === undefined
+    const { evalEvery } = this.settings;
+    return evalEvery === undefined
       ? (step - this.begin.step) % this.stepsPerEpoch === 0
-      : step % this.evalEvery === 0;
+      : step % evalEvery === 0;
   }
 
   isCheckpointed(step: number): boolean {
-    return this.checkpointEvery !== undefined && step % this.checkpointEvery === 0;
+    const { checkpointEvery } = this.settings;
+    return checkpointEvery !== undefined && step % checkpointEvery === 0;
   }
 
   /** Where the next run of the trainer begins if this one ends after `step`. */

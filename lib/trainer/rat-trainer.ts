@@ -3,12 +3,14 @@
  * arithmetic of a step stands in `native/trainer/trainer.cc`, behind `lib/native/binding.ts`.
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
+import { checkFitOptions } from "../config/fit-options.js";
 import { checkFolderOptions } from "../config/folder-options.js";
 import { parseOptions } from "../config/parse.js";
 import { fitSettingsSchema } from "../config/schema.js";
 import { type Dataset, SPLIT_NAMES, type SplitName, type TaskKind } from "../datasets/types.js";
 import { abortedError, fromNative, invalidArgument, RATError } from "../errors.js";
 import { Operation } from "./abort.js";
+import { setClassWeights } from "./class-weights.js";
 import { type EncodedDataset, encodeDataset } from "./encoded-dataset.js";
 import { type EvaluationResult, evaluateDataset } from "./evaluate.js";
 import type { TrainEvent, TrainSummary } from "./events.js";
@@ -20,6 +22,7 @@ import { Run } from "./run.js";
 import { RunFolder } from "./run-folder.js";
 import { saveModel } from "./save-model.js";
 import { setUpTrainer, type TrainerParts } from "./setup.js";
+import { checkMetric } from "./task.js";
 import { environmentOf, type SessionData, TrainingSession } from "./training-session.js";
 
 /**
@@ -48,10 +51,13 @@ export class RATTrainer implements AsyncDisposable {
    * `vectors` is a file of word vectors (GloVe, word2vec or fastText in text form, plain or .gz, as wide as the embeddings:
    * 300 by default), which take the place of the random embeddings of a new model where the vocabulary has their words.
    *
-   * Defaults: `regularizer` R-AT with ε 1, weight 0.5 and two forwards; dropout 0.5 and 400 tokens (a folder's model: its
-   * own); AdamW without decay and with gradients clipped to norm 1; seed 1; device `auto` (the first GPU of a CUDA build,
-   * else the CPU); fp32; all cores, shared among the live trainers. ε and the spread of the initial embeddings (0.1) go
-   * together: what counts is their ratio.
+   * `classWeights` are in the order of `task.labels`; `balanced` is examples / (classes x examples of the class).
+   * `freeze` and `layerDecay` count layers from below; δ comes from the embeddings' gradient even where they are frozen.
+   *
+   * Defaults: `regularizer` R-AT with weight 0.5, two forwards and ε 1 (encoders 0.1); dropout 0.5 and 400 tokens (a folder's
+   * model: its own); AdamW without decay (encoders 0.01) and with gradients clipped to norm 1; seed 1; device `auto` (the first
+   * GPU of a CUDA build, else the CPU); fp32; all cores, shared among the live trainers. ε and the spread of the embeddings
+   * (0.1 initially) go together: what counts is their ratio.
    *
    * @throws RATError `ERR_RAT_CONFIG` or `ERR_RAT_INVALID_ARG` for an option; `ERR_RAT_PATH`, `ERR_RAT_MODEL_MISMATCH`,
    *   `ERR_RAT_SAFETENSORS_INVALID`, `ERR_RAT_UNSAFE_FORMAT` or `ERR_RAT_TOKENIZER_INVALID` for a model folder;
@@ -73,12 +79,12 @@ export class RATTrainer implements AsyncDisposable {
 
   /** `cpu` or `cuda:N`. */
   get device(): string {
-    return this.#parts.device;
+    return this.#parts.settings.device;
   }
 
   /** Compute threads. */
   get threads(): number {
-    return this.#parts.threads;
+    return this.#parts.settings.threads;
   }
 
   /**
@@ -96,8 +102,11 @@ export class RATTrainer implements AsyncDisposable {
    * With `output`, the run is kept in that folder. An aborted run writes a checkpoint there first, and `resume` goes on
    * from the newest intact one: on the same machine bit for bit as if it had never stopped.
    *
-   * Defaults: 3 epochs (`maxSteps` overrides them), batches of 32, learning rate 1e-3 constant without warm-up (models
-   * from scratch learn too little in three epochs at the rates that suit encoders), shuffled, a log entry every 10 steps.
+   * `microBatchSize` gives each step to the model in parts: less memory, the same step to rounding. `metric` chooses the
+   * best in place of the task's first.
+   *
+   * Defaults: 3 epochs (`maxSteps` overrides them), batches of 32, learning rate 1e-3 constant without warm-up (encoders 2e-5,
+   * linear after 6 % warm-up), shuffled, a log entry every 10 steps.
    *
    * @returns A run that rejects with: `ERR_RAT_CONFIG` for an option; `ERR_RAT_LABEL`, `ERR_RAT_DATA_FORMAT` or
    *   `ERR_RAT_INVALID_ARG` for the data; `ERR_RAT_PATH` or `ERR_RAT_LOCKED` for the output folder;
@@ -111,6 +120,8 @@ export class RATTrainer implements AsyncDisposable {
         const settings = parseOptions(fitSettingsSchema, plain, "fit");
         const { output, resume = false, overwrite = false } = settings;
         checkFolderOptions(settings);
+        checkFitOptions(settings);
+        checkMetric(settings.metric, this.#parts.task);
         if (output === undefined)
           return this.#train(await this.#prepare(options, operation, emit, undefined));
         const folder = await RunFolder.open(output, { resume, overwrite });
@@ -156,8 +167,9 @@ export class RATTrainer implements AsyncDisposable {
       options,
       data.train.size,
       checkpoint?.state.begin ?? this.#position,
-      parts.defaults,
+      parts.modelKind,
     );
+    await setClassWeights(parts, data.train.labels);
     const identity = folder ? await runIdentity(parts, plan, data) : {};
     if (checkpoint) {
       checkResume(checkpoint, {
@@ -210,8 +222,9 @@ export class RATTrainer implements AsyncDisposable {
   }
 
   async #encode(data: Dataset, name: string, signal: AbortSignal): Promise<EncodedDataset> {
-    const { config, tokenizer, maxLength, logger } = this.#parts;
+    const { config, tokenizer, settings, logger } = this.#parts;
     const { kind, labels } = config;
+    const { maxLength } = settings;
     const encoded = await encodeDataset(data, { kind, labels, tokenizer, maxLength, name, signal });
     const { truncated } = encoded.texts;
     if (truncated > 0) {
@@ -235,8 +248,8 @@ export class RATTrainer implements AsyncDisposable {
         typeof data === "string"
           ? await this.#encodeSplit(data, signal)
           : await this.#encode(data, "examples", signal);
-      const { model, config } = this.#parts;
-      return evaluateDataset(model, encoded, config, signal);
+      const { model, config, task } = this.#parts;
+      return evaluateDataset(model, encoded, { ...config, f1Average: task.f1Average }, signal);
     });
   }
 
@@ -250,9 +263,9 @@ export class RATTrainer implements AsyncDisposable {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Prediction[]> {
     return this.#reading(options, ({ signal }) => {
-      const { model, tokenizer, config, maxLength } = this.#parts;
+      const { model, tokenizer, config, settings } = this.#parts;
       const { kind, labels } = config;
-      return predictTexts({ model, tokenizer, kind, labels, maxLength }, texts, signal);
+      return predictTexts({ model, tokenizer, kind, labels, maxLength: settings.maxLength }, texts, signal);
     });
   }
 

@@ -2,7 +2,7 @@
  * The output folder of a run: `config.json`, `log.jsonl`, `summary.json`, `checkpoints/` and `model/`, under a lock while
  * the run lasts.
  */
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { exists } from "../checkpoint/atomic-folder.js";
 import {
@@ -12,7 +12,7 @@ import {
   type RunState,
   writeCheckpoint,
 } from "../checkpoint/checkpoint.js";
-import { removeLeftovers, replaceFile, syncFolder } from "../checkpoint/durable-file.js";
+import { makeFolder, putBack, removeLeftovers, replaceFile, syncFolder } from "../checkpoint/durable-file.js";
 import { type FolderLock, lockFolder } from "../checkpoint/lock.js";
 import { RATError } from "../errors.js";
 import type { NativeTrainer } from "../native/binding.js";
@@ -54,7 +54,7 @@ export class RunFolder {
   static async open(output: string, mode: { resume: boolean; overwrite: boolean }): Promise<RunFolder> {
     const path = resolve(output);
     try {
-      await mkdir(path, { recursive: true });
+      await makeFolder(path);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw pathError(output, `The output folder ${output} cannot be made: ${reason}`, cause);
@@ -90,6 +90,7 @@ export class RunFolder {
   async begin(config: Readonly<Record<string, unknown>>, checkpoint: Checkpoint | undefined): Promise<void> {
     const obsolete = checkpoint ? [SUMMARY] : RUN_ENTRIES;
     for (const name of obsolete) await rm(join(this.path, name), { recursive: true, force: true });
+    if (checkpoint) await putBack(this.path, LEFTOVERS);
     await removeLeftovers(this.path, LEFTOVERS);
     await replaceFile(join(this.path, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
     if (checkpoint) {

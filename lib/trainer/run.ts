@@ -1,17 +1,29 @@
 /** A training run from the outside: a promise of its summary and a stream of its events. */
 import type { TrainEvent, TrainSummary } from "./events.js";
 
+/** Events that are kept for an iteration that has not begun yet. */
+export const KEPT_EVENTS = 1_000;
+
+/** Events form a chain: whoever holds a link holds what follows it, and nothing before it. */
+interface Link {
+  event?: TrainEvent;
+  next?: Link;
+}
+
 /**
  * What `trainer.fit` returns. The run has already started: awaiting it gives the {@link TrainSummary}, iterating it gives
- * every event from the first, however late the iteration begins. Leaving the loop early does not stop the run; a signal
- * does.
+ * its events. An iteration that has begun misses none; one that begins late gets the last {@link KEPT_EVENTS} before it, and
+ * all that follow. Leaving the loop early does not stop the run; a signal does.
  *
  * A failure rejects the promise and is thrown by the iteration. Whoever iterates need not await as well.
  */
 export class Run implements Promise<TrainSummary>, AsyncIterable<TrainEvent> {
   readonly [Symbol.toStringTag] = "Run";
   readonly #done: Promise<TrainSummary>;
-  readonly #events: TrainEvent[] = [];
+  /** The oldest event that is kept, and the link that waits for the next one. */
+  #oldest: Link = {};
+  #newest: Link = this.#oldest;
+  #kept = 0;
   #isOver = false;
   /** Wakes the iterations that wait for an event. */
   #wake = deferred();
@@ -19,7 +31,7 @@ export class Run implements Promise<TrainSummary>, AsyncIterable<TrainEvent> {
   /** @param start - Begins at once; its `emit` adds an event. */
   constructor(start: (emit: (event: TrainEvent) => void) => Promise<TrainSummary>) {
     this.#done = start((event) => {
-      this.#events.push(event);
+      this.#append(event);
       this.#notify();
     }).finally(() => {
       this.#isOver = true;
@@ -46,17 +58,27 @@ export class Run implements Promise<TrainSummary>, AsyncIterable<TrainEvent> {
   [Symbol.asyncIterator](): AsyncIterableIterator<TrainEvent> {
     // The iteration throws what the promise rejects with, so the promise alone need not be handled.
     this.#done.catch(() => undefined);
-    return this.#iterate();
+    return this.#iterate(this.#oldest);
   }
 
-  async *#iterate(): AsyncGenerator<TrainEvent, void, undefined> {
-    for (let next = 0; ; next++) {
-      while (next >= this.#events.length && !this.#isOver) await this.#wake.promise;
-      const event = this.#events[next];
-      if (event === undefined) break;
+  async *#iterate(from: Link): AsyncGenerator<TrainEvent, void, undefined> {
+    for (let link = from; ; ) {
+      while (link.next === undefined && !this.#isOver) await this.#wake.promise;
+      const { event, next } = link;
+      if (event === undefined || next === undefined) break;
+      link = next;
       yield event;
     }
     await this.#done;
+  }
+
+  #append(event: TrainEvent): void {
+    const next: Link = {};
+    Object.assign(this.#newest, { event, next });
+    this.#newest = next;
+    if (++this.#kept <= KEPT_EVENTS || this.#oldest.next === undefined) return;
+    this.#oldest = this.#oldest.next;
+    this.#kept--;
   }
 
   #notify(): void {

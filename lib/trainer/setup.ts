@@ -1,6 +1,6 @@
 /** From the options of `RATTrainer.create` to a model on its device: reads a folder if there is one, checks that all fits. */
 
-import { FINE_TUNING, FROM_SCRATCH, type ModelDefaults } from "../config/defaults.js";
+import { type ModelKind, modelDefault, type Resolved, withDefaults } from "../config/defaults.js";
 import {
   nativeObjective,
   type PerForward,
@@ -27,10 +27,18 @@ import {
 } from "../native/binding.js";
 import { loadTokenizer } from "../tokenizers/load.js";
 import type { Tokenizer } from "../tokenizers/types.js";
+import { checkClassWeights, checkLabelSmoothing } from "./class-weights.js";
 import { announce, chooseDevice, chooseThreads } from "./device.js";
 import { setInitialWeights } from "./initial-weights.js";
 import type { Logger, TrainerOptions } from "./options.js";
 import { checkTask, labelsOfFolder } from "./task.js";
+
+/** The options of `create` with everything filled in, by their names in a run's configuration. */
+export type TrainerSettingsInUse = Omit<Resolved<"trainer" | "optimizer">, "dropout" | "threads"> & {
+  /** null = the rates of the model. */
+  readonly dropout: PerForward | null;
+  readonly threads: number;
+};
 
 /** All that a trainer consists of. */
 export interface TrainerParts {
@@ -39,32 +47,21 @@ export interface TrainerParts {
   readonly config: ModelConfig;
   /** What the user calls the model: its architecture, or the folder it came from. */
   readonly modelName: string;
-  /** Whether a folder's model was given a new head. */
-  readonly resetHead: boolean;
-  /** File that the initial embeddings came from. */
-  readonly vectors: string | undefined;
   readonly task: Task<Dataset>;
   readonly tokenizer: Tokenizer;
   /** Whether the trainer made the tokenizer, and so disposes of it. */
   readonly ownsTokenizer: boolean;
   readonly method: ResolvedMethod;
-  /** null = the rates of the model. */
-  readonly dropout: PerForward | null;
-  /** Of the kind of model. */
-  readonly defaults: ModelDefaults;
-  readonly optimizer: NativeOptimizerOptions;
-  readonly seed: number;
-  readonly device: string;
-  readonly precision: "fp32" | "fp64" | "bf16";
-  readonly threads: number;
-  readonly embeddingStd: number;
-  readonly maxLength: number;
+  /** Whether the model is trained from scratch rather than read from a folder. */
+  readonly isNew: boolean;
+  /** Decides the defaults of `fit`. */
+  readonly modelKind: ModelKind;
+  readonly settings: TrainerSettingsInUse;
   readonly build: NativeBuildInfo;
   readonly logger: Logger;
 }
 
 const QUIET: Logger = { info: () => {}, warn: () => {} };
-const DEFAULT_EMBEDDING_STD = 0.1;
 
 /** Carries out `RATTrainer.create`; see there for what it throws. */
 export async function setUpTrainer(options: TrainerOptions): Promise<TrainerParts> {
@@ -73,6 +70,8 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const settings = parseOptions(trainerSettingsSchema, plain, "RATTrainer.create");
   const task = checkTask(givenTask);
   throwIfAborted(signal);
+  checkClassWeights(settings.classWeights, task);
+  checkLabelSmoothing(settings.labelSmoothing, task.kind);
   resolveRegularizer(settings.regularizer, settings.dropout); // What is wrong with it is said before anything is read.
   const named = "path" in settings.model ? settings.model.path : undefined;
   const { resetHead = false, vectors } = settings;
@@ -83,10 +82,26 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const tokenizer = givenTokenizer ?? (await tokenizerOf(path));
   const ownsTokenizer = givenTokenizer === undefined;
   try {
-    const defaults = folder?.config.encoder ? FINE_TUNING : FROM_SCRATCH;
-    const method = resolveRegularizer(settings.regularizer, settings.dropout, defaults.epsilon);
-    const dropout = settings.dropout ?? (folder ? folder.config.dropout : FROM_SCRATCH.dropout);
-    const maxLength = settings.maxLength ?? folder?.config.maxLength ?? FROM_SCRATCH.maxLength;
+    const modelKind: ModelKind = folder?.config.encoder ? "fineTuning" : "fromScratch";
+    const method = resolveRegularizer(
+      settings.regularizer,
+      settings.dropout,
+      modelDefault("epsilon", modelKind),
+    );
+    const { model: _, regularizer: __, optimizer: optimizerSettings, ...ofTrainer } = settings;
+    const { type: optimizer, ...optimizerNumbers } = optimizerSettings ?? {};
+    const filled = withDefaults(
+      ["trainer", "optimizer"],
+      {
+        ...ofTrainer,
+        optimizer,
+        ...optimizerNumbers,
+        maxLength: settings.maxLength ?? folder?.config.maxLength,
+      },
+      modelKind,
+    );
+    const dropout = settings.dropout ?? (folder ? folder.config.dropout : filled.dropout);
+    const { maxLength, precision } = filled;
     const config: ModelConfig = folder
       ? configOfFolder(folder, task, tokenizer, path ?? "", { maxLength, resetHead })
       : {
@@ -106,24 +121,18 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const { device } = choice;
     const live = liveTrainers();
     const threads = chooseThreads(settings.threads, build.hardwareThreads, live);
-    const optimizer: NativeOptimizerOptions = {
-      type: settings.optimizer?.type ?? "adamw",
-      weightDecay: settings.optimizer?.weightDecay ?? defaults.weightDecay,
-      clipNorm: settings.optimizer?.clipNorm ?? 1,
-    };
-    const seed = settings.seed ?? 1;
-    const precision = settings.precision ?? "fp32";
     if (precision === "bf16" && !config.encoder) {
       throw new RATError("ERR_RAT_CONFIG", `bf16 is for encoders; train a ${config.sizes.type} in fp32`, {
         details: { option: "precision" },
       });
     }
-    const embeddingStd = settings.embeddingStd ?? DEFAULT_EMBEDDING_STD;
+    const inUse: TrainerSettingsInUse = { ...filled, dropout, device, threads };
     const model = await createNative({
-      model: nativeModel(config, embeddingStd),
+      model: nativeModel(config, filled.embeddingStd),
       kind: task.kind,
-      objective: nativeObjective(method, dropout),
-      ...{ optimizer, seed, device, precision, threads },
+      objective: { ...nativeObjective(method, dropout), labelSmoothing: filled.labelSmoothing },
+      optimizer: nativeOptimizer(inUse, config),
+      ...{ seed: filled.seed, device, precision, threads },
     });
     try {
       await setInitialWeights(model, {
@@ -138,28 +147,30 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const sharing = live === 0 ? "" : ` (${live} other trainer${live === 1 ? "" : "s"} live)`;
     logger.info(`Device ${device}, ${threads} of ${build.hardwareThreads} threads${sharing}, ${precision}`);
     return {
-      ...{
-        model,
-        config,
-        task,
-        tokenizer,
-        ownsTokenizer,
-        method,
-        dropout,
-        defaults,
-        optimizer,
-        seed,
-        device,
-        precision,
-      },
-      ...{ threads, embeddingStd, maxLength, build, logger },
+      ...{ model, config, task, tokenizer, ownsTokenizer, method, modelKind, settings: inUse },
+      isNew: named === undefined,
+      ...{ build, logger },
       modelName: named ?? config.sizes.type,
-      ...{ resetHead, vectors },
     };
   } catch (error) {
     if (ownsTokenizer) await tokenizer.dispose();
     throw error;
   }
+}
+
+/** @throws RATError `ERR_RAT_CONFIG` if the model has fewer layers than are to be frozen. */
+function nativeOptimizer(settings: TrainerSettingsInUse, config: ModelConfig): NativeOptimizerOptions {
+  const { optimizer: type, weightDecay, clipNorm, layerDecay, freeze = 0 } = settings;
+  const layers = config.encoder?.shape.layers ?? config.sizes.layers;
+  if (typeof freeze === "number" && freeze > layers) {
+    throw new RATError(
+      "ERR_RAT_CONFIG",
+      `Expected at most ${layers} for freeze but received ${freeze}: the model has no more layers`,
+      { details: { option: "freeze" } },
+    );
+  }
+  const frozenDepths = freeze === "embeddings" ? 1 : freeze === 0 ? 0 : freeze + 1;
+  return { type, weightDecay, clipNorm, layerDecay, frozenDepths };
 }
 
 async function tokenizerOf(path: string | undefined): Promise<Tokenizer> {

@@ -21,9 +21,9 @@ export function summarize(run: {
     task: parts.task.name,
     model: parts.modelName,
     regularizer: parts.method.type,
-    seed: parts.seed,
-    device: parts.device,
-    precision: parts.precision,
+    seed: parts.settings.seed,
+    device: parts.settings.device,
+    precision: parts.settings.precision,
     ...{ steps, bestStep, dev, ...(devMismatched !== undefined && { devMismatched }), test },
     seconds: totals.seconds,
     examplesPerSecond: rate(totals.examples, totals.trainingSeconds),
@@ -34,8 +34,8 @@ export function summarize(run: {
 }
 
 /** Peak memory of the GPU, or of this process on the CPU. */
-export async function peakMemoryBytes({ device, model }: TrainerParts): Promise<number> {
-  return device === "cpu" ? process.resourceUsage().maxRSS * 1024 : model.peakDeviceMemoryBytes();
+export async function peakMemoryBytes({ settings, model }: TrainerParts): Promise<number> {
+  return settings.device === "cpu" ? process.resourceUsage().maxRSS * 1024 : model.peakDeviceMemoryBytes();
 }
 
 function rate(count: number, seconds: number): number {

@@ -30,11 +30,30 @@ export function checkTask(task: Task<Dataset>): Task<Dataset> {
   if (new Set(labels).size !== labels.length)
     invalidArgument("task.labels", "different class names", labels.join());
   if (!Array.isArray(metrics)) invalidArgument("task.metrics", "an array of metric names", metrics);
+  const { f1Average } = task;
+  if (f1Average !== undefined && f1Average !== "binary" && f1Average !== "macro")
+    invalidArgument("task.f1Average", "binary or macro", f1Average);
+  if (f1Average === "binary" && labels.length !== 2)
+    invalidArgument("task.f1Average", "macro: binary is for two classes", f1Average);
   const stranger = metrics.find((name) => !METRICS[kind].includes(name));
   if (stranger !== undefined) {
     invalidArgument("task.metrics", `names out of ${METRICS[kind].join(", ")} (${kind})`, stranger);
   }
   return task;
+}
+
+/**
+ * Whether `metric` can choose the best model of a task.
+ *
+ * @throws RATError `ERR_RAT_CONFIG` when it is for another kind of task.
+ */
+export function checkMetric(metric: MetricName | "loss" | undefined, { kind }: Task<Dataset>): void {
+  if (metric === undefined || metric === "loss" || METRICS[kind].includes(metric)) return;
+  throw new RATError(
+    "ERR_RAT_CONFIG",
+    `Expected one of ${[...METRICS[kind], "loss"].join(", ")} for metric (${kind}) but received ${metric}`,
+    { details: { option: "metric" } },
+  );
 }
 
 /**

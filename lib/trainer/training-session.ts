@@ -10,7 +10,7 @@ import { type NativeStepResult, native } from "../native/binding.js";
 import type { Operation } from "./abort.js";
 import { type Evaluation, EvaluationHistory } from "./early-stopping.js";
 import type { EncodedDataset } from "./encoded-dataset.js";
-import { evaluateDataset } from "./evaluate.js";
+import { type EvaluationTask, evaluateDataset } from "./evaluate.js";
 import type { EvalEvent, StepEvent, TrainEvent, TrainSummary } from "./events.js";
 import type { Plan, Position } from "./plan.js";
 import type { RunFolder } from "./run-folder.js";
@@ -78,8 +78,8 @@ export class TrainingSession {
   constructor(options: SessionOptions) {
     this.#options = options;
     const state = options.checkpoint?.state;
-    const metric = options.parts.task.metrics[0];
-    const patience = options.plan.patience ?? Number.POSITIVE_INFINITY;
+    const { metric = options.parts.task.metrics[0], patience = Number.POSITIVE_INFINITY } =
+      options.plan.settings;
     this.#history = new EvaluationHistory(metric, patience, state?.evaluations);
     this.#done = state?.step ?? options.plan.begin.step;
     this.#totals = state?.totals ?? NO_TOTALS;
@@ -92,6 +92,16 @@ export class TrainingSession {
     if (checkpoint) await loadCheckpoint(checkpoint, parts.model);
     this.#saved = { step: checkpoint ? this.#done : -1, evaluations: this.#history.evaluations.length };
     this.#startedAt = performance.now();
+  }
+
+  /** The task with the metric that chooses the best among its own. */
+  get #task(): EvaluationTask {
+    const { parts, plan } = this.#options;
+    const { metric } = plan.settings;
+    const { kind, labels, metrics } = parts.config;
+    const isOwn = metric === undefined || metric === "loss" || metrics.includes(metric);
+    const { f1Average } = parts.task;
+    return { kind, labels, metrics: isOwn ? metrics : [...metrics, metric], f1Average };
   }
 
   /** Whether the steps are used up, or patience is. */
@@ -114,13 +124,17 @@ export class TrainingSession {
     const { plan, parts, data, operation } = this.#options;
     operation.throwIfAborted();
     const step = this.#handedOver + 1;
-    const batch = packBatch(data.train.texts, data.train.labels, this.#rowsOf(step));
+    const rows = this.#rowsOf(step);
+    const { batchSize, microBatchSize = batchSize } = plan.settings;
+    const batches = chunksOf(rows, microBatchSize).map((some) =>
+      packBatch(data.train.texts, data.train.labels, some),
+    );
     const learningRate = plan.learningRateOf(step);
-    const result = parts.model.trainStep(batch, step, learningRate, { read: plan.isLogged(step) });
+    const result = parts.model.trainStep(batches, step, learningRate, { read: plan.isLogged(step) });
     // Several may fail at once while only the first is awaited.
     result.catch(() => undefined);
-    const { exampleIds, tokens } = batch;
-    this.#queue.push({ step, learningRate, examples: exampleIds.length, tokens: tokens.length, result });
+    const tokens = batches.reduce((sum, batch) => sum + batch.tokens.length, 0);
+    this.#queue.push({ step, learningRate, examples: rows.length, tokens, result });
     if (this.#queue.length >= QUEUED_STEPS) await this.#retire();
   }
 
@@ -130,11 +144,13 @@ export class TrainingSession {
     if (this.#order?.epoch !== epoch) {
       const { size } = data.train;
       const inFileOrder = () => Int32Array.from({ length: size }, (_, row) => row);
-      const rows = plan.shuffle ? native().permutation(parts.seed, epoch, size) : inFileOrder();
+      const rows = plan.settings.shuffle
+        ? native().permutation(parts.settings.seed, epoch, size)
+        : inFileOrder();
       this.#order = { epoch, rows };
     }
     const first = plan.firstRowOf(step);
-    return this.#order.rows.subarray(first, first + plan.batchSize);
+    return this.#order.rows.subarray(first, first + plan.settings.batchSize);
   }
 
   /** Takes the result of the oldest step in the queue. */
@@ -166,7 +182,7 @@ export class TrainingSession {
     if (data.dev === null || !plan.isEvaluated(step) || this.#history.last?.step === step) return;
     await this.settle();
     const from = performance.now();
-    const { loss, metrics } = await evaluateDataset(parts.model, data.dev, parts.config, operation.signal);
+    const { loss, metrics } = await evaluateDataset(parts.model, data.dev, this.#task, operation.signal);
     const evaluation: Evaluation = { step, epoch: plan.epochOf(step), loss, metrics };
     // An abort may come before the snapshot is taken; then this evaluation has not happened and is made again on resume.
     if (this.#history.isBetter(evaluation)) await parts.model.snapshot();
@@ -213,8 +229,7 @@ export class TrainingSession {
     const bestStep = best?.step ?? this.#done;
     const atTheEnd = async (split: "dev-mismatched" | "test", examples: EncodedDataset | null) => {
       if (examples === null) return null;
-      const { model, config } = parts;
-      const { loss, metrics } = await evaluateDataset(model, examples, config, operation.signal);
+      const { loss, metrics } = await evaluateDataset(parts.model, examples, this.#task, operation.signal);
       this.#log({ type: "eval", step: bestStep, epoch: plan.epochOf(bestStep), split, loss, metrics });
       return metrics;
     };
@@ -304,12 +319,20 @@ export class TrainingSession {
 }
 
 /** What decides the bits of a computation besides the run itself. */
-export function environmentOf({ build, device, threads }: TrainerParts): RunEnvironment {
+export function environmentOf({ build, settings }: TrainerParts): RunEnvironment {
+  const { device, threads } = settings;
   const gpu = build.cudaDevices[Number(/:(\d+)$/.exec(device)?.[1])];
   return {
     ...{ libtorch: build.libtorchVersion, addon: build.build, cpuCapability: build.cpuCapability },
     ...{ device, deviceName: gpu?.name ?? null, threads },
   };
+}
+
+/** Runs of at most `size` of the rows, in their order. */
+function chunksOf(rows: Int32Array, size: number): Int32Array[] {
+  const chunks: Int32Array[] = [];
+  for (let first = 0; first < rows.length; first += size) chunks.push(rows.subarray(first, first + size));
+  return chunks;
 }
 
 function stepEvent(queued: QueuedStep, result: NativeStepResult, plan: Plan): StepEvent {

@@ -122,6 +122,12 @@ LossOptions loss_options(const Napi::Object& object) {
   LossOptions loss;
   loss.kl_weight = get_number(object, "klWeight");
   loss.kl_reduction = kl_reduction(object);
+  if (!object.Get("labelSmoothing").IsUndefined()) {
+    loss.label_smoothing = get_number(object, "labelSmoothing");
+    RAT_CHECK(loss.label_smoothing >= 0 && loss.label_smoothing < 1, kInvalid,
+              "Expected a number from 0 up to but not including 1 for labelSmoothing but received ",
+              loss.label_smoothing);
+  }
   return loss;
 }
 
@@ -228,6 +234,10 @@ std::vector<float> float32_array(const Napi::Value& value, const char* name) {
   return elements<float>(value, name, napi_float32_array, "a Float32Array");
 }
 
+std::vector<double> float64_array(const Napi::Value& value, const char* name) {
+  return elements<double>(value, name, napi_float64_array, "a Float64Array");
+}
+
 TrainerOptions trainer_options(const Napi::Value& value) {
   const Napi::Object object = object_argument(value, "options");
   TrainerOptions options;
@@ -288,6 +298,7 @@ void step_options(const Napi::Value& value, StepOptions& options) {
   if (!object.Get("read").IsUndefined()) options.read = get_boolean(object, "read");
   if (!object.Get("examples").IsUndefined())
     options.examples = get_integer(object, "examples", 1, kMaxSafeInteger);
+  if (!object.Get("labelWeight").IsUndefined()) options.label_weight = get_number(object, "labelWeight");
 }
 
 LossesArguments losses_arguments(const Napi::Value& value) {
@@ -299,7 +310,7 @@ LossesArguments losses_arguments(const Napi::Value& value) {
   RAT_CHECK(labels.IsTypedArray(), kInvalid, "Expected an Int32Array or Float32Array for labels");
   const bool regression = labels.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
   arguments.options.regression = regression;
-  const auto logits = elements<double>(object.Get("logits"), "logits", napi_float64_array, "a Float64Array");
+  const auto logits = float64_array(object.Get("logits"), "logits");
   const auto rows = arguments.forwards * static_cast<int64_t>(labels.As<Napi::TypedArray>().ElementLength());
   RAT_CHECK(rows > 0 && !logits.empty() && static_cast<int64_t>(logits.size()) % rows == 0, kInvalid,
             "Expected forwards x labels x classes values for logits but received ", logits.size());

@@ -44,5 +44,6 @@ Napi::Object object_argument(const Napi::Value& value, const char* name);
 std::map<std::string, std::string> string_map(const Napi::Value& value, const char* name);
 std::vector<int32_t> int32_array(const Napi::Value& value, const char* name);
 std::vector<float> float32_array(const Napi::Value& value, const char* name);
+std::vector<double> float64_array(const Napi::Value& value, const char* name);
 
 }  // namespace rat

@@ -66,6 +66,7 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
        InstanceMethod<&TrainerWrap::load>("load"), InstanceMethod<&TrainerWrap::load_tensors>("loadTensors"),
        InstanceMethod<&TrainerWrap::snapshot>("snapshot"), InstanceMethod<&TrainerWrap::restore>("restore"),
        InstanceMethod<&TrainerWrap::set_embedding_rows>("setEmbeddingRows"),
+       InstanceMethod<&TrainerWrap::set_class_weights>("setClassWeights"),
        InstanceMethod<&TrainerWrap::parameters>("parameters"),
        InstanceMethod<&TrainerWrap::peak_device_memory_bytes>("peakDeviceMemoryBytes"),
        InstanceMethod<&TrainerWrap::time_operator>("timeOperator"),
@@ -208,6 +209,17 @@ Napi::Value TrainerWrap::set_embedding_rows(const Napi::CallbackInfo& info) {
     return submit(info, [rows = std::move(rows), values = std::move(values)](Trainer& trainer,
                                                                              const std::atomic<bool>&) {
       trainer.set_embedding_rows(rows, values);
+      return undefined();
+    });
+  });
+}
+
+Napi::Value TrainerWrap::set_class_weights(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    auto weights = float64_array(info[0], "weights");
+    return submit(info, [weights = std::move(weights)](Trainer& trainer, const std::atomic<bool>&) {
+      trainer.set_class_weights(weights);
       return undefined();
     });
   });

@@ -26,6 +26,7 @@ class TrainerWrap : public Napi::ObjectWrap<TrainerWrap> {
   Napi::Value snapshot(const Napi::CallbackInfo& info);
   Napi::Value restore(const Napi::CallbackInfo& info);
   Napi::Value set_embedding_rows(const Napi::CallbackInfo& info);
+  Napi::Value set_class_weights(const Napi::CallbackInfo& info);
   Napi::Value parameters(const Napi::CallbackInfo& info);
   Napi::Value peak_device_memory_bytes(const Napi::CallbackInfo& info);
   Napi::Value time_operator(const Napi::CallbackInfo& info);

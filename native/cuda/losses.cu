@@ -18,6 +18,9 @@ struct Shape {
   int64_t forwards, batch, classes;
   LossScales scales;
   double kl_weight;
+  double label_smoothing;
+  const double* class_weights;
+  double class_weight_sum;
 };
 
 /// log_p `[forwards * B, C]` is working space. sums `[2, B]`.
@@ -26,6 +29,8 @@ __global__ void classification(const scalar_t* logits, const int64_t* labels, Sh
                                double* gradient, double* sums) {
   RAT_SHARED(double, scratch, kLossThreads);
   const int64_t b = blockIdx.x, classes = shape.classes;
+  const Target target =
+      Target::of(labels[b], classes, shape.label_smoothing, shape.class_weights, shape.class_weight_sum);
   double supervised = 0, consistency = 0;
   for (int64_t k = 0; k < shape.forwards; ++k) {
     const int64_t row = (k * shape.batch + b) * classes;
@@ -38,13 +43,16 @@ __global__ void classification(const scalar_t* logits, const int64_t* labels, Sh
     double total = 0;
     for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) total += exp(logits[row + c] - highest);
     const double log_total = log(block_sum(total, scratch));
+    double spread = 0;
     for (int64_t c = threadIdx.x; c < classes; c += blockDim.x) {
       const double value = logits[row + c] - highest - log_total;
       log_p[row + c] = value;
-      gradient[row + c] = shape.scales.supervised * CrossEntropy::gradient(exp(value), c, labels[b]);
+      gradient[row + c] = shape.scales.supervised * CrossEntropy::gradient(target, exp(value), c);
+      if (target.spread > 0) spread += CrossEntropy::spread(target, value, c);
     }
-    supervised +=
-        shape.scales.supervised * CrossEntropy::value(logits[row + labels[b]] - highest - log_total);
+    double value = CrossEntropy::kept(target, logits[row + labels[b]] - highest - log_total);
+    if (target.spread > 0) value += block_sum(spread, scratch);
+    supervised += shape.scales.supervised * value;
   }
   for (int64_t i = 0; i < shape.forwards; ++i)
     for (int64_t j = i + 1; j < shape.forwards; ++j) {
@@ -110,7 +118,15 @@ __global__ void sum_batch(const double* sums, int64_t batch, double* values) {
 ForwardLosses forward_losses(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,
                              const LossOptions& options, const LossScales& scales) {
   const int64_t batch = labels.size(0);
-  const Shape shape{forwards, batch, logits.size(1), scales, options.kl_weight};
+  const bool is_weighted = options.class_weights.defined();
+  const Shape shape{forwards,
+                    batch,
+                    logits.size(1),
+                    scales,
+                    options.kl_weight,
+                    options.label_smoothing,
+                    is_weighted ? options.class_weights.const_data_ptr<double>() : nullptr,
+                    is_weighted ? options.class_weight_sum : static_cast<double>(logits.size(1))};
   const auto doubles = logits.options().dtype(at::kDouble);
   at::Tensor gradient = at::empty_like(logits, doubles);
   at::Tensor sums = at::empty({2, batch}, doubles);

@@ -11,11 +11,35 @@
 
 namespace rat {
 
-/// -log p[label].
+/// A label as weights of all classes, so that cross-entropy is the sum of -log p times them: smoothing spreads a part of
+/// it evenly, and each class counts as much as its weight. As PyTorch's CrossEntropyLoss.
+struct Target {
+  int64_t label;
+  double kept;            // of the label itself
+  double spread;          // of each class, times its weight
+  double total;           // of all
+  const double* weights;  // [C]; none: all 1
+
+  RAT_HOST_DEVICE static Target of(int64_t label, int64_t classes, double smoothing, const double* weights,
+                                   double sum_of_weights) {
+    const double kept = (1 - smoothing) * (weights ? weights[label] : 1);
+    const double spread = smoothing / static_cast<double>(classes);
+    return {label, kept, spread, kept + spread * sum_of_weights, weights};
+  }
+  RAT_HOST_DEVICE double weight(int64_t c) const { return weights ? weights[c] : 1; }
+};
+
 struct CrossEntropy {
-  RAT_HOST_DEVICE static double value(double log_p_of_label) { return -log_p_of_label; }
-  RAT_HOST_DEVICE static double gradient(double p, int64_t c, int64_t label) {
-    return p - (c == label ? 1 : 0);
+  /// Of the label.
+  RAT_HOST_DEVICE static double kept(const Target& target, double log_p_of_label) {
+    return target.kept * -log_p_of_label;
+  }
+  /// Of class `c`, where there is smoothing.
+  RAT_HOST_DEVICE static double spread(const Target& target, double log_p, int64_t c) {
+    return target.spread * target.weight(c) * -log_p;
+  }
+  RAT_HOST_DEVICE static double gradient(const Target& target, double p, int64_t c) {
+    return p * target.total - (target.spread * target.weight(c) + (c == target.label ? target.kept : 0));
   }
 };
 

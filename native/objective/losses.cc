@@ -36,6 +36,9 @@ struct Shape {
   int64_t forwards, classes;
   LossScales scales;
   double kl_weight;
+  double label_smoothing;
+  const double* class_weights;
+  double class_weight_sum;
 };
 
 void log_softmax(const double* logits, int64_t classes, double* out) {
@@ -53,14 +56,20 @@ template <typename Formula>
 Sums classification_example(const double* z, int64_t label, const Shape& shape, double* log_p, double* p,
                             double* gradient) {
   const int64_t classes = shape.classes;
+  const Target target =
+      Target::of(label, classes, shape.label_smoothing, shape.class_weights, shape.class_weight_sum);
   Sums losses;
   for (int64_t k = 0; k < shape.forwards; ++k) {
     log_softmax(z + k * classes, classes, log_p + k * classes);
-    losses.supervised += shape.scales.supervised * CrossEntropy::value(log_p[k * classes + label]);
+    double supervised = CrossEntropy::kept(target, log_p[k * classes + label]);
+    if (target.spread > 0)
+      for (int64_t c = 0; c < classes; ++c)
+        supervised += CrossEntropy::spread(target, log_p[k * classes + c], c);
+    losses.supervised += shape.scales.supervised * supervised;
     for (int64_t c = 0; c < classes; ++c) {
       const int64_t at = k * classes + c;
       p[at] = std::exp(log_p[at]);
-      gradient[at] = shape.scales.supervised * CrossEntropy::gradient(p[at], c, label);
+      gradient[at] = shape.scales.supervised * CrossEntropy::gradient(target, p[at], c);
     }
   }
   for (int64_t i = 0; i < shape.forwards; ++i)
@@ -111,7 +120,14 @@ ForwardLosses cpu::forward_losses(const at::Tensor& logits, const at::Tensor& la
   const at::Tensor scores = options.regression ? labels.to(at::kDouble).contiguous() : labels.contiguous();
   const auto* z = by_example.const_data_ptr<double>();
   auto* dz = gradient.data_ptr<double>();
-  const Shape shape{forwards, classes, scales, options.kl_weight};
+  const bool is_weighted = options.class_weights.defined();
+  const Shape shape{forwards,
+                    classes,
+                    scales,
+                    options.kl_weight,
+                    options.label_smoothing,
+                    is_weighted ? options.class_weights.const_data_ptr<double>() : nullptr,
+                    is_weighted ? options.class_weight_sum : static_cast<double>(classes)};
   std::vector<Sums> sums(static_cast<size_t>(batch));
   with_formula(options.consistency, [&](auto formula) {
     at::parallel_for(0, batch, 8, [&](int64_t begin, int64_t end) {

@@ -17,12 +17,15 @@ struct LossOptions {
   double kl_weight = 0;  // alpha of equation 9
   KlReduction kl_reduction = KlReduction::kBatchMean;
   Consistency consistency = Consistency::kBidirectionalKl;
+  double label_smoothing = 0;     // of the supervised loss
+  at::Tensor class_weights = {};  // likewise: [C] double on the device of the logits; undefined: all 1
+  double class_weight_sum = 0;    // of class_weights; without them C
 };
 
 /// What the means over a step divide by. They are the whole step's, however small a part of it a batch is, so that
 /// batches, and processes, add up.
 struct Normaliser {
-  double supervised = 1;   // of the supervised loss: examples
+  double supervised = 1;   // of the supervised loss: examples, or the weights of their labels' classes
   double consistency = 1;  // of the consistency loss: examples
 };
 

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 
+#include <cmath>
 #include <unordered_map>
 
 #include "core/check.h"
@@ -146,6 +147,19 @@ void Trainer::write_embedding_gradient(const DeviceStep& step, const at::Tensor&
   embedding_gradient_.index_copy_(0, written_rows_, rows);
 }
 
+Normaliser Trainer::normaliser(const std::vector<PackedBatch>& batches, const StepOptions& options) const {
+  double examples = 0, weights = 0;
+  for (const PackedBatch& batch : batches) {
+    examples += static_cast<double>(batch.examples());
+    if (class_weights_.empty()) continue;
+    for (const int32_t label : batch.class_labels) weights += class_weights_[static_cast<size_t>(label)];
+  }
+  if (options.examples > 0) examples = static_cast<double>(options.examples);
+  if (options.label_weight > 0) weights = options.label_weight;
+  if (class_weights_.empty()) return {examples, examples};
+  return {weights > 0 ? weights : 1, examples};  // a step of weightless examples has no supervised loss
+}
+
 StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
                                const std::atomic<bool>& cancelled) {
   const c10::OptionalDeviceGuard guard(device_);
@@ -164,8 +178,7 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   if (options_.loss.regression) wanted.scores = options_.precision;
   const DeviceStep on_device(batches, scalars, wanted, vocabulary_scratch_, device_);
   mark(profile.get(), "copy");
-  const auto examples = static_cast<double>(options.examples > 0 ? options.examples : on_device.examples());
-  Step step(*model_, on_device, forwards, options_.loss, {examples, examples},
+  Step step(*model_, on_device, forwards, options_.loss, normaliser(batches, options),
             {.cancelled = &cancelled, .profile = profile.get(), .reduction = reduction_.get()});
   StepLog<at::Tensor> log = regularizer_->run(step);
 
@@ -302,6 +315,22 @@ void Trainer::set_embedding_rows(const std::vector<int32_t>& rows, const std::ve
   std::copy(values.begin(), values.end(), table.data_ptr<float>());
   at::Tensor matrix = model_->word_embedding();
   matrix.index_copy_(0, index.to(device_), table.to(matrix.options()));
+}
+
+void Trainer::set_class_weights(const std::vector<double>& weights) {
+  const c10::OptionalDeviceGuard guard(device_);
+  RAT_CHECK(!options_.loss.regression && static_cast<int64_t>(weights.size()) == options_.model.outputs,
+            "ERR_RAT_INVALID_ARG", "Expected a weight for each of the ", options_.model.outputs,
+            " classes but received ", weights.size());
+  double sum = 0;
+  for (const double weight : weights) {
+    RAT_CHECK(std::isfinite(weight) && weight >= 0, "ERR_RAT_INVALID_ARG",
+              "Expected finite weights of at least 0 but received ", weight);
+    sum += weight;
+  }
+  options_.loss.class_weights = at::tensor(weights, at::kDouble).to(device_);
+  options_.loss.class_weight_sum = sum;
+  class_weights_ = weights;
 }
 
 OperatorTimes Trainer::time_operator(const std::string& name, const OperatorShape& shape, int64_t repetitions,

@@ -37,8 +37,9 @@ struct TrainerOptions {
 struct StepOptions {
   uint32_t step = 1;  // from 1; keys the dropout masks
   double learning_rate = 0;
-  int64_t examples =
-      0;             // of the whole step, where other processes have a part of it; 0: those of the batches
+  // Of the whole step, where other processes have a part of it; 0: those of the batches.
+  int64_t examples = 0;
+  double label_weight = 0;  // the weights of all labels' classes
   bool read = true;  // whether the step's values are wanted: on a GPU the host waits for the device then
 };
 
@@ -81,6 +82,9 @@ class Trainer {
   /// Overwrites rows of the word embeddings; `values` is `[rows, D]`.
   void set_embedding_rows(const std::vector<int32_t>& rows, const std::vector<float>& values);
 
+  /// What each class counts in the supervised loss from now on, `[C]`.
+  void set_class_weights(const std::vector<double>& weights);
+
   const Model& model() const { return *model_; }
 
   /// Memory of everything that stays between steps.
@@ -98,6 +102,7 @@ class Trainer {
   void reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients);
   void write_embedding_gradient(const DeviceStep& step, const at::Tensor& rows);
   BatchLimits limits() const;
+  Normaliser normaliser(const std::vector<PackedBatch>& batches, const StepOptions& options) const;
   void require_optimizer();
   void require_whole() const;
   void require_sound();
@@ -117,6 +122,7 @@ class Trainer {
   bool is_half_updated_ = false;             // a step failed while the optimizer was at work
   std::vector<at::Tensor> snapshot_;         // host copies, in the order of the parameters
   std::vector<int32_t> vocabulary_scratch_;  // [V], -1 between steps
+  std::vector<double> class_weights_;        // as options_.loss has them; empty: all 1
 };
 
 }  // namespace rat

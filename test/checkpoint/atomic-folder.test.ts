@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { writeFolder } from "#dist/checkpoint/atomic-folder.js";
 import { replaceFile, writeNewFile } from "#dist/checkpoint/durable-file.js";
@@ -27,6 +27,32 @@ describe("a folder", () => {
     await writeFolder(path, (folder) => writeNewFile(join(folder, "new"), "2"));
     expect(await readdir(path)).toEqual(["new"]);
     expect(await readdir(root)).toEqual(["folder"]);
+  });
+
+  it("that stepped aside for one that never came is back at the next attempt, whatever becomes of that", async () => {
+    const root = await temporaryFolder();
+    const path = join(root, "a (b).c");
+    await writeFolder(path, (folder) => writeNewFile(join(folder, "a"), "old"));
+    // As a kill between the two renames leaves them; and another folder's, which is none of ours.
+    await rename(path, join(root, ".a (b).c.old-17-0123abcd"));
+    await mkdir(join(root, ".a (b)xc.old-17-0123abcd"));
+    await expectRATError(
+      () => writeFolder(path, () => Promise.reject(new Error("full"))),
+      "ERR_RAT_CHECKPOINT_WRITE",
+    );
+    expect(await read(path, "a")).toBe("old");
+    expect((await readdir(root)).sort()).toEqual([".a (b)xc.old-17-0123abcd", "a (b).c"]);
+  });
+
+  it("below a place where none can be made fails at once", async () => {
+    for (const path of ["/proc/none/such/folder", join(await temporaryFolder(), "file", "folder")]) {
+      if (!path.startsWith("/proc")) await writeNewFile(dirname(path), "");
+      await expectRATError(
+        () => writeFolder(path, async () => {}),
+        "ERR_RAT_CHECKPOINT_WRITE",
+        /ENOENT|EEXIST|ENOTDIR/,
+      );
+    }
   });
 
   it("expected failure - half way: the old one is intact, and nothing is left over", async () => {

@@ -32,6 +32,8 @@ describe("defaults", () => {
       warmupRatio: 0,
       weightDecay: 0,
       clipNorm: 1,
+      layerDecay: 1,
+      labelSmoothing: 0,
       shuffle: true,
       seed: 1,
       device: "auto",

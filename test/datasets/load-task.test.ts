@@ -400,6 +400,8 @@ describe("splits", () => {
     const some = await load("imdb", files, { limitTrain: 7, limitTest: 3 });
     expect(some.train).toEqual(whole.train.slice(0, 7));
     expect(some.dev).toEqual(whole.dev);
+    const few = await load("imdb", files, { limitDev: 2 });
+    expect(few).toMatchObject({ train: whole.train, dev: whole.dev?.slice(0, 2), test: whole.test });
     expect(texts(some.test)).toEqual(["test0", "test1", "test2"]);
   });
 
@@ -430,6 +432,7 @@ describe("splits", () => {
     ["no files at all", "imdb", {}, "data"],
     ["an unknown split", "imdb", { data: ".", split: "random" }, '"random"'],
     ["a limit of zero", "imdb", { data: ".", limitTrain: 0 }, "limitTrain"],
+    ["a negative limit", "imdb", { data: ".", limitDev: -1 }, "limitDev"],
     ["a fractional limit", "imdb", { data: ".", limitTest: 1.5 }, "limitTest"],
     ["an empty path", "imdb", { data: "" }, "data"],
     ["column options of a task with a fixed format", "imdb", { data: ".", textColumn: "x" }, "textColumn"],

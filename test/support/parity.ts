@@ -19,6 +19,14 @@ import { readSafetensors } from "./safetensors.js";
 
 export type ParityEvent = Omit<NativeStepResult, "skippedPerturbations"> & { learningRate: number };
 
+/** What a step or an optimizer does besides. */
+export interface ParityFeature {
+  labelSmoothing?: number;
+  classWeights?: number[];
+  layerDecay?: number;
+  frozenDepths?: number;
+}
+
 export interface ParityCase {
   model: "bilstm" | "textcnn" | "texthan";
   kind: "classification" | "regression";
@@ -26,6 +34,7 @@ export interface ParityCase {
   objective: Omit<NativeObjectiveOptions, "cleanDropout" | "forwardDropout">;
   optimizer: NativeOptimizerOptions;
   schedule: Omit<Schedule, "totalSteps">;
+  feature?: ParityFeature;
   events: ParityEvent[];
   weights: Record<string, [number, number]>;
 }
@@ -59,7 +68,7 @@ function pack(texts: number[][], labels: number[], kind: ParityCase["kind"]): Pa
   return {
     tokens: Int32Array.from(texts.flat()),
     sequenceStarts,
-    labels: kind === "regression" ? Float32Array.from(labels) : Int32Array.from(labels),
+    labels: (kind === "regression" ? Float32Array : Int32Array).from(labels.slice(0, texts.length)),
     exampleIds: Int32Array.from(texts.keys()),
   };
 }
@@ -79,14 +88,20 @@ function trainerOptions(c: ParityCase, device: string, precision: "fp32" | "fp64
       embeddingStd: 0.1,
     },
     kind: c.kind,
-    objective: { ...c.objective, cleanDropout: 0, forwardDropout: [0] },
-    optimizer: c.optimizer,
+    objective: { ...c.objective, cleanDropout: 0, forwardDropout: [0], ...lossOf(c.feature) },
+    optimizer: { ...c.optimizer, ...learningOf(c.feature) },
     seed: 1,
     device,
     precision,
     threads: 1,
   };
 }
+
+const lossOf = ({ labelSmoothing }: ParityFeature = {}) => (labelSmoothing ? { labelSmoothing } : {});
+const learningOf = ({ layerDecay = 1, frozenDepths = 0 }: ParityFeature = {}) => ({
+  layerDecay,
+  frozenDepths,
+});
 
 function expectClose(
   actual: number | undefined,
@@ -142,15 +157,25 @@ export function expectWeights(
         expectClose(sum, c.weights[name]?.[i], TOLERANCE[precision] * 10, `checksum ${i} of ${name}`);
 }
 
-export async function expectParity(c: ParityCase, device: string, precision: "fp32" | "fp64"): Promise<void> {
+/** @param inParts - Gives each step in two micro-batches. */
+export async function expectParity(
+  c: ParityCase,
+  device: string,
+  precision: "fp32" | "fp64",
+  inParts = false,
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "rat-parity-"));
   const trainer = new (native().Trainer)(trainerOptions(c, device, precision));
   try {
     await trainer.load("model", parityWeights(c.model, c.kind));
+    if (c.feature?.classWeights) await trainer.setClassWeights(Float64Array.from(c.feature.classWeights));
     const totalSteps = c.events.length;
     for (const [i, { texts, labels }] of fixture.batches[c.kind].entries()) {
       const learningRate = learningRateAt(i, { ...c.schedule, totalSteps });
-      const event = await trainer.trainStep(pack(texts, labels, c.kind), i + 1, learningRate);
+      const half = Math.ceil(texts.length / 2);
+      const parts = inParts ? [texts.slice(0, half), texts.slice(half)] : [texts];
+      const batches = parts.map((some, part) => pack(some, labels.slice(part * half), c.kind));
+      const event = await trainer.trainStep(batches, i + 1, learningRate);
       expectEvent({ ...event, learningRate }, c.events[i], precision, `step ${i + 1}`);
     }
     const path = join(folder, "model.safetensors");

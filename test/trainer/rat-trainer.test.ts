@@ -311,3 +311,39 @@ it("a saved model goes on from its weights, with its labels' order and its own l
   }
   expect(await second.fit({ ...quick, maxSteps: 2 })).toMatchObject({ model: folder });
 });
+
+describe("a task's F1", () => {
+  const named = (changes: object) => toyTaskWith({ name: "mrpc", metrics: ["f1"], ...changes });
+
+  it("is the task's own: its name says nothing", async () => {
+    const threeWay = (examples: typeof toyTask.train) =>
+      examples.map((example, row) => (row % 3 === 0 ? { ...example, label: "so-so" } : example));
+    const task = named({
+      labels: ["bad", "good", "so-so"],
+      ...{ train: threeWay(toyTask.train), dev: threeWay(toyTask.dev ?? []), test: null },
+    });
+    const { summary } = await train({ task }, { ...quick, epochs: 1 });
+    expect(summary.dev?.f1).toBeGreaterThan(0);
+  });
+
+  it("is that of class 1 where the task says so", async () => {
+    const [macro, binary] = await Promise.all(
+      [undefined, "binary" as const].map(async (f1Average) => {
+        await using trainer = await toyTrainer({ task: named({ f1Average }) });
+        return await trainer.evaluate("dev");
+      }),
+    );
+    const { predictions = [], references = [] } = binary ?? {};
+    const count = (p: number, r: number) =>
+      [...predictions].filter((value, row) => value === p && references[row] === r).length;
+    const f1Of = (c: number) =>
+      (2 * count(c, c)) / (2 * count(c, c) + count(c, 1 - c) + count(1 - c, c) || 1);
+    expect(binary?.metrics.f1).toBeCloseTo(f1Of(1), 12);
+    expect(macro?.metrics.f1).toBeCloseTo((f1Of(0) + f1Of(1)) / 2, 12);
+  });
+
+  it("bad call - of one class among three", async () => {
+    const task = named({ labels: ["bad", "good", "so-so"], f1Average: "binary" });
+    await expectRATError(() => toyTrainer({ task }), "ERR_RAT_INVALID_ARG", /f1Average/);
+  });
+});

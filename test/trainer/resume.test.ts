@@ -267,7 +267,7 @@ describe("misuse", () => {
     ["another learning rate", {}, { learningRate: 0.02 }, /learningRate/],
     ["another seed", { seed: 2 }, {}, /seed was 1, now 2/],
     ["another method", { regularizer: { type: "fgm" } }, {}, /regularizer/],
-    ["another epsilon", { regularizer: { type: "r-at", epsilon: 2 } }, {}, /regularizer/],
+    ["another epsilon", { regularizer: { type: "r-at", epsilon: 2 } }, {}, /epsilon was 1, now 2/],
     ["another dropout", { dropout: 0.1 }, {}, /dropout/],
     ["another model", { model: { type: "textcnn", embeddingSize: 8 } }, {}, /model/],
     ["other training data", { task: toyTaskWith({ train: toyExamples(96, 99) }) }, {}, /trainingData/],

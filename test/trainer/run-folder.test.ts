@@ -1,11 +1,12 @@
 import type { Stats } from "node:fs";
-import fs, { type FileHandle, mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
+import fs, { type FileHandle, mkdir, open, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { resolveRunConfig } from "#dist/config/resolve.js";
-import { fitOptions, trainerOptions } from "#dist/config/run.js";
+import { fitOptions, taskOptions, trainerOptions } from "#dist/config/run.js";
+import { loadTask } from "#dist/datasets/load-task.js";
 import type { FitOptions } from "#dist/trainer/options.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
 import { eventsOf, expectRATError, temporaryFolder, toyTask, toyTokenizer, toyTrainer } from "./toy.js";
@@ -227,4 +228,68 @@ describe("misuse", () => {
     await expectRATError(() => trainer.fit({ ...fit, output, overwrite: true }), "ERR_RAT_LABEL");
     expect((await readdir(output)).sort()).toEqual(["config.json", "log.jsonl", "model", "summary.json"]);
   });
+});
+
+it("a model that a kill kept from being replaced is there again after a resume", async () => {
+  const output = await newRun({ checkpointEvery: 2 });
+  await rename(join(output, "model"), join(output, ".model.old-17-0123abcd"));
+  await using trainer = await toyTrainer();
+  const aborted = new AbortController();
+  const run = trainer.fit({
+    ...fit,
+    epochs: 2,
+    output,
+    checkpointEvery: 2,
+    resume: true,
+    signal: aborted.signal,
+  });
+  for await (const { type } of run) {
+    if (type !== "step" && type !== "checkpoint" && type !== "eval") continue;
+    expect(await readdir(join(output, "model"))).toContain("model.safetensors");
+    break;
+  }
+  await run;
+});
+
+it("a folder that is called as an architecture is stays a folder in config.json", async () => {
+  const root = await temporaryFolder();
+  const before = process.cwd();
+  process.chdir(root);
+  try {
+    await using first = await toyTrainer();
+    await first.save("textcnn");
+    await using second = await RATTrainer.create({
+      model: { path: "textcnn" },
+      task: toyTask,
+      device: "cpu",
+      threads: 1,
+    });
+    await second.fit({ ...fit, output: "run" });
+    const config = await readJson("run", "config.json");
+    expect(config).toMatchObject({ model: "./textcnn" });
+    expect(config).not.toHaveProperty("windows");
+    const again = resolveRunConfig({ ...config, task: "custom", data: "." });
+    expect(trainerOptions(again).model).toEqual({ path: "./textcnn" });
+  } finally {
+    process.chdir(before);
+  }
+});
+
+it("the run of a loaded task says where its data came from, and can be fed back", async () => {
+  const root = await temporaryFolder();
+  const rows = toyTask.train.map(({ text, label }) => `${text},${label}`).join("\n");
+  await writeFile(join(root, "train.csv"), `text,label\n${rows}\n`);
+  const task = await loadTask("custom", { train: join(root, "train.csv"), dev: "none", limitTrain: 40 });
+  await using trainer = await toyTrainer({ task });
+  const output = join(root, "run");
+  await trainer.fit({ ...fit, output });
+  const config = resolveRunConfig(await readJson(output, "config.json"));
+  expect(config).toMatchObject({
+    task: "custom",
+    train: join(root, "train.csv"),
+    dev: "none",
+    limitTrain: 40,
+  });
+  const again = await loadTask(config.task, taskOptions(config));
+  expect(again.train).toEqual(task.train);
 });

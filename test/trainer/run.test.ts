@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { RATError } from "#dist/errors.js";
 import type { TrainEvent, TrainSummary } from "#dist/trainer/events.js";
-import { Run } from "#dist/trainer/run.js";
+import { KEPT_EVENTS, Run } from "#dist/trainer/run.js";
 import { eventsOf } from "./toy.js";
 
 const summary = { steps: 3 } as TrainSummary;
@@ -36,6 +36,19 @@ it("keeps events in order for an iteration that begins late, or slowly, or again
     slow.push(step);
   }
   expect(slow).toEqual([1, 2, 3]);
+});
+
+it("keeps no more than the last events for an iteration that begins late, and all for one that has begun", async () => {
+  const count = KEPT_EVENTS + 500;
+  const run = new Run(async (emit) => {
+    await setTimeout(1);
+    for (let step = 1; step <= count; step++) emit(event(step));
+    return summary;
+  });
+  const early = eventsOf(run);
+  await run;
+  expect(steps(await eventsOf(run))).toEqual(Array.from({ length: KEPT_EVENTS }, (_, i) => 501 + i));
+  expect(steps(await early)).toEqual(Array.from({ length: count }, (_, i) => 1 + i));
 });
 
 it("goes on when the loop is left early", async () => {

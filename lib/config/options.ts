@@ -1,0 +1,328 @@
+/**
+ * Every option of a run, once: what it takes, its default, who reads it, and whether a run is another without it. Flags,
+ * help, configuration files, the options of the TypeScript API, `config.json` and what `--resume` compares are all made
+ * from these records.
+ *
+ * Only what works is listed: a name that is not here is refused with the names that are.
+ */
+import { z } from "zod";
+import { REGULARIZER_TYPES } from "../regularizers/index.js";
+import { choice, flag, integer, MAX_FORWARDS, number, numbers, TASK_NAMES, text } from "./fields.js";
+
+/** Headings of the help, in its order. */
+export type Group = "Data" | "Model and tokens" | "Method" | "Optimisation" | "Run";
+
+/** Whose option it is: of `loadTask`, `trainTokenizer`, `RATTrainer.create` (three parts of it), `fit`, or of a run as a whole. */
+export type Owner = "task" | "tokenizer" | "trainer" | "optimizer" | "regularizer" | "fit" | "run";
+
+/** A default that depends on the kind of model: trained from scratch, or a pretrained encoder that is fine-tuned. */
+export interface ByModel<T = unknown> {
+  readonly fromScratch: T;
+  /** undefined: the model has its own. */
+  readonly fineTuning: T | undefined;
+}
+
+interface Facts {
+  readonly group: Group;
+  readonly owner: Owner;
+  /** What happens when it is left out, for the help, where no default says it. */
+  readonly otherwise?: string;
+  /** In the help, where it says more than the kind of value does. */
+  readonly placeholder?: string;
+  /**
+   * Whether the course of a run depends on it, so that it must be what it was for a run to be resumed. Left out: yes, for
+   * what a trainer or `fit` reads.
+   */
+  readonly identity?: boolean;
+}
+
+/** One option. `flat` is its schema in a run's configuration, where it may be left out. */
+export interface OptionRecord extends Facts {
+  readonly schema: z.ZodType;
+  readonly flat: z.ZodType;
+  readonly default?: unknown;
+  readonly byModel?: ByModel;
+}
+
+function required<S extends z.ZodType, const F extends Facts>(schema: S, facts: F) {
+  return { schema, flat: schema, ...facts };
+}
+
+function optional<S extends z.ZodType, const F extends Facts>(schema: S, facts: F) {
+  return { schema, flat: schema.optional(), ...facts };
+}
+
+function withDefault<S extends z.ZodType, const F extends Facts>(schema: S, value: z.output<S>, facts: F) {
+  // Zod's type of a default is that of the input without undefined; ours are the same.
+  return { schema, flat: schema.default(value as never), default: value, ...facts };
+}
+
+function byModel<S extends z.ZodType, const F extends Facts>(
+  schema: S,
+  defaults: ByModel<z.output<S>>,
+  facts: F,
+) {
+  return { schema, flat: schema.optional(), byModel: defaults as ByModel<z.output<S>>, ...facts };
+}
+
+const ofTask = { group: "Data", owner: "task" } as const;
+const ofTokenizer = { group: "Model and tokens", owner: "tokenizer" } as const;
+const ofModel = { group: "Model and tokens", owner: "trainer" } as const;
+const ofSizes = { group: "Model and tokens", owner: "run" } as const;
+const ofMethod = { group: "Method", owner: "regularizer" } as const;
+const ofLoss = { group: "Optimisation", owner: "trainer" } as const;
+const ofOptimizer = { group: "Optimisation", owner: "optimizer" } as const;
+const ofFit = { group: "Optimisation", owner: "fit" } as const;
+const ofRun = { group: "Run", owner: "fit", identity: false } as const;
+
+const windowWidth = z.int().min(1).max(64);
+/** As a list alone, for the TypeScript API. */
+export const windows = z.array(windowWidth).min(1).max(16).readonly();
+
+export const OPTIONS = {
+  task: required(choice(TASK_NAMES, "what to train on"), { group: "Data", owner: "run" }),
+  data: optional(text("folder of the task's files, or the one above it"), {
+    ...ofTask,
+    placeholder: "<folder>",
+  }),
+  train: optional(text("file to train on instead of the task's"), { ...ofTask, placeholder: "<file>" }),
+  dev: optional(text("file to choose the best model on; none: train without one"), {
+    ...ofTask,
+    placeholder: "<file|none>",
+  }),
+  test: optional(text("file to test on instead of the task's"), { ...ofTask, placeholder: "<file>" }),
+  split: withDefault(
+    choice(["official", "paper"], "official files, or the splits of the paper"),
+    "official",
+    ofTask,
+  ),
+  textColumn: optional(text("custom: column of the text"), { ...ofTask, placeholder: "<column>" }),
+  pairColumn: optional(text("custom: column of the second text"), { ...ofTask, placeholder: "<column>" }),
+  labelColumn: optional(text("custom: column of the label"), { ...ofTask, placeholder: "<column>" }),
+  labels: optional(
+    z.array(z.string().min(1)).min(2).meta({ description: "custom: class names in order", kind: "texts" }),
+    { ...ofTask, otherwise: "found in the training data" },
+  ),
+  kind: optional(choice(["classification", "regression"], "custom: what the labels are"), ofTask),
+  limitTrain: optional(integer("train on the first N rows only", { min: 1 }), {
+    ...ofTask,
+    otherwise: "all",
+  }),
+  limitDev: optional(integer("choose the best model on the first N rows only", { min: 1 }), {
+    ...ofTask,
+    otherwise: "all",
+  }),
+  limitTest: optional(integer("test on the first N rows only", { min: 1 }), { ...ofTask, otherwise: "all" }),
+
+  model: required(text("bilstm, textcnn, texthan, or the folder of a trained or pretrained model"), {
+    ...ofSizes,
+    placeholder: "<name|folder>",
+  }),
+  // A checkpoint has the weights already: what they began with is no part of the identity.
+  resetHead: withDefault(
+    flag("start the folder's model with a new head, for the labels of this task"),
+    false,
+    { ...ofModel, identity: false },
+  ),
+  embeddingSize: optional(integer("width of the word embeddings", { min: 1, max: 65_536 }), {
+    ...ofSizes,
+    otherwise: "300",
+  }),
+  hiddenSize: optional(
+    integer("units a direction (bilstm, texthan), filters a width (textcnn)", { min: 1, max: 65_536 }),
+    { ...ofSizes, otherwise: "128, textcnn 256" },
+  ),
+  layers: optional(integer("recurrent layers (bilstm, texthan)", { min: 1, max: 64 }), {
+    ...ofSizes,
+    otherwise: "bilstm 2, texthan 1",
+  }),
+  windows: optional(
+    z.union([windowWidth, windows]).meta({
+      description: "widths of the filters in tokens (textcnn)",
+      kind: "numbers",
+    }),
+    { ...ofSizes, otherwise: "2,3,4" },
+  ),
+  vectors: optional(text("word vectors for a new model: GloVe or word2vec text, plain or .gz"), {
+    ...ofModel,
+    ...{ identity: false, otherwise: "random", placeholder: "<file>" },
+  }),
+  embeddingStd: withDefault(number("standard deviation of the initial word embeddings", { above: 0 }), 0.1, {
+    ...ofModel,
+    identity: false,
+  }),
+  vocabularySize: withDefault(
+    integer("most tokens of the vocabulary, special ones included", { min: 4, max: 10_000_000 }),
+    30_000,
+    ofTokenizer,
+  ),
+  minimumCount: optional(integer("words seen less often are unknown", { min: 1 }), {
+    ...ofTokenizer,
+    otherwise: "2 from 1,000 training texts on, else 1",
+  }),
+  lowercase: withDefault(flag("lower-case the text"), true, ofTokenizer),
+  segmenter: withDefault(
+    choice(["default", "jieba"], "Chinese by characters (default) or by words (jieba)"),
+    "default",
+    ofTokenizer,
+  ),
+  maxLength: byModel(
+    integer("most tokens of an example; longer ones are cut", { min: 1, max: 1_000_000 }),
+    { fromScratch: 400, fineTuning: 128 },
+    ofModel,
+  ),
+  dropout: byModel(
+    numbers("dropout rate, or one for each forward; the clean pass takes the first", { min: 0, below: 1 }),
+    { fromScratch: 0.5, fineTuning: undefined },
+    ofModel,
+  ),
+
+  regularizer: withDefault(choice(REGULARIZER_TYPES, "training method"), "r-at", {
+    group: "Method",
+    owner: "run",
+    identity: true,
+  }),
+  epsilon: byModel(
+    numbers("L2 radius of the perturbation, or one for each forward (fgm, r-at)", { min: 0 }),
+    { fromScratch: 1, fineTuning: 0.1 },
+    ofMethod,
+  ),
+  klWeight: withDefault(number("weight of the consistency loss (r-drop, r-at)", { min: 0 }), 0.5, ofMethod),
+  forwards: optional(integer("forwards of the perturbed batch (r-at)", { min: 1, max: MAX_FORWARDS }), {
+    ...ofMethod,
+    otherwise: "2",
+  }),
+  consistency: withDefault(choice(["bi-kl"], "divergence between the forwards"), "bi-kl", ofMethod),
+  klReduction: withDefault(
+    choice(["batch-mean", "sum", "element-mean"], "how the divergence is reduced"),
+    "batch-mean",
+    ofMethod,
+  ),
+
+  epochs: withDefault(integer("passes over the training data", { min: 0 }), 3, { ...ofFit, identity: false }),
+  maxSteps: optional(
+    integer("optimizer steps instead of epochs; 0 evaluates the initial model", { min: 0 }),
+    { ...ofFit, identity: false },
+  ),
+  batchSize: withDefault(integer("examples of one optimizer step", { min: 1, max: 1_000_000 }), 32, ofFit),
+  microBatchSize: optional(
+    integer("examples through the model at once, to save memory; the step is the same", { min: 1 }),
+    { ...ofFit, otherwise: "the batch size" },
+  ),
+  optimizer: withDefault(choice(["adamw", "bertadam", "sgd"], "optimizer"), "adamw", ofOptimizer),
+  learningRate: byModel(
+    number("peak learning rate", { min: 0 }),
+    { fromScratch: 1e-3, fineTuning: 2e-5 },
+    ofFit,
+  ),
+  schedule: byModel(
+    choice(["linear", "cosine", "constant"], "learning rate after the warm-up"),
+    { fromScratch: "constant", fineTuning: "linear" },
+    ofFit,
+  ),
+  warmupRatio: byModel(
+    number("part of the steps with a rising learning rate", { min: 0, max: 1 }),
+    { fromScratch: 0, fineTuning: 0.06 },
+    ofFit,
+  ),
+  weightDecay: byModel(number("weight decay", { min: 0 }), { fromScratch: 0, fineTuning: 0.01 }, ofOptimizer),
+  clipNorm: withDefault(number("largest global gradient norm; 0 = no clipping", { min: 0 }), 1, ofOptimizer),
+  layerDecay: withDefault(
+    number("factor of the learning rate from each layer to the one below it", { above: 0, max: 1 }),
+    1,
+    ofLoss,
+  ),
+  freeze: optional(
+    z.union([z.literal("embeddings"), z.int().min(0).max(255)]).meta({
+      description: "what is not trained: embeddings, or those and the first N layers",
+      kind: "words",
+    }),
+    { ...ofLoss, otherwise: "nothing", placeholder: "<embeddings|n>" },
+  ),
+  labelSmoothing: withDefault(
+    number("part of each label that is spread over all classes", { min: 0, below: 1 }),
+    0,
+    ofLoss,
+  ),
+  classWeights: optional(
+    z.union([z.literal("balanced"), z.array(z.number().min(0)).min(2).readonly()]).meta({
+      description: "weights of the classes in the loss, in their order, or balanced",
+      kind: "words",
+    }),
+    { ...ofLoss, otherwise: "all 1", placeholder: "<balanced|w,...>" },
+  ),
+  shuffle: withDefault(flag("shuffle the training data in every epoch"), true, ofFit),
+
+  seed: withDefault(
+    integer("seed of initialisation, order and dropout", { min: 0, max: Number.MAX_SAFE_INTEGER }),
+    1,
+    { group: "Run", owner: "trainer" },
+  ),
+  // Where it runs is compared apart from what it does: checkpoint/checkpoint.ts.
+  device: withDefault(
+    z
+      .string()
+      // A simulated device is named in the config.json of the project's own tests.
+      .regex(/^(auto|cpu|cuda(-sim)?(:\d{1,3})?)$/, { error: "expected auto, cpu, cuda or cuda:N" })
+      .meta({ description: "auto, cpu, cuda or cuda:N", kind: "text" }),
+    "auto",
+    { group: "Run", owner: "trainer", identity: false, placeholder: "<name>" },
+  ),
+  precision: withDefault(
+    choice(["fp32", "bf16", "fp64"], "arithmetic; bf16: matrix products of an encoder"),
+    "fp32",
+    { group: "Run", owner: "trainer" },
+  ),
+  threads: optional(integer("compute threads", { min: 1, max: 1024 }), {
+    ...{ group: "Run", owner: "trainer", identity: false },
+    otherwise: "all cores / live trainers",
+  }),
+  logEvery: withDefault(integer("steps between two entries of log.jsonl", { min: 1 }), 10, ofRun),
+  metric: optional(
+    choice(
+      ["accuracy", "f1", "matthews", "pearson", "spearman", "loss"],
+      "what chooses the best model on dev",
+    ),
+    { ...ofRun, identity: true, otherwise: "the task's first" },
+  ),
+  evalEvery: optional(integer("steps between two evaluations on dev", { min: 1 }), {
+    ...ofRun,
+    identity: true,
+    otherwise: "at each epoch's end",
+  }),
+  checkpointEvery: optional(integer("steps between two checkpoints", { min: 1 }), {
+    ...ofRun,
+    otherwise: "off",
+  }),
+  patience: optional(integer("stop after N evaluations without a better one", { min: 1 }), {
+    ...ofRun,
+    identity: true,
+    otherwise: "off",
+  }),
+  output: optional(text("folder for the run: config.json, log.jsonl, summary.json, checkpoints, model"), {
+    ...ofRun,
+    placeholder: "<folder>",
+  }),
+  resume: withDefault(flag("go on from the newest intact checkpoint of the output folder"), false, ofRun),
+  overwrite: withDefault(flag("replace the run that the output folder holds"), false, ofRun),
+  allowResumeElsewhere: withDefault(
+    flag("resume although LibTorch, CPU, device or threads differ (not bit for bit)"),
+    false,
+    ofRun,
+  ),
+};
+
+export type Options = typeof OPTIONS;
+export type OptionName = keyof Options;
+export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+
+/** The record without the types of its own schema. */
+export function optionRecord(name: OptionName): OptionRecord {
+  return OPTIONS[name];
+}
+
+/** Whether a run is another if this option is. */
+export function isIdentity(name: OptionName): boolean {
+  const { identity, owner } = optionRecord(name);
+  return identity ?? !["task", "tokenizer", "run"].includes(owner);
+}
