@@ -29,9 +29,9 @@ export default defineConfig({
           name: "asan",
           testTimeout: 300_000,
           include: [
-            "test/native/{parity,encoder-parity,properties,non-finite,philox,lifetime}.test.ts",
+            "test/native/{parity,ascent,features,micro-batches,learning,encoder-parity,properties,non-finite,philox,lifetime}.test.ts",
             "test/misuse/{bad-calls,matrix}.test.ts",
-            "test/checkpoint/*.test.ts",
+            "test/files/*.test.ts",
             "test/trainer/states.test.ts",
           ],
         },

@@ -1,7 +1,7 @@
 /** Training from texts: what `RATTrainer` takes for a step with everything in it, and how much of that is not the device's. */
 
 import { RATTrainer, type Regularizer, trainTokenizer } from "r-at";
-import { packBatch } from "#dist/datasets/batching.js";
+import { packBatch } from "#dist/inference/batching.js";
 import { loadBrown } from "./quickstart/brown.js";
 
 export interface EndToEndResult {

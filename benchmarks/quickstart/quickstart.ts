@@ -3,9 +3,9 @@
  * two cores. Run by `npm run quickstart`; written as a program that uses the package would be.
  */
 import { Classifier, RATTrainer, type Regularizer, trainTokenizer } from "r-at";
+import { requireRealDevice } from "#dist/inference/device.js";
 import { createProgress } from "#dist/report/progress.js";
 import { meanAndDeviation, renderTable } from "#dist/report/table.js";
-import { requireRealDevice } from "#dist/trainer/device.js";
 import { loadBrown } from "./brown.js";
 
 const seeds = [1, 2, 3];

@@ -1,4 +1,6 @@
 /** The scores of each class and the confusion matrix, for `--report`. */
+
+import type { EvaluationResult } from "../inference/evaluate.js";
 import {
   type ClassificationReport,
   classificationReport,
@@ -6,7 +8,6 @@ import {
   renderClassificationReport,
   renderConfusionMatrix,
 } from "../metrics/index.js";
-import type { EvaluationResult } from "../trainer/evaluate.js";
 
 /** What `--report` adds to an evaluation. */
 export interface ClassReport {

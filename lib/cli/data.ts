@@ -23,8 +23,11 @@ export function defineData(program: Command, signal: AbortSignal): void {
   addTaskFlags(check, ["task", "data"]);
   check.action(async (task: string, folder: string | undefined, flags: { json?: boolean }) => {
     const { name, options } = taskOf(check, folder === undefined ? { task } : { task, data: folder });
-    const { checkTask, renderTaskReport } = await import("../datasets/check.js");
-    const report = await refusalIsUsage(checkTask(name, { ...options, signal }));
+    const [{ reportTask }, { renderTaskReport }] = await Promise.all([
+      import("../datasets/check.js"),
+      import("../datasets/render-report.js"),
+    ]);
+    const report = await refusalIsUsage(reportTask(name, { ...options, signal }));
     // The parent has a --json of its own, and takes the flag wherever it stands.
     if (flags.json || data.opts<{ json?: boolean }>().json) {
       await printJson({ command: "data check", ...report });

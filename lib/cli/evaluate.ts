@@ -40,9 +40,9 @@ export function defineEvaluate(program: Command, signal: AbortSignal): void {
 async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSignal): Promise<void> {
   const { name, options } = taskOf(command, { split: flags.splitBy });
   const compute = computeOf(command);
-  const [{ loadTask }, { RATTrainer }] = await Promise.all([
+  const [{ loadTask }, { Classifier }] = await Promise.all([
     import("../datasets/load-task.js"),
-    import("../trainer/rat-trainer.js"),
+    import("../inference/classifier.js"),
   ]);
   const task = await refusalIsUsage(loadTask(name, { ...options, signal }));
   const examples = task[flags.split];
@@ -52,16 +52,16 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
   }
   note(`${name}: ${examples.length} ${flags.split} rows`);
   await fetchNamedModel(flags.model, signal);
-  await using trainer = await RATTrainer.create({ model: { path: flags.model }, task, ...compute, signal });
-  const evaluation = await trainer.evaluate(flags.split, { signal });
-  const { loss, metrics } = evaluation;
+  await using classifier = await Classifier.load(flags.model, { ...compute, signal });
+  const evaluation = await classifier.evaluate(examples, task, { signal });
+  const { loss, metrics, labels } = evaluation;
   const result = { command: "evaluate", task: name, split: flags.split, loss, metrics };
   const line = `${name} ${flags.split}: loss ${loss.toFixed(4)}, ${formatMetrics(metrics)}`;
   if (flags.report) {
     const { renderClassReport, reportClasses } = await import("./class-report.js");
-    const report = reportClasses(trainer.labels, evaluation);
+    const report = reportClasses(labels, evaluation);
     if (flags.json) await printJson({ ...result, ...report });
-    else await print(`${line}\n\n${renderClassReport(report, trainer.labels)}`);
+    else await print(`${line}\n\n${renderClassReport(report, labels)}`);
   } else if (flags.json) await printJson(result);
   else await print(line);
 }

@@ -1,6 +1,5 @@
 /** `r-at predict --glue-submission`: a task's test sets, answered in the files that the GLUE server takes. */
-import { makeFolder } from "../checkpoint/durable-file.js";
-import type { Classifier } from "../classifier.js";
+
 import {
   findTestSets,
   type GlueTestSet,
@@ -11,6 +10,8 @@ import {
 import { readExamples } from "../datasets/read-examples.js";
 import { findTask } from "../datasets/registry.js";
 import { RATError } from "../errors.js";
+import { makeFolder } from "../files/durable-file.js";
+import type { Classifier } from "../inference/classifier.js";
 import { areGenericLabels } from "../models/encoder-config.js";
 import { UsageError } from "./failure.js";
 import { note } from "./output.js";

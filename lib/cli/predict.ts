@@ -1,7 +1,7 @@
 /** `r-at predict`: what a trained model says about texts from the command line, a file or stdin. */
 import type { Command } from "commander";
-import type { Prediction } from "../classifier.js";
 import type { ReadExamplesOptions } from "../datasets/read-examples.js";
+import type { Prediction } from "../inference/classifier.js";
 import { refusalIsUsage, UsageError } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
@@ -62,7 +62,7 @@ async function predict(
   const compute = computeOf(command);
   if (flags.glueSubmission !== undefined) return submit(command, given, flags, signal);
   const input = chooseInput(command, given, flags, signal);
-  const { Classifier } = await import("../classifier.js");
+  const { Classifier } = await import("../inference/classifier.js");
   await fetchNamedModel(flags.model, signal);
   await using classifier = await Classifier.load(flags.model, { ...compute, signal });
   const all: Prediction[] = [];
@@ -85,7 +85,7 @@ async function submit(
   const request = { task, folder: flags.glueSubmission ?? "", input: flags.input, data: options.data };
   const { answerTestSets, checkSubmission } = await import("./glue-submission.js");
   checkSubmission(request);
-  const { Classifier } = await import("../classifier.js");
+  const { Classifier } = await import("../inference/classifier.js");
   await fetchNamedModel(flags.model, signal);
   await using classifier = await Classifier.load(flags.model, { ...computeOf(command), signal });
   const submission = await answerTestSets(classifier, request, signal);

@@ -1,10 +1,9 @@
 /** `r-at train`: trains a model, tests it, and writes everything to an output folder. */
 import type { Command } from "commander";
-import { isModelType } from "../config/fields.js";
 import { type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
 import type { LoadedTask } from "../datasets/types.js";
 import { describeSummary } from "../report/words.js";
-import type { TrainSummary } from "../trainer/events.js";
+import type { RATTrainer } from "../trainer/rat-trainer.js";
 import { readConfigFile } from "./config-file.js";
 import { refusalIsUsage } from "./failure.js";
 import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
@@ -48,50 +47,59 @@ export function defineTrain(program: Command, signal: AbortSignal): void {
 }
 
 async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: AbortSignal): Promise<void> {
-  const [{ loadTask }, { trainTokenizer }, { RATTrainer }, { Plan }, run, progressBar] = await Promise.all([
+  const [{ loadTask }, { taskOptions }, { trainFromConfig }, { createProgress }] = await Promise.all([
     import("../datasets/load-task.js"),
-    import("../tokenizers/word-vocabulary.js"),
-    import("../trainer/rat-trainer.js"),
-    import("../trainer/plan.js"),
-    import("../config/run.js"),
+    import("../pipeline/options.js"),
+    import("../pipeline/train.js"),
     import("../report/progress.js"),
   ]);
   await fetchNamedModel(config.model, signal);
-  const task = await refusalIsUsage(loadTask(config.task, { ...run.taskOptions(config), signal }));
+  const task = await refusalIsUsage(loadTask(config.task, { ...taskOptions(config), signal }));
   note(describeTask(task));
-  const tokenizer = isModelType(config.model)
-    ? await trainTokenizer(task.train, { ...run.tokenizerOptions(config), signal })
-    : undefined;
-  let say = note; // While the bar is there, only it may write.
-  await using trainer = await RATTrainer.create({
-    ...run.trainerOptions(config),
-    ...{ task, tokenizer, signal },
-    logger: { info: (message) => say(message), warn: (message) => say(`warning: ${message}`) },
-  });
-  const { totalSteps } = new Plan(run.fitOptions(config), task.train.length);
-  const progress = progressBar.createProgress({ totalSteps });
-  say = (message) => progress.log(message);
-  let summary: TrainSummary;
-  try {
-    const fit = trainer.fit({ ...run.fitOptions(config), signal });
-    // The logger says what a warning event says.
-    for await (const event of fit) if (event.type !== "warning") progress.update(event);
-    summary = await fit;
-  } finally {
-    progress.stop();
-    say = note;
-  }
-  if (flags.report) {
-    const { renderClassReport, reportClasses } = await import("./class-report.js");
-    const split = task.test ? "test" : task.dev ? "dev" : "train";
-    const evaluation = await trainer.evaluate(split, { signal });
-    // Under --json stdout holds the summary alone.
-    const text = `${split}:\n${renderClassReport(reportClasses(trainer.labels, evaluation), trainer.labels)}\n`;
-    if (flags.json) note(text);
-    else await print(text);
-  }
+  let progress: ReturnType<typeof createProgress> | undefined;
+  // While the bar is there, only it may write.
+  const say = (message: string) => (progress ? progress.log(message) : note(message));
+  const stop = () => {
+    progress?.stop();
+    progress = undefined;
+  };
+  const summary = await trainFromConfig(
+    config,
+    task,
+    {
+      signal,
+      logger: { info: say, warn: (message) => say(`warning: ${message}`) },
+      onStart: (totalSteps) => {
+        progress = createProgress({ totalSteps });
+      },
+      // The logger says what a warning event says.
+      onEvent: (event) => {
+        if (event.type !== "warning") progress?.update(event);
+      },
+    },
+    async (trained) => {
+      stop();
+      if (flags.report) await printReport(trained.trainer, task, flags, signal);
+      return trained.summary;
+    },
+  ).finally(stop);
   if (flags.json) await printJson({ command: "train", ...summary });
   else await print(describeSummary(summary));
+}
+
+async function printReport(
+  trainer: RATTrainer,
+  task: LoadedTask,
+  flags: TrainFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const { renderClassReport, reportClasses } = await import("./class-report.js");
+  const split = task.test ? "test" : task.dev ? "dev" : "train";
+  const evaluation = await trainer.evaluate(split, { signal });
+  // Under --json stdout holds the summary alone.
+  const text = `${split}:\n${renderClassReport(reportClasses(trainer.labels, evaluation), trainer.labels)}\n`;
+  if (flags.json) note(text);
+  else await print(text);
 }
 
 function describeTask(task: LoadedTask): string {

@@ -48,7 +48,7 @@ export interface TaskReport {
  *
  * @throws RATError as `loadTask`.
  */
-export async function checkTask(name: string, options: LoadTaskOptions = {}): Promise<TaskReport> {
+export async function reportTask(name: string, options: LoadTaskOptions = {}): Promise<TaskReport> {
   const task = await loadTask(name, options);
   const train = await measureSplit(task, "train", task.train, options.signal);
   const splits = [train.report];
@@ -122,5 +122,3 @@ function histogram(ascending: Int32Array): HistogramBin[] {
     rows: count,
   }));
 }
-
-export { renderTaskReport } from "./render-report.js";

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceFile } from "../checkpoint/durable-file.js";
+import { replaceFile } from "../files/durable-file.js";
 import type { TaskDefinition } from "./definition.js";
 import { findSplitFile } from "./locate.js";
 

@@ -16,6 +16,9 @@ export interface Example {
 /** Anything that yields examples; read once and kept encoded. */
 export type Dataset = Iterable<Example> | AsyncIterable<Example>;
 
+/** Values of metrics: fractions, null where one is undefined. */
+export type Metrics = Readonly<Partial<Record<MetricName, number | null>>>;
+
 /**
  * A task as `loadTask` returns it, or as a caller puts it together. `D` is how its data sets are held: `loadTask` gives
  * arrays, a caller may give any iterable.

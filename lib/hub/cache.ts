@@ -5,7 +5,7 @@
 import { copyFile, readFile, rm, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { makeFolder, replaceFile } from "../checkpoint/durable-file.js";
+import { makeFolder, replaceFile } from "../files/durable-file.js";
 import type { Repository } from "./repository.js";
 
 /** `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `~/.cache/huggingface/hub`. */

@@ -8,8 +8,8 @@ import { dirname } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
-import { makeFolder } from "../checkpoint/durable-file.js";
 import { abortedError, isRATError, RATError } from "../errors.js";
+import { makeFolder } from "../files/durable-file.js";
 import { hubFetch, hubUrl } from "./hub-fetch.js";
 import type { Repository } from "./repository.js";
 

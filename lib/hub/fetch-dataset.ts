@@ -1,9 +1,9 @@
 /** A task's files from the hub's data sets, as a folder that `--data` takes. */
 import { copyFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { exists } from "../checkpoint/atomic-folder.js";
-import { makeFolder, temporarySibling } from "../checkpoint/durable-file.js";
 import { RATError } from "../errors.js";
+import { exists } from "../files/atomic-folder.js";
+import { makeFolder, temporarySibling } from "../files/durable-file.js";
 import { type FetchOptions, fetchRepository, hasAll } from "./fetch-repository.js";
 import { DEFAULT_REVISION } from "./repository.js";
 

@@ -2,10 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { exists } from "../checkpoint/atomic-folder.js";
-import { makeFolder } from "../checkpoint/durable-file.js";
-import { type FolderLock, lockFolder } from "../checkpoint/lock.js";
 import { abortedError, isRATError, RATError, throwIfAborted } from "../errors.js";
+import { exists } from "../files/atomic-folder.js";
+import { makeFolder } from "../files/durable-file.js";
+import { type FolderLock, lockFolder } from "../files/lock.js";
 import { RepositoryCache } from "./cache.js";
 import { downloadFile, type HubFile } from "./download.js";
 import { hubError, hubFetch, hubUrl, isOffline } from "./hub-fetch.js";

@@ -33,28 +33,6 @@ function isRevision(text: string): boolean {
   return REVISION.test(text) && !text.split("/").some((part) => part === "" || part.startsWith("."));
 }
 
-/** Where models live that everybody calls by their bare names. */
-const OWNERS: Readonly<Record<string, string>> = {
-  bert: "google-bert",
-  roberta: "FacebookAI",
-  "xlm-roberta": "FacebookAI",
-  albert: "albert",
-  distilbert: "distilbert",
-  distilroberta: "distilbert",
-  electra: "google",
-  camembert: "almanach",
-};
-
-/** What to type for a bare name that is no folder. */
-export function adviceFor(name: string): string {
-  const family = Object.keys(OWNERS)
-    .filter((known) => name.startsWith(`${known}-`))
-    .sort((a, b) => b.length - a.length)[0];
-  return family === undefined
-    ? "a model of the hub is named owner/name"
-    : `to take it from the hub, type ${OWNERS[family]}/${name}`;
-}
-
 /** Names come from a server and become paths: none may lead out of the folder. */
 export function checkFileName(name: string, from: string): void {
   const parts = name.split(/[/\\]/);

@@ -1,7 +1,6 @@
 /** Metrics by name, as tasks list them. */
-import type { MetricName, TaskKind } from "../datasets/types.js";
+import type { MetricName, Metrics, TaskKind } from "../datasets/types.js";
 import { invalidArgument, RATError } from "../errors.js";
-import type { Metrics } from "../trainer/events.js";
 import { accuracy } from "./accuracy.js";
 import { checkSameLength, confusionMatrix } from "./confusion.js";
 import { pearson, spearman } from "./correlation.js";

@@ -1,11 +1,11 @@
 /** Model folders: `config.json`, `model.safetensors` and the tokenizer's files, written together or not at all. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFolder } from "../checkpoint/atomic-folder.js";
-import { writeNewFile } from "../checkpoint/durable-file.js";
 import { RATError, throwIfAborted } from "../errors.js";
-import { adviceFor } from "../hub/repository.js";
+import { writeFolder } from "../files/atomic-folder.js";
+import { writeNewFile } from "../files/durable-file.js";
 import { formatModelConfig, type ModelConfig, parseModelConfig } from "./config.js";
+import { adviceFor } from "./hub-names.js";
 import { findWeights, hasTensor, WEIGHTS_FILE } from "./weights.js";
 
 export const CONFIG_FILE = "config.json";

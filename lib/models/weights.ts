@@ -2,8 +2,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
-import { exists } from "../checkpoint/atomic-folder.js";
 import { RATError } from "../errors.js";
+import { exists } from "../files/atomic-folder.js";
 import { type NativeTensorInfo, native } from "../native/binding.js";
 
 export const WEIGHTS_FILE = "model.safetensors";

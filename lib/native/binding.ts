@@ -134,8 +134,9 @@ export interface NativeOptimizerOptions {
 export interface NativeTrainerOptions {
   readonly model: NativeModelOptions;
   readonly kind: "classification" | "regression";
-  readonly objective: NativeObjectiveOptions;
-  readonly optimizer: NativeOptimizerOptions;
+  /** Both, or neither for a model that only predicts. */
+  readonly objective?: NativeObjectiveOptions;
+  readonly optimizer?: NativeOptimizerOptions;
   /** 0 to 2^53 - 1. */
   readonly seed: number;
   /** `cpu` or `cuda:N` (`cuda-sim:N` where devices are simulated). */

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
+import { isMainThread, Worker } from "node:worker_threads";
 import { ADDON_FILE, whyNotLoadable } from "../../native/setup/stamp.mjs";
 import { RATError } from "../errors.js";
 
@@ -14,6 +14,13 @@ const require = createRequire(import.meta.url);
 
 /** The package's root: this file is `lib/native/load.ts` or `dist/native/load.js` below it. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
+const SPIN_COUNT = "10000";
+
+/** `native/addon/variables/`. */
+interface VariablesAddon {
+  setIfUnset(name: string, value: string): void;
+}
 
 const REMEDY = "run npx r-at setup";
 
@@ -38,13 +45,13 @@ export function loadAddon(): unknown {
   if (objection !== undefined) {
     throw new RATError("ERR_RAT_NATIVE_LOAD", `${REMEDY}: ${objection}`, { details: { file: folder } });
   }
-  limitSpinning();
   const bindings = require("bindings") as (options: {
     bindings: string;
     module_root: string;
     try: string[][];
   }) => unknown;
   try {
+    limitSpinning(folder);
     // One place only: left alone, `bindings` prefers build/Debug, and a broken file there would stop it.
     return bindings({ bindings: ADDON_FILE, module_root: folder, try: [["module_root", "bindings"]] });
   } catch (error) {
@@ -65,7 +72,11 @@ export function loadAddon(): unknown {
 export async function preloadAddon<T>(use: () => T): Promise<T> {
   const folder = addonFolder();
   if (whyNotLoadable(folder) !== undefined) return use();
-  limitSpinning();
+  try {
+    limitSpinning(folder);
+  } catch {
+    return use();
+  }
   const worker = new Worker(new URL("./preload-worker.js", import.meta.url), {
     workerData: join(folder, ADDON_FILE),
   });
@@ -81,10 +92,12 @@ export async function preloadAddon<T>(use: () => T): Promise<T> {
  * A thread that waits for the others at the end of a parallel loop spins for milliseconds by default. Where another
  * process wants the core, each of a step's thousands of loops then costs a time slice: with two trainings on two cores,
  * a TextHAN step took 20 s instead of 0.1. Libgomp reads the variable once, when the addon brings it in; a value of the
- * user's stands.
+ * user's stands. In a worker `process.env` is a copy, so the addon's own small one sets it.
  */
-function limitSpinning(): void {
+function limitSpinning(folder: string): void {
   const { GOMP_SPINCOUNT, OMP_WAIT_POLICY } = process.env;
   if (GOMP_SPINCOUNT !== undefined || OMP_WAIT_POLICY !== undefined) return;
-  Object.assign(process.env, { GOMP_SPINCOUNT: "10000" });
+  if (isMainThread) Object.assign(process.env, { GOMP_SPINCOUNT: SPIN_COUNT });
+  else
+    (require(join(folder, "variables.node")) as VariablesAddon).setIfUnset("GOMP_SPINCOUNT", SPIN_COUNT);
 }

@@ -3,7 +3,7 @@
  * things: loss, the last dev metric, examples a second, time left.
  */
 import { MultiBar, type SingleBar } from "cli-progress";
-import type { TrainEvent } from "../trainer/events.js";
+import type { TrainEvent } from "../run/events.js";
 import { describeEvent, formatMetrics, formatSeconds } from "./words.js";
 
 export interface ProgressOptions {

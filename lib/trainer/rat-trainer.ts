@@ -2,28 +2,31 @@
  * The trainer: a model, a task and a training method. What a run does in which order stands in `#train` below; the
  * arithmetic of a step stands in `native/trainer/trainer.cc`, behind `lib/native/binding.ts`.
  */
-import type { Checkpoint } from "../checkpoint/checkpoint.js";
+
 import { checkFitOptions } from "../config/fit-options.js";
 import { checkFolderOptions } from "../config/folder-options.js";
 import { parseOptions } from "../config/parse.js";
 import { fitSettingsSchema } from "../config/schema.js";
 import { type Dataset, SPLIT_NAMES, type SplitName, type TaskKind } from "../datasets/types.js";
-import { abortedError, fromNative, invalidArgument, RATError } from "../errors.js";
-import { Operation } from "./abort.js";
-import { setClassWeights } from "./class-weights.js";
-import { type EncodedDataset, encodeDataset } from "./encoded-dataset.js";
-import { type EvaluationResult, evaluateDataset } from "./evaluate.js";
-import type { TrainEvent, TrainSummary } from "./events.js";
-import { checkResume, runIdentity, runRecord } from "./identity.js";
-import type { EvaluateOptions, EvaluationData, FitOptions, TrainerOptions } from "./options.js";
-import { Plan, START } from "./plan.js";
-import { type Prediction, predictTexts, type TextInput } from "./predictions.js";
-import { Run } from "./run.js";
-import { RunFolder } from "./run-folder.js";
-import { saveModel } from "./save-model.js";
-import { setUpTrainer, type TrainerParts } from "./setup.js";
+import { invalidArgument, RATError } from "../errors.js";
+import { type EncodedDataset, encodeDataset } from "../inference/encoded-dataset.js";
+import { type EvaluationResult, evaluateDataset } from "../inference/evaluate.js";
+import { type Operation, Operations } from "../inference/operation.js";
+import { type Prediction, predictTexts, type TextInput } from "../inference/predictions.js";
+import type { Checkpoint } from "../run/checkpoint.js";
+import { setClassWeights } from "../run/class-weights.js";
+import type { TrainEvent, TrainSummary } from "../run/events.js";
+import { checkResume, runIdentity, runRecord } from "../run/identity.js";
+import type { FitOptions } from "../run/options.js";
+import type { TrainerParts } from "../run/parts.js";
+import { Plan, START } from "../run/plan.js";
+import { Run } from "../run/run.js";
+import { RunFolder } from "../run/run-folder.js";
+import { saveModel } from "../run/save-model.js";
+import { environmentOf, type SessionData, TrainingSession } from "../run/session.js";
+import type { EvaluateOptions, EvaluationData, TrainerOptions } from "./options.js";
+import { setUpTrainer } from "./setup.js";
 import { checkMetric } from "./task.js";
-import { environmentOf, type SessionData, TrainingSession } from "./training-session.js";
 
 /**
  * Trains a text classifier or regressor.
@@ -35,8 +38,7 @@ import { environmentOf, type SessionData, TrainingSession } from "./training-ses
 export class RATTrainer implements AsyncDisposable {
   readonly #parts: TrainerParts;
   readonly #encoded = new Map<SplitName, EncodedDataset>();
-  /** Calls in progress, with the promise of their end. */
-  readonly #operations = new Map<Operation, Promise<unknown>>();
+  readonly #operations = new Operations("trainer");
   #position = START;
   #isFitting = false;
   #disposal: Promise<void> | undefined;
@@ -298,9 +300,7 @@ export class RATTrainer implements AsyncDisposable {
 
   async #dispose(): Promise<void> {
     const { model, tokenizer, ownsTokenizer } = this.#parts;
-    const reason = new RATError("ERR_RAT_DISPOSED", "The trainer was disposed of");
-    for (const operation of this.#operations.keys()) operation.abort(reason);
-    await Promise.allSettled(this.#operations.values());
+    await this.#operations.end();
     await model.dispose();
     if (ownsTokenizer) await tokenizer.dispose();
   }
@@ -309,8 +309,8 @@ export class RATTrainer implements AsyncDisposable {
     options: { readonly signal?: AbortSignal | undefined },
     call: (operation: Operation) => Promise<T>,
   ): Promise<T> {
-    if (this.#operations.size > 0) throw busy("fit cannot start", "another call is in progress");
-    return this.#perform(options, async (operation) => {
+    if (this.#operations.areRunning) throw busy("fit cannot start", "another call is in progress");
+    return this.#operations.perform(options, async (operation) => {
       this.#isFitting = true;
       try {
         return await call(operation);
@@ -325,31 +325,7 @@ export class RATTrainer implements AsyncDisposable {
     call: (operation: Operation) => Promise<T>,
   ): Promise<T> {
     if (this.#isFitting) throw busy("The trainer cannot be used", "fit is in progress");
-    return this.#perform(options, call);
-  }
-
-  async #perform<T>(
-    options: { readonly signal?: AbortSignal | undefined },
-    call: (operation: Operation) => Promise<T>,
-  ): Promise<T> {
-    if (this.#disposal) throw new RATError("ERR_RAT_DISPOSED", "The trainer has been disposed of");
-    const operation = new Operation(options);
-    const result = (async () => {
-      operation.throwIfAborted();
-      try {
-        return await call(operation);
-      } catch (error) {
-        const known = fromNative(error);
-        throw known.code === "ERR_RAT_ABORTED" ? abortedError(operation.signal) : known;
-      }
-    })();
-    this.#operations.set(operation, result);
-    try {
-      return await result;
-    } finally {
-      this.#operations.delete(operation);
-      operation.end();
-    }
+    return this.#operations.perform(options, call);
   }
 }
 

@@ -1,67 +1,29 @@
 /** From the options of `RATTrainer.create` to a model on its device: reads a folder if there is one, checks that all fits. */
 
-import { type ModelKind, modelDefault, type Resolved, withDefaults } from "../config/defaults.js";
-import {
-  nativeObjective,
-  type PerForward,
-  type ResolvedMethod,
-  resolveRegularizer,
-} from "../config/method.js";
+import { type ModelKind, modelDefault, withDefaults } from "../config/defaults.js";
+import { nativeObjective, resolveRegularizer } from "../config/method.js";
 import { checkModelOptions } from "../config/model-options.js";
 import { parseOptions } from "../config/parse.js";
 import { trainerSettingsSchema } from "../config/schema.js";
 import type { Dataset, Task } from "../datasets/types.js";
 import { fromNative, invalidArgument, RATError, throwIfAborted } from "../errors.js";
 import { fetchModel } from "../hub/fetch-model.js";
+import { announce, chooseDevice, chooseThreads } from "../inference/device.js";
+import { labelsOfFolder } from "../inference/labels.js";
+import { checkVocabulary, createNative } from "../inference/native-model.js";
+import { QUIET } from "../logger.js";
 import { type ModelConfig, nativeModel } from "../models/config.js";
 import { longestInput } from "../models/encoder-config.js";
 import { type ModelFolder, readModelFolder } from "../models/folder.js";
 import { modelSizes } from "../models/sizes.js";
-import {
-  loadNative,
-  type NativeBuildInfo,
-  type NativeOptimizerOptions,
-  type NativeTrainer,
-  type NativeTrainerOptions,
-  native,
-} from "../native/binding.js";
+import { loadNative, type NativeOptimizerOptions } from "../native/binding.js";
+import { checkClassWeights, checkLabelSmoothing } from "../run/class-weights.js";
+import type { TrainerParts, TrainerSettingsInUse } from "../run/parts.js";
 import { loadTokenizer } from "../tokenizers/load.js";
 import type { Tokenizer } from "../tokenizers/types.js";
-import { checkClassWeights, checkLabelSmoothing } from "./class-weights.js";
-import { announce, chooseDevice, chooseThreads } from "./device.js";
 import { setInitialWeights } from "./initial-weights.js";
-import type { Logger, TrainerOptions } from "./options.js";
-import { checkTask, labelsOfFolder } from "./task.js";
-
-/** The options of `create` with everything filled in, by their names in a run's configuration. */
-export type TrainerSettingsInUse = Omit<Resolved<"trainer" | "optimizer">, "dropout" | "threads"> & {
-  /** null = the rates of the model. */
-  readonly dropout: PerForward | null;
-  readonly threads: number;
-};
-
-/** All that a trainer consists of. */
-export interface TrainerParts {
-  readonly model: NativeTrainer;
-  /** The model as its folder will describe it; `labels` is the order of the outputs. */
-  readonly config: ModelConfig;
-  /** What the user calls the model: its architecture, or the folder it came from. */
-  readonly modelName: string;
-  readonly task: Task<Dataset>;
-  readonly tokenizer: Tokenizer;
-  /** Whether the trainer made the tokenizer, and so disposes of it. */
-  readonly ownsTokenizer: boolean;
-  readonly method: ResolvedMethod;
-  /** Whether the model is trained from scratch rather than read from a folder. */
-  readonly isNew: boolean;
-  /** Decides the defaults of `fit`. */
-  readonly modelKind: ModelKind;
-  readonly settings: TrainerSettingsInUse;
-  readonly build: NativeBuildInfo;
-  readonly logger: Logger;
-}
-
-const QUIET: Logger = { info: () => {}, warn: () => {} };
+import type { TrainerOptions } from "./options.js";
+import { checkTask } from "./task.js";
 
 /** Carries out `RATTrainer.create`; see there for what it throws. */
 export async function setUpTrainer(options: TrainerOptions): Promise<TrainerParts> {
@@ -202,28 +164,4 @@ function configOfFolder(
     task: task.name,
     metrics: task.metrics,
   };
-}
-
-/** @throws RATError `ERR_RAT_MODEL_MISMATCH` when the tokenizer has ids that the embeddings lack. */
-export function checkVocabulary(config: ModelConfig, tokenizer: Tokenizer, path: string): void {
-  if (tokenizer.vocabularySize <= config.vocabularySize) return;
-  throw new RATError(
-    "ERR_RAT_MODEL_MISMATCH",
-    `The tokenizer has ${tokenizer.vocabularySize} tokens, the model in ${path} has embeddings for ${config.vocabularySize}. Use the tokenizer that the model was trained with`,
-    { details: { file: path } },
-  );
-}
-
-/** @throws RATError (rejects) with the addon's code, `ERR_RAT_HOST_OOM` among them if the model's memory cannot be had. */
-export async function createNative(options: NativeTrainerOptions): Promise<NativeTrainer> {
-  const { Trainer } = native();
-  let model: NativeTrainer | undefined;
-  try {
-    model = new Trainer(options);
-    await model.parameters(); // waits until the model has been made
-    return model;
-  } catch (error) {
-    await model?.dispose();
-    throw fromNative(error);
-  }
 }

@@ -242,13 +242,16 @@ TrainerOptions trainer_options(const Napi::Value& value) {
   const Napi::Object object = object_argument(value, "options");
   TrainerOptions options;
   options.model = model_options(object_argument(object.Get("model"), "model"));
-  const Napi::Object objective = object_argument(object.Get("objective"), "objective");
-  options.regularizer = regularizer_options(objective);
-  options.loss = loss_options(objective);
+  options.trains = !object.Get("objective").IsUndefined();
+  if (options.trains) {
+    const Napi::Object objective = object_argument(object.Get("objective"), "objective");
+    options.regularizer = regularizer_options(objective);
+    options.loss = loss_options(objective);
+    options.optimizer = optimizer_options(object_argument(object.Get("optimizer"), "optimizer"));
+  }
   options.loss.regression = get_choice(object, "kind", {"classification", "regression"}) == 1;
   RAT_CHECK(!options.loss.regression || options.model.outputs == 1, kInvalid,
             "A regression model has 1 output, not ", options.model.outputs);
-  options.optimizer = optimizer_options(object_argument(object.Get("optimizer"), "optimizer"));
   const auto& forward_rates = options.regularizer.forward_dropout;
   RAT_CHECK(options.model.type == "encoder" ||
                 (options.regularizer.clean_dropout != kModelsRate &&

@@ -97,6 +97,8 @@ BatchLimits Trainer::limits() const {
 }
 
 void Trainer::require_optimizer() {
+  RAT_CHECK(options_.trains, "ERR_RAT_INVALID_ARG",
+            "This model only predicts: it was made without an objective");
   if (optimizer_) return;
   // All or nothing, whatever memory there is.
   at::Tensor gradient;

@@ -23,6 +23,7 @@ namespace rat {
 
 struct TrainerOptions {
   ModelOptions model;
+  bool trains = true;  // else it only predicts, and what follows is not read
   RegularizerOptions regularizer;
   LossOptions loss;
   OptimizerOptions optimizer;

@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { nativeObjective, resolveRegularizer } from "#dist/config/method.js";
 import { parseOptions } from "#dist/config/parse.js";
 import { resolveRunConfig } from "#dist/config/resolve.js";
-import { fitOptions, trainerOptions } from "#dist/config/run.js";
 import { fitSettingsSchema, trainerSettingsSchema } from "#dist/config/schema.js";
+import { fitOptions, trainerOptions } from "#dist/pipeline/options.js";
 
 it("a number holds for every forward, and the clean pass has the first rate", () => {
   const method = resolveRegularizer({ type: "r-at", epsilon: [1, 2, 3], forwards: 3 }, [0.1, 0.2, 0.3]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { checkTask, renderTaskReport } from "#dist/datasets/check.js";
+import { reportTask } from "#dist/datasets/check.js";
 import { taskCatalogue } from "#dist/datasets/registry.js";
+import { renderTaskReport } from "#dist/datasets/render-report.js";
 import { failure, folderOf } from "./temp-files.js";
 
 describe("checkTask", () => {
@@ -10,7 +11,7 @@ describe("checkTask", () => {
       "dev.csv": "text,label\nx,a\n",
       "test.csv": "text,label\none two,b\nnew,a\n",
     });
-    const report = await checkTask("custom", { data });
+    const report = await reportTask("custom", { data });
     expect(report).toMatchObject({ task: "custom", kind: "classification", classes: 2, testRowsInTrain: 1 });
     expect(report.splits.map(({ split, rows }) => [split, rows])).toEqual([
       ["train", 4],
@@ -49,7 +50,7 @@ describe("checkTask", () => {
     const pair = "甲".repeat(30);
     const tsv = `sentence1\tsentence2\tscore\n${pair}\t${pair}\t1\n${pair}\t乙\t4\n`;
     const data = await folderOf({ "train.tsv": tsv, "dev.tsv": tsv });
-    const report = await checkTask("stsb", { data });
+    const report = await reportTask("stsb", { data });
     expect(report).toMatchObject({ kind: "regression", classes: 0, testRowsInTrain: null });
     expect(report.splits[0]).toMatchObject({
       labels: [],
@@ -65,18 +66,22 @@ describe("checkTask", () => {
     const texts = Array.from({ length: 200 }, (_, i) => "w ".repeat(i === 0 ? 5_000 : 1 + (i % 50)));
     const rows = texts.map((text, i) => `${text},${i % 2}`);
     const data = await folderOf({ "train.csv": `text,label\n${rows.join("\n")}\n` });
-    const { histogram } = await checkTask("custom", { data, dev: "none" });
+    const { histogram } = await reportTask("custom", { data, dev: "none" });
     expect(histogram.bins.reduce((sum, { rows: count }) => sum + count, 0)).toBe(200);
     expect(histogram.bins.at(-1)?.to).toBe(5_000);
     expect(histogram.bins.length).toBeLessThanOrEqual(10);
   });
 
   it("bad call - fails as loading does, and when aborted", async () => {
-    await failure(checkTask("imdb", { data: "/nowhere" }), "ERR_RAT_PATH", "/nowhere");
-    await failure(checkTask("imdb", { data: ".", signal: AbortSignal.abort() }), "ERR_RAT_PATH", "train.csv");
+    await failure(reportTask("imdb", { data: "/nowhere" }), "ERR_RAT_PATH", "/nowhere");
+    await failure(
+      reportTask("imdb", { data: ".", signal: AbortSignal.abort() }),
+      "ERR_RAT_PATH",
+      "train.csv",
+    );
     const data = await folderOf({ "train.csv": "text,label\na,0\nb,1\n", "test.csv": "text,label\na,0\n" });
     const options = { data, dev: "none", signal: AbortSignal.abort() };
-    await failure(checkTask("imdb", options), "ERR_RAT_ABORTED");
+    await failure(reportTask("imdb", options), "ERR_RAT_ABORTED");
   });
 });
 
@@ -87,7 +92,7 @@ describe("renderTaskReport", () => {
       "dev.csv": "text,label\nx,bad\n",
       "test.csv": "text,label\none two,good\n",
     });
-    const text = renderTaskReport(await checkTask("custom", { data }));
+    const text = renderTaskReport(await reportTask("custom", { data }));
     expect(text).toContain("custom: classification, 2 classes\n\ntrain: 4 rows\n");
     expect(text).toContain("    good          2   50.0 %");
     expect(text).toMatch(/2 to 2 +2 {2}█{40}\n/);
@@ -106,7 +111,7 @@ describe("renderTaskReport", () => {
   it("names only the extremes of many classes, and finds nothing wrong where nothing is", async () => {
     const rows = Array.from({ length: 30 }, (_, i) => `text ${i},c${i}`);
     const data = await folderOf({ "train.csv": `text,label\n${rows.join("\n")}\nmore,c0\n` });
-    const text = renderTaskReport(await checkTask("custom", { data, dev: "none" }));
+    const text = renderTaskReport(await reportTask("custom", { data, dev: "none" }));
     expect(text).toContain("  labels      1 to 2 rows a class\n");
     expect(text).not.toContain("worth a look");
   });

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
-import { checkTask, renderTaskReport } from "#dist/datasets/check.js";
+import { reportTask } from "#dist/datasets/check.js";
 import { type LoadTaskOptions, loadTask } from "#dist/datasets/load-task.js";
 import { readExamples } from "#dist/datasets/read-examples.js";
+import { renderTaskReport } from "#dist/datasets/render-report.js";
 import { type Files, failure, folderOf } from "./temp-files.js";
 
 /** Columns and class names as `datasets` writes them. */
@@ -215,7 +216,7 @@ describe("damaged and strange files", () => {
     const data = await folderOf({ "train.tsv": file, "dev.tsv": file });
     const task = await loadTask("qqp", { data });
     expect([task.train.length, task.dev?.length, task.skippedRows]).toEqual([2, 2, 2]);
-    expect(renderTaskReport(await checkTask("qqp", { data }))).toContain(
+    expect(renderTaskReport(await reportTask("qqp", { data }))).toContain(
       "left out, damaged or without a label: 2",
     );
   });

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RATErrorCode } from "#dist/errors.js";
 import { fetchDataset } from "#dist/hub/fetch-dataset.js";
 import { fetchModel } from "#dist/hub/fetch-model.js";
-import { adviceFor, parseModelName } from "#dist/hub/repository.js";
+import { parseModelName } from "#dist/hub/repository.js";
+import { adviceFor } from "#dist/models/hub-names.js";
 import { expectError } from "../support/expect-error.js";
 import { COMMIT, type HubServer, type RepositoryFiles, startHub } from "./server.js";
 

@@ -2,9 +2,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { Classifier } from "#dist/classifier.js";
 import { loadTask } from "#dist/datasets/load-task.js";
 import { RATError, type RATErrorCode } from "#dist/errors.js";
+import { Classifier } from "#dist/inference/classifier.js";
 import { type NativeModelOptions, native } from "#dist/native/binding.js";
 import { loadTokenizer } from "#dist/tokenizers/load.js";
 import { trainTokenizer } from "#dist/tokenizers/word-vocabulary.js";
@@ -409,6 +409,17 @@ const nativeRows: Row[] = [
   ["a step that is no whole number", () => nativeStep({}, 1.5), ARGUMENT, /step.*1\.5/],
   ["a rate as text", () => nativeStep({}, 1, "0.1"), ARGUMENT, /learningRate/],
   ["a rate that is NaN", () => nativeStep({}, 1, Number.NaN), ARGUMENT, /learningRate/],
+  [
+    "a step of a model that only predicts",
+    async () => {
+      const { objective: _, optimizer: __, ...predicting } = nativeOptions();
+      const made = new (native().Trainer)(predicting);
+      await made.predict(examplesOf([1, 2]));
+      await made.trainStep(examplesOf([1, 2]), 1, 1).finally(() => made.dispose());
+    },
+    ARGUMENT,
+    /only predicts/,
+  ],
   [
     "a batch that is none",
     async () => {

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Classifier } from "#dist/classifier.js";
+import { Classifier } from "#dist/inference/classifier.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
 import { encoderModels, folderOf } from "../support/encoders.js";
 import { parityCases } from "../support/parity.js";

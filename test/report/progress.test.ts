@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { createProgress } from "#dist/report/progress.js";
-import type { StepEvent } from "#dist/trainer/events.js";
+import type { StepEvent } from "#dist/run/events.js";
 
 /** A stream that keeps what it is given; with `isTTY` it looks like a terminal 100 columns wide. */
 function sink(isTTY: boolean): { stream: NodeJS.WriteStream; text: () => string } {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { RunLog } from "#dist/report/run-log.js";
+import { RunLog } from "#dist/run/run-log.js";
 
 let folder: string;
 beforeEach(async () => {

@@ -1,4 +1,5 @@
 /** Loading the addon: the stamp is compared with the LibTorch that is there before anything is loaded. */
+import { spawnSync } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -34,6 +35,27 @@ function loadFailure(): RATError {
 }
 
 describe("loadAddon", () => {
+  it("keeps idle threads from spinning, whichever thread loads it first", () => {
+    const addon = JSON.stringify(join(addonFolder(), "variables.node"));
+    const url = JSON.stringify(import.meta.resolve("#dist/native/binding.js"));
+    const load = `import(${url}).then((m) => m.loadNative())`;
+    const inWorker = `new Promise((done) => new (require("node:worker_threads").Worker)(${JSON.stringify(load)}, { eval: true }).on("exit", done))`;
+    for (const loading of [load, inWorker])
+      for (const [env, expected] of [
+        [{}, "10000"],
+        [{ GOMP_SPINCOUNT: "7" }, "7"],
+        [{ OMP_WAIT_POLICY: "passive" }, "undefined"],
+      ] as const) {
+        const script = `${loading}.then(() => console.log(String(require(${addon}).variable("GOMP_SPINCOUNT"))))`;
+        const { GOMP_SPINCOUNT: _, OMP_WAIT_POLICY: __, ...clean } = process.env;
+        const { stdout } = spawnSync(process.execPath, ["-e", script], {
+          env: { ...clean, ...env },
+          encoding: "utf8",
+        });
+        expect(stdout.trim()).toBe(expected);
+      }
+  });
+
   it("loads the addon of the build, also in a worker thread", async () => {
     expect(loadAddon()).toHaveProperty("buildInfo");
     const url = JSON.stringify(import.meta.resolve("#dist/native/load.js"));

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { loadFolderWeights } from "#dist/inference/load-weights.js";
 import { nativeModel } from "#dist/models/config.js";
 import { readModelFolder } from "#dist/models/folder.js";
 import {
@@ -13,8 +14,7 @@ import {
   native,
   type PackedBatch,
 } from "#dist/native/binding.js";
-import { loadFolderWeights } from "#dist/trainer/initial-weights.js";
-import { learningRateAt } from "#dist/trainer/schedule.js";
+import { learningRateAt } from "#dist/run/schedule.js";
 import { expectEvent, expectWeights, type ParityCase } from "./parity.js";
 import { readSafetensors } from "./safetensors.js";
 

@@ -14,7 +14,7 @@ import type {
   PackedBatch,
 } from "#dist/native/binding.js";
 import { native } from "#dist/native/binding.js";
-import { learningRateAt, type Schedule } from "#dist/trainer/schedule.js";
+import { learningRateAt, type Schedule } from "#dist/run/schedule.js";
 import { readSafetensors } from "./safetensors.js";
 
 export type ParityEvent = Omit<NativeStepResult, "skippedPerturbations"> & { learningRate: number };

@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Regularizer } from "#dist/config/schema.js";
-import type { StepEvent } from "#dist/trainer/events.js";
-import type { FitOptions, TrainerOptions } from "#dist/trainer/options.js";
+import type { StepEvent } from "#dist/run/events.js";
+import type { FitOptions } from "#dist/run/options.js";
+import type { TrainerOptions } from "#dist/trainer/options.js";
 import { readSafetensors } from "../support/safetensors.js";
 import {
   eventsOf,

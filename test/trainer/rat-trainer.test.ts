@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { MODEL_TYPES } from "#dist/config/fields.js";
 import type { ModelOptions, Regularizer } from "#dist/config/schema.js";
-import type { EvalEvent, StepEvent, TrainEvent } from "#dist/trainer/events.js";
-import type { FitOptions, TrainerOptions } from "#dist/trainer/options.js";
+import type { EvalEvent, StepEvent, TrainEvent } from "#dist/run/events.js";
+import type { FitOptions } from "#dist/run/options.js";
+import type { TrainerOptions } from "#dist/trainer/options.js";
 import {
   eventsOf,
   expectRATError,

@@ -5,7 +5,8 @@ import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { RATErrorCode } from "#dist/errors.js";
 import { native } from "#dist/native/binding.js";
-import type { EvaluationData, FitOptions, TrainerOptions } from "#dist/trainer/options.js";
+import type { FitOptions } from "#dist/run/options.js";
+import type { EvaluationData, TrainerOptions } from "#dist/trainer/options.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
 import { isSanitized } from "../support/sanitizer.js";
 import {

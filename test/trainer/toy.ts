@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { afterAll } from "vitest";
 import type { Example, LoadedTask, Task } from "#dist/datasets/types.js";
 import { RATError, type RATErrorCode } from "#dist/errors.js";
+import type { TrainEvent } from "#dist/run/events.js";
+import type { Run } from "#dist/run/run.js";
 import type { Tokenizer } from "#dist/tokenizers/types.js";
 import { trainTokenizer } from "#dist/tokenizers/word-vocabulary.js";
-import type { TrainEvent } from "#dist/trainer/events.js";
 import type { TrainerOptions } from "#dist/trainer/options.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
-import type { Run } from "#dist/trainer/run.js";
 
 /** Texts of words without meaning, with one word that gives the class away. */
 export function toyExamples(count: number, seed: number): Example[] {

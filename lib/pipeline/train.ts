@@ -1,0 +1,55 @@
+/** From a configuration to a finished run: what `r-at train` does, for whoever has a configuration. */
+import { isModelType } from "../config/fields.js";
+import type { ResolvedRunConfig } from "../config/resolve.js";
+import type { LoadedTask } from "../datasets/types.js";
+import type { Logger } from "../logger.js";
+import type { TrainEvent, TrainSummary } from "../run/events.js";
+import { Plan } from "../run/plan.js";
+import { trainTokenizer } from "../tokenizers/word-vocabulary.js";
+import { RATTrainer } from "../trainer/rat-trainer.js";
+import { fitOptions, tokenizerOptions, trainerOptions } from "./options.js";
+
+/** What is told on the way. */
+export interface TrainHooks {
+  readonly signal?: AbortSignal | undefined;
+  readonly logger?: Logger | undefined;
+  onStart?(totalSteps: number): void;
+  onEvent?(event: TrainEvent): void;
+}
+
+/** A run that is over. */
+export interface TrainedModel {
+  readonly trainer: RATTrainer;
+  readonly summary: TrainSummary;
+}
+
+/**
+ * Makes the tokenizer of a new model, trains, and calls `use`; the trainer is disposed of afterwards.
+ *
+ * @param task - What `loadTask(config.task, taskOptions(config))` gives: several runs may share it.
+ * @throws RATError what `trainTokenizer`, `RATTrainer.create` and `fit` throw.
+ */
+export async function trainFromConfig<T>(
+  config: ResolvedRunConfig,
+  task: LoadedTask,
+  hooks: TrainHooks,
+  use: (trained: TrainedModel) => Promise<T>,
+): Promise<T> {
+  const { signal, logger } = hooks;
+  const tokenizer = isModelType(config.model)
+    ? await trainTokenizer(task.train, { ...tokenizerOptions(config), ...(signal && { signal }) })
+    : undefined;
+  try {
+    await using trainer = await RATTrainer.create({
+      ...trainerOptions(config),
+      ...{ task, tokenizer, signal, logger },
+    });
+    const options = fitOptions(config);
+    hooks.onStart?.(new Plan(options, task.train.length).totalSteps);
+    const run = trainer.fit({ ...options, signal });
+    for await (const event of run) hooks.onEvent?.(event);
+    return await use({ trainer, summary: await run });
+  } finally {
+    await tokenizer?.dispose();
+  }
+}

@@ -1,0 +1,76 @@
+/** What a run tells while it goes on, and at its end. `log.jsonl` holds the same objects, one a line. */
+import type { Metrics } from "../datasets/types.js";
+
+/** One optimizer step; values of that step alone. */
+export interface StepEvent {
+  readonly type: "step";
+  /** From 1, counted over all runs of the trainer. */
+  readonly step: number;
+  /** From 0, counted over all runs of the trainer. */
+  readonly epoch: number;
+  /** The total that was minimised. */
+  readonly loss: number;
+  readonly cleanLoss: number;
+  readonly adversarialLoss: number;
+  readonly klLoss: number;
+  /** L2 norm of the perturbation; the mean if there are several. */
+  readonly deltaNorm: number;
+  /** Global gradient norm before clipping. */
+  readonly gradNorm: number;
+  /** The learning rate that this step used. */
+  readonly learningRate: number;
+  readonly examples: number;
+  /** Real tokens with special ones, each example once. */
+  readonly tokens: number;
+}
+
+/** One evaluation. */
+export interface EvalEvent {
+  readonly type: "eval";
+  readonly step: number;
+  readonly epoch: number;
+  readonly split: "dev" | "dev-mismatched" | "test";
+  readonly loss: number;
+  readonly metrics: Metrics;
+}
+
+/** A checkpoint was written. */
+export interface CheckpointEvent {
+  readonly type: "checkpoint";
+  readonly step: number;
+  readonly path: string;
+}
+
+/** Something the user should know that is not an error. */
+export interface WarningEvent {
+  readonly type: "warning";
+  readonly step: number;
+  readonly message: string;
+}
+
+export type TrainEvent = StepEvent | EvalEvent | CheckpointEvent | WarningEvent;
+
+/** What a finished run amounts to; `summary.json` and `train --json` hold it with `"command":"train"` in front. */
+export interface TrainSummary {
+  readonly task: string;
+  readonly model: string;
+  readonly regularizer: string;
+  readonly seed: number;
+  readonly device: string;
+  readonly precision: string;
+  /** Number of the last step: all that the trainer has taken, earlier runs included. */
+  readonly steps: number;
+  /** Step of the model that was kept: best on dev, else the last. */
+  readonly bestStep: number;
+  readonly dev: Metrics | null;
+  /** Of MNLI alone. */
+  readonly devMismatched?: Metrics | null;
+  readonly test: Metrics | null;
+  /** Wall time of training and evaluation, without tokenising. */
+  readonly seconds: number;
+  readonly examplesPerSecond: number;
+  readonly tokensPerSecond: number;
+  readonly peakMemoryBytes: number;
+  /** Absolute path of the output folder, or null if none was asked for. */
+  readonly output: string | null;
+}

@@ -1,0 +1,177 @@
+/**
+ * The output folder of a run: `config.json`, `log.jsonl`, `summary.json`, `checkpoints/` and `model/`, under a lock while
+ * the run lasts.
+ */
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { RATError } from "../errors.js";
+import { exists } from "../files/atomic-folder.js";
+import { makeFolder, putBack, removeLeftovers, replaceFile, syncFolder } from "../files/durable-file.js";
+import { type FolderLock, lockFolder } from "../files/lock.js";
+import type { NativeTrainer } from "../native/binding.js";
+import {
+  type Checkpoint,
+  newestCheckpoint,
+  pruneCheckpoints,
+  type RunState,
+  writeCheckpoint,
+} from "./checkpoint.js";
+import type { EvalEvent, StepEvent, TrainSummary } from "./events.js";
+import { RunLog } from "./run-log.js";
+
+const CONFIG = "config.json";
+const LOG = "log.jsonl";
+const SUMMARY = "summary.json";
+const CHECKPOINTS = "checkpoints";
+const MODEL = "model";
+/** What a run leaves in its folder, and all that `overwrite` takes away. */
+const RUN_ENTRIES = [CONFIG, LOG, SUMMARY, CHECKPOINTS, MODEL];
+
+/** The lock is left out: a run that waits for it may just be writing it. */
+const LEFTOVERS = /^(config\.json|log\.jsonl|summary\.json|model)$/;
+
+const KEPT_CHECKPOINTS = 2;
+
+/** An output folder that this process holds the lock of. */
+export class RunFolder {
+  /** Absolute. */
+  readonly path: string;
+  readonly #lock: FolderLock;
+  #log: RunLog | undefined;
+  #kept: string[] = [];
+
+  private constructor(path: string, lock: FolderLock) {
+    this.path = path;
+    this.#lock = lock;
+  }
+
+  /**
+   * Creates the folder if need be and takes its lock. Nothing in it is touched yet.
+   *
+   * @throws RATError `ERR_RAT_PATH` when it cannot be made or holds a run that is neither resumed nor overwritten;
+   *   `ERR_RAT_LOCKED` when another run works there.
+   */
+  static async open(output: string, mode: { resume: boolean; overwrite: boolean }): Promise<RunFolder> {
+    const path = resolve(output);
+    try {
+      await makeFolder(path);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw pathError(output, `The output folder ${output} cannot be made: ${reason}`, cause);
+    }
+    const lock = await lockFolder(path);
+    try {
+      await refuseOccupied(path, output, mode);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    return new RunFolder(path, lock);
+  }
+
+  get modelPath(): string {
+    return join(this.path, MODEL);
+  }
+
+  get #checkpoints(): string {
+    return join(this.path, CHECKPOINTS);
+  }
+
+  /** See `newestCheckpoint`. */
+  async findCheckpoint(warn: (message: string) => void): Promise<Checkpoint | undefined> {
+    return (await exists(this.#checkpoints)) ? newestCheckpoint(this.#checkpoints, warn) : undefined;
+  }
+
+  /**
+   * Gets the folder ready: empty of an old run, or cut back to `checkpoint`.
+   *
+   * @param config - What `config.json` is to hold.
+   */
+  async begin(config: Readonly<Record<string, unknown>>, checkpoint: Checkpoint | undefined): Promise<void> {
+    const obsolete = checkpoint ? [SUMMARY] : RUN_ENTRIES;
+    for (const name of obsolete) await rm(join(this.path, name), { recursive: true, force: true });
+    if (checkpoint) await putBack(this.path, LEFTOVERS);
+    await removeLeftovers(this.path, LEFTOVERS);
+    await replaceFile(join(this.path, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+    if (checkpoint) {
+      this.#kept = [checkpoint.path];
+      await this.#cutLogBack(checkpoint.state);
+    }
+    this.#log = await RunLog.open(join(this.path, LOG), { append: checkpoint !== undefined });
+    await syncFolder(this.path);
+  }
+
+  /** Steps that come after the checkpoint are taken again, so their lines go. */
+  async #cutLogBack(state: RunState): Promise<void> {
+    const path = join(this.path, LOG);
+    const text = await readFile(path, "utf8").catch(() => "");
+    const evaluated = new Set(state.evaluations.map(({ step }) => step));
+    const kept = text.split("\n").filter((line) => {
+      const event = parseEvent(line);
+      if (event?.type === "step") return event.step <= state.step;
+      return event?.type === "eval" && event.split === "dev" && evaluated.has(event.step);
+    });
+    await replaceFile(path, kept.map((line) => `${line}\n`).join(""));
+  }
+
+  log(event: StepEvent | EvalEvent): void {
+    this.#log?.write(event);
+  }
+
+  /**
+   * Writes a checkpoint and deletes all but the last two that this run wrote or went on from. The log is on the disk
+   * first: what a checkpoint has behind it is not taken again, so a line that is lost then stays lost.
+   */
+  async checkpoint(model: NativeTrainer, state: RunState): Promise<string> {
+    await this.#log?.sync();
+    const path = await writeCheckpoint(this.#checkpoints, model, state);
+    this.#kept = [...this.#kept.filter((kept) => kept !== path), path].slice(-KEPT_CHECKPOINTS);
+    await pruneCheckpoints(this.#checkpoints, this.#kept);
+    return path;
+  }
+
+  /** The last thing that a run writes: a folder with a summary holds a finished run. */
+  async finish(summary: TrainSummary): Promise<void> {
+    await this.#log?.sync();
+    await replaceFile(join(this.path, SUMMARY), `${JSON.stringify({ command: "train", ...summary })}\n`);
+  }
+
+  /** Closes the log and gives the lock back. */
+  async close(): Promise<void> {
+    try {
+      await this.#log?.close();
+    } finally {
+      await this.#lock.release();
+    }
+  }
+}
+
+async function refuseOccupied(
+  path: string,
+  output: string,
+  { resume, overwrite }: { resume: boolean; overwrite: boolean },
+): Promise<void> {
+  const names = await readdir(path);
+  if (names.includes("model.safetensors")) {
+    throw pathError(output, `${output} is a model folder; give another folder for the run`);
+  }
+  if (resume || overwrite || !names.some((name) => RUN_ENTRIES.includes(name))) return;
+  throw pathError(
+    output,
+    `${output} already holds a run. Use resume to go on from its checkpoint, overwrite to replace it, or another folder`,
+  );
+}
+
+/** A line of the log; undefined for one that was cut off in the middle. */
+function parseEvent(line: string): StepEvent | EvalEvent | undefined {
+  try {
+    const event: unknown = JSON.parse(line);
+    return typeof event === "object" && event !== null ? (event as StepEvent | EvalEvent) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function pathError(file: string, message: string, cause?: unknown): RATError {
+  return new RATError("ERR_RAT_PATH", message, { cause, details: { file } });
+}

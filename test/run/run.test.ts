@@ -1,0 +1,80 @@
+import { setTimeout } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { RATError } from "#dist/errors.js";
+import type { TrainEvent, TrainSummary } from "#dist/run/events.js";
+import { KEPT_EVENTS, Run } from "#dist/run/run.js";
+import { eventsOf } from "../trainer/toy.js";
+
+const summary = { steps: 3 } as TrainSummary;
+const event = (step: number): TrainEvent => ({ type: "warning", step, message: "" });
+const steps = (events: TrainEvent[]) => events.map(({ step }) => step);
+
+function threeEvents(end: () => TrainSummary = () => summary): Run {
+  return new Run(async (emit) => {
+    emit(event(1));
+    await setTimeout(2);
+    emit(event(2));
+    emit(event(3));
+    await setTimeout(2);
+    return end();
+  });
+}
+
+it("is awaited for the summary and iterated for the events", async () => {
+  const run = threeEvents();
+  expect(steps(await eventsOf(run))).toEqual([1, 2, 3]);
+  expect(await run).toBe(summary);
+});
+
+it("keeps events in order for an iteration that begins late, or slowly, or again", async () => {
+  const run = threeEvents();
+  await run;
+  expect(steps(await eventsOf(run))).toEqual([1, 2, 3]);
+  const slow: number[] = [];
+  for await (const { step } of threeEvents()) {
+    await setTimeout(3);
+    slow.push(step);
+  }
+  expect(slow).toEqual([1, 2, 3]);
+});
+
+it("keeps no more than the last events for an iteration that begins late, and all for one that has begun", async () => {
+  const count = KEPT_EVENTS + 500;
+  const run = new Run(async (emit) => {
+    await setTimeout(1);
+    for (let step = 1; step <= count; step++) emit(event(step));
+    return summary;
+  });
+  const early = eventsOf(run);
+  await run;
+  expect(steps(await eventsOf(run))).toEqual(Array.from({ length: KEPT_EVENTS }, (_, i) => 501 + i));
+  expect(steps(await early)).toEqual(Array.from({ length: count }, (_, i) => 1 + i));
+});
+
+it("goes on when the loop is left early", async () => {
+  const run = threeEvents();
+  for await (const _ of run) break;
+  expect(await run).toBe(summary);
+});
+
+it("throws a failure from the iteration, after the events before it, and leaves no rejection unhandled", async () => {
+  const failures: unknown[] = [];
+  const note = (reason: unknown) => failures.push(reason);
+  process.on("unhandledRejection", note);
+  try {
+    const seen: number[] = [];
+    const run = threeEvents(() => {
+      throw new RATError("ERR_RAT_NON_FINITE", "loss");
+    });
+    await expect(
+      (async () => {
+        for await (const { step } of run) seen.push(step);
+      })(),
+    ).rejects.toMatchObject({ code: "ERR_RAT_NON_FINITE" });
+    await setTimeout(5);
+    expect(seen).toEqual([1, 2, 3]);
+    expect(failures).toEqual([]);
+  } finally {
+    process.off("unhandledRejection", note);
+  }
+});
