@@ -98,6 +98,5 @@ function limitSpinning(folder: string): void {
   const { GOMP_SPINCOUNT, OMP_WAIT_POLICY } = process.env;
   if (GOMP_SPINCOUNT !== undefined || OMP_WAIT_POLICY !== undefined) return;
   if (isMainThread) Object.assign(process.env, { GOMP_SPINCOUNT: SPIN_COUNT });
-  else
-    (require(join(folder, "variables.node")) as VariablesAddon).setIfUnset("GOMP_SPINCOUNT", SPIN_COUNT);
+  else (require(join(folder, "variables.node")) as VariablesAddon).setIfUnset("GOMP_SPINCOUNT", SPIN_COUNT);
 }
