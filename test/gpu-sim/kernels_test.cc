@@ -135,7 +135,7 @@ void test_losses(at::ScalarType type, double close) {
   for (const int64_t classes : {1, 2, 3, 31, 33, 127, 128, 129, 300})
     for (const int64_t batch : {1, 2, 7, 129})
       for (const int64_t forwards : {1, 2, 3})
-        for (const bool regression : {false, true}) {
+        for (const auto& [regression, features] : {std::pair(false, false), {false, true}, {true, false}}) {
           if (regression && classes != 1) continue;
           if (quick && (forwards != 2 || batch > 7 || classes > 129)) continue;
           const Tensor logits = at::randn({forwards * batch, classes}, type) * 3;
@@ -144,9 +144,16 @@ void test_losses(at::ScalarType type, double close) {
           rat::LossOptions options;
           options.regression = regression;
           options.kl_weight = 0.5;
+          rat::LossOptions on_gpu = options;
+          if (features) {
+            options.label_smoothing = on_gpu.label_smoothing = 0.1;
+            options.class_weights = at::rand({classes}, at::kDouble);
+            on_gpu.class_weights = options.class_weights.to(kGpu);
+            options.class_weight_sum = on_gpu.class_weight_sum = options.class_weights.sum().item<double>();
+          }
           const rat::Normaliser normaliser{static_cast<double>(batch), static_cast<double>(batch)};
           const auto a = rat::forward_losses(logits, labels, forwards, options, normaliser);
-          const auto b = rat::forward_losses(logits.to(kGpu), labels.to(kGpu), forwards, options, normaliser);
+          const auto b = rat::forward_losses(logits.to(kGpu), labels.to(kGpu), forwards, on_gpu, normaliser);
           same("losses", a.values, b.values, 1e-12);
           same("dlogits", a.dlogits, b.dlogits, close);
         }
