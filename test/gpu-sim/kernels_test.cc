@@ -132,10 +132,12 @@ void test_batch(const rat::PackedBatch& packed) {
 }
 
 void test_losses(at::ScalarType type, double close) {
+  // Whether it is a regression, and whether labels are smoothed and classes weighted.
+  const std::pair<bool, bool> kinds[] = {{false, false}, {false, true}, {true, false}};
   for (const int64_t classes : {1, 2, 3, 31, 33, 127, 128, 129, 300})
     for (const int64_t batch : {1, 2, 7, 129})
       for (const int64_t forwards : {1, 2, 3})
-        for (const auto& [regression, features] : {std::pair(false, false), {false, true}, {true, false}}) {
+        for (const auto& [regression, features] : kinds) {
           if (regression && classes != 1) continue;
           if (quick && (forwards != 2 || batch > 7 || classes > 129)) continue;
           const Tensor logits = at::randn({forwards * batch, classes}, type) * 3;
