@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { REGULARIZERS } from "#dist/regularizers/index.js";
 import { type RepositoryFiles, startHub } from "../hub/server.js";
 
 const execute = promisify(execFile);
@@ -269,6 +270,27 @@ describe("README", () => {
       expect({ line, stderr }).toEqual({ line, stderr: "" });
     }
     expect(readFileSync(join(project, "predictions.jsonl"), "utf8").trim().split("\n")).toHaveLength(2);
+  });
+
+  it("lists every regularizer, with the flags that are its own and its source", () => {
+    for (const { type, fields, ...about } of REGULARIZERS) {
+      const row = readme.split("\n").find((line) => line.startsWith(`| \`${type}\``));
+      const flags = (
+        row
+          ?.split("|")
+          .at(-2)
+          ?.match(/--[a-z-]+/g) ?? []
+      ).sort();
+      // Those of the divergence are explained below the table.
+      const own = fields.filter((field) => field !== "consistency" && field !== "klReduction");
+      expect(flags, type).toEqual(
+        own.map((field) => `--${field.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`).sort(),
+      );
+      const [title = ""] = ("citation" in about ? about.citation : "")
+        .split(", ")
+        .filter((part) => part.length > 30);
+      expect(readme, type).toContain(title);
+    }
   });
 
   it("names only commands, flags and files that exist", () => {
