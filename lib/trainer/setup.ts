@@ -1,5 +1,6 @@
 /** From the options of `RATTrainer.create` to a model on its device: reads a folder if there is one, checks that all fits. */
 
+import type { z } from "zod";
 import { type ModelKind, modelDefault, withDefaults } from "../config/defaults.js";
 import { nativeObjective, resolveRegularizer } from "../config/method.js";
 import { checkModelOptions } from "../config/model-options.js";
@@ -15,7 +16,7 @@ import { QUIET } from "../logger.js";
 import { type ModelConfig, nativeModel } from "../models/config.js";
 import { longestInput } from "../models/encoder-config.js";
 import { type ModelFolder, readModelFolder } from "../models/folder.js";
-import { modelSizes } from "../models/sizes.js";
+import { type ModelSizes, modelSizes } from "../models/sizes.js";
 import { loadNative, type NativeOptimizerOptions } from "../native/binding.js";
 import { checkClassWeights, checkLabelSmoothing } from "../run/class-weights.js";
 import type { TrainerParts, TrainerSettingsInUse } from "../run/parts.js";
@@ -36,6 +37,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   checkLabelSmoothing(settings.labelSmoothing, task.kind);
   resolveRegularizer(settings.regularizer, settings.dropout); // What is wrong with it is said before anything is read.
   const named = "path" in settings.model ? settings.model.path : undefined;
+  const newModel = "type" in settings.model ? settings.model : undefined;
   const { resetHead = false, vectors } = settings;
   checkModelOptions({ isNew: named === undefined, resetHead, vectors });
   const { buildInfo, liveTrainers } = await loadNative();
@@ -50,33 +52,12 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
       settings.dropout,
       modelDefault("epsilon", modelKind),
     );
-    const { model: _, regularizer: __, optimizer: optimizerSettings, ...ofTrainer } = settings;
-    const { type: optimizer, ...optimizerNumbers } = optimizerSettings ?? {};
-    const filled = withDefaults(
-      ["trainer", "optimizer"],
-      {
-        ...ofTrainer,
-        optimizer,
-        ...optimizerNumbers,
-        maxLength: settings.maxLength ?? folder?.config.maxLength,
-      },
-      modelKind,
-    );
-    const dropout = settings.dropout ?? (folder ? folder.config.dropout : filled.dropout);
-    const { maxLength, precision } = filled;
-    const config: ModelConfig = folder
-      ? configOfFolder(folder, task, tokenizer, path ?? "", { maxLength, resetHead })
-      : {
-          sizes: "type" in settings.model ? modelSizes(settings.model) : modelSizes({ type: "textcnn" }),
-          vocabularySize: tokenizer.vocabularySize,
-          paddingId: tokenizer.paddingId,
-          kind: task.kind,
-          labels: task.labels,
-          dropout: typeof dropout === "object" ? (dropout?.[0] ?? 0) : dropout,
-          maxLength,
-          task: task.name,
-          metrics: task.metrics,
-        };
+    const filled = fillIn(settings, folder, modelKind);
+    const { dropout, maxLength, precision } = filled;
+    const config = newModel
+      ? configOfNew(modelSizes(newModel), task, tokenizer, filled)
+      : // There is a folder where there is no new model.
+        configOfFolder(folder as ModelFolder, task, tokenizer, path ?? "", { maxLength, resetHead });
     const build = buildInfo();
     const choice = chooseDevice(settings.device ?? "auto", build);
     announce(choice.warning, options.logger);
@@ -88,7 +69,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
         details: { option: "precision" },
       });
     }
-    const inUse: TrainerSettingsInUse = { ...filled, dropout, device, threads };
+    const inUse: TrainerSettingsInUse = { ...filled, device, threads };
     const model = await createNative({
       model: nativeModel(config, filled.embeddingStd),
       kind: task.kind,
@@ -118,6 +99,35 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     if (ownsTokenizer) await tokenizer.dispose();
     throw error;
   }
+}
+
+/** The options that were not given: the folder's, else those of the kind of model. */
+function fillIn(
+  { model: _, regularizer: __, optimizer = {}, ...ofTrainer }: z.output<typeof trainerSettingsSchema>,
+  folder: ModelFolder | undefined,
+  modelKind: ModelKind,
+): Omit<TrainerSettingsInUse, "threads"> {
+  const { type, ...numbers } = optimizer;
+  const maxLength = ofTrainer.maxLength ?? folder?.config.maxLength;
+  const given = { ...ofTrainer, ...numbers, optimizer: type, maxLength };
+  const filled = withDefaults(["trainer", "optimizer"], given, modelKind);
+  return {
+    ...filled,
+    dropout: ofTrainer.dropout ?? (folder ? folder.config.dropout : (filled.dropout ?? null)),
+  };
+}
+
+/** A model that is made anew for a task. */
+function configOfNew(
+  sizes: ModelSizes,
+  task: Task<Dataset>,
+  tokenizer: Tokenizer,
+  { dropout, maxLength }: Pick<TrainerSettingsInUse, "dropout" | "maxLength">,
+): ModelConfig {
+  const { vocabularySize, paddingId } = tokenizer;
+  const { kind, labels, metrics, name } = task;
+  const rate = typeof dropout === "object" ? (dropout?.[0] ?? 0) : dropout;
+  return { sizes, vocabularySize, paddingId, kind, labels, dropout: rate, maxLength, task: name, metrics };
 }
 
 /** @throws RATError `ERR_RAT_CONFIG` if the model has fewer layers than are to be frozen. */
