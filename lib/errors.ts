@@ -80,6 +80,16 @@ export function isRATError(value: unknown, code?: RATErrorCode): value is RATErr
   return value instanceof RATError && (code === undefined || value.code === code);
 }
 
+/** A wrong option, by its name in a run's configuration. */
+export function configError(option: string, message: string): RATError {
+  return new RATError("ERR_RAT_CONFIG", message, { details: { option } });
+}
+
+/** A path that cannot be used. */
+export function pathError(file: string, message: string, cause?: unknown): RATError {
+  return new RATError("ERR_RAT_PATH", message, { cause, details: { file } });
+}
+
 /** The error that an aborted call rejects with; `cause` is the signal's reason. */
 export function abortedError(signal?: AbortSignal): RATError {
   return new RATError("ERR_RAT_ABORTED", "The operation was aborted", { cause: signal?.reason });

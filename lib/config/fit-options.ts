@@ -1,5 +1,5 @@
 /** Rules among the options of the optimizer's steps, the same for a command line and for `fit`. */
-import { RATError } from "../errors.js";
+import { configError } from "../errors.js";
 import { defaultOf } from "./defaults.js";
 
 /** @throws RATError `ERR_RAT_CONFIG` for a micro-batch that is larger than the batch. */
@@ -9,10 +9,9 @@ export function checkFitOptions(options: {
 }): void {
   const { batchSize = defaultOf("batchSize"), microBatchSize } = options;
   if (microBatchSize !== undefined && microBatchSize > batchSize) {
-    throw new RATError(
-      "ERR_RAT_CONFIG",
+    throw configError(
+      "microBatchSize",
       `Expected at most the batch size, ${batchSize}, for microBatchSize but received ${microBatchSize}`,
-      { details: { option: "microBatchSize" } },
     );
   }
 }

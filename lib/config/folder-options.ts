@@ -1,5 +1,5 @@
 /** Rules among the options about a run's folder, the same for a command line and for `fit`. */
-import { RATError } from "../errors.js";
+import { configError } from "../errors.js";
 import type { FitSettings } from "./schema.js";
 
 /**
@@ -10,13 +10,9 @@ export function checkFolderOptions(
   options: Pick<FitSettings, "output" | "resume" | "overwrite" | "checkpointEvery">,
 ): void {
   if (options.resume && options.overwrite) {
-    throw usage("resume", "resume and overwrite exclude each other: go on from the run, or replace it");
+    throw configError("resume", "resume and overwrite exclude each other: go on from the run, or replace it");
   }
   const homeless = (["resume", "overwrite", "checkpointEvery"] as const).find((name) => options[name]);
   if (homeless && options.output === undefined)
-    throw usage("output", `${homeless} needs output, the run's folder`);
-}
-
-function usage(option: string, message: string): RATError {
-  return new RATError("ERR_RAT_CONFIG", message, { details: { option } });
+    throw configError("output", `${homeless} needs output, the run's folder`);
 }

@@ -3,7 +3,7 @@
  * that lists have one entry for each forward.
  */
 import type { z } from "zod";
-import { RATError } from "../errors.js";
+import { configError } from "../errors.js";
 import type { NativeObjectiveOptions } from "../native/binding.js";
 import {
   type RegularizerDefinition,
@@ -112,8 +112,4 @@ function checkLength(name: string, value: PerForward, count: number, type: strin
     name,
     `Expected one number or a list of ${count} (one for each forward of ${type}) for ${name} but received ${value.length}: ${value.join(",")}`,
   );
-}
-
-function configError(option: string, message: string): RATError {
-  return new RATError("ERR_RAT_CONFIG", message, { details: { option } });
 }

@@ -1,5 +1,5 @@
 /** Rules among the options about where a model comes from, the same for a command line and for `RATTrainer.create`. */
-import { RATError } from "../errors.js";
+import { configError } from "../errors.js";
 
 /**
  * @param options - `isNew`: whether the model is trained from scratch rather than read from a folder.
@@ -11,16 +11,12 @@ export function checkModelOptions(options: {
   readonly resetHead?: boolean | undefined;
 }): void {
   if (options.isNew && options.resetHead) {
-    throw usage("resetHead", "resetHead is for the model of a folder: the head of a new model is new");
+    throw configError("resetHead", "resetHead is for the model of a folder: the head of a new model is new");
   }
   if (!options.isNew && options.vectors !== undefined) {
-    throw usage(
+    throw configError(
       "vectors",
       "vectors are for new models: the embeddings of a folder's model have been trained",
     );
   }
-}
-
-function usage(option: string, message: string): RATError {
-  return new RATError("ERR_RAT_CONFIG", message, { details: { option } });
 }

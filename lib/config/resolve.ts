@@ -1,6 +1,6 @@
 /** A run with every default filled in: what `config.json` holds and `--config` takes back. Reads no file. */
 import type { z } from "zod";
-import { RATError } from "../errors.js";
+import { configError } from "../errors.js";
 import type { RegularizerField } from "../regularizers/index.js";
 import { isModelType, MODEL_TYPES } from "./fields.js";
 import { checkFitOptions } from "./fit-options.js";
@@ -29,14 +29,20 @@ export type ResolvedRunConfig = Omit<Parsed, RegularizerField> & Omit<ResolvedMe
 export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknown>>): ResolvedRunConfig {
   const parsed = parseOptions(runConfigSchema, raw, "the run configuration");
   if (parsed.data === undefined && parsed.train === undefined) {
-    throw usage("data", "data is missing: give the folder of the task's files, or train (and test) files");
+    throw configError(
+      "data",
+      "data is missing: give the folder of the task's files, or train (and test) files",
+    );
   }
   checkFolderOptions(parsed);
   checkSizes(parsed);
   checkFitOptions(parsed);
   const isNew = isModelType(parsed.model);
   if (isNew && parsed.precision === "bf16") {
-    throw usage("precision", `bf16 is for encoders (the folder of one); train a ${parsed.model} in fp32`);
+    throw configError(
+      "precision",
+      `bf16 is for encoders (the folder of one); train a ${parsed.model} in fp32`,
+    );
   }
   checkModelOptions({ ...parsed, isNew });
   const known = isNew ? { ...fromScratchDefaults(), ...withoutUndefined(parsed) } : parsed;
@@ -69,13 +75,10 @@ function checkSizes(config: Parsed): void {
   for (const name of foreign) {
     if (config[name] === undefined) continue;
     if (!isModelType(model))
-      throw usage(name, `${name} is for new models (${MODEL_TYPES.join(", ")}): a folder has its own`);
-    if (name === (model === "textcnn" ? "layers" : "windows")) throw usage(name, `${model} has no ${name}`);
+      throw configError(name, `${name} is for new models (${MODEL_TYPES.join(", ")}): a folder has its own`);
+    if (name === (model === "textcnn" ? "layers" : "windows"))
+      throw configError(name, `${model} has no ${name}`);
   }
-}
-
-function usage(option: string, message: string): RATError {
-  return new RATError("ERR_RAT_CONFIG", message, { details: { option } });
 }
 
 /** So that a flag that was not given and a key that is absent are the same, and JSON keeps what is there. */

@@ -1,6 +1,5 @@
 /** Lengths, duplicates and empty texts of many examples, counted without blocking the event loop. */
-import { setImmediate } from "node:timers/promises";
-import { throwIfAborted } from "../errors.js";
+import { giveWay } from "../give-way.js";
 import type { Example } from "./types.js";
 
 /** Smallest, median, 90th percentile (nearest rank) and largest. */
@@ -56,8 +55,7 @@ export async function measureTexts(
     sinceTurn += text.length + 100;
     if (sinceTurn > CHARACTERS_A_TURN) {
       sinceTurn = 0;
-      await setImmediate();
-      throwIfAborted(signal);
+      await giveWay(signal);
     }
   }
   return {

@@ -1,7 +1,7 @@
 /** SHA-256 of files and of typed arrays, in pieces, so that the event loop stays free. */
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { setImmediate } from "node:timers/promises";
+import { giveWay } from "../give-way.js";
 
 const PIECE_BYTES = 2 ** 20;
 
@@ -32,6 +32,6 @@ export function hashText(text: string): string {
 async function updateInPieces(hash: Hash, bytes: Uint8Array): Promise<void> {
   for (let offset = 0; offset < bytes.length; offset += PIECE_BYTES) {
     hash.update(bytes.subarray(offset, offset + PIECE_BYTES));
-    await setImmediate();
+    await giveWay();
   }
 }

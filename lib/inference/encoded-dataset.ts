@@ -1,7 +1,7 @@
 /** A data set as the native side takes it: packed tokens and numeric labels. Encoded once, before training. */
-import { setImmediate } from "node:timers/promises";
 import type { Dataset, Example, TaskKind } from "../datasets/types.js";
-import { invalidArgument, RATError, throwIfAborted } from "../errors.js";
+import { invalidArgument, RATError } from "../errors.js";
+import { giveWay } from "../give-way.js";
 import type { PackedTexts, Tokenizer } from "../tokenizers/types.js";
 
 /** N examples. */
@@ -42,7 +42,7 @@ export async function encodeDataset(data: Dataset, options: EncodeDatasetOptions
   const labels = kind === "regression" ? new Float32Array(examples.length) : new Int32Array(examples.length);
   const indices = new Map(options.labels.map((label, index) => [label, index]));
   for (const [row, example] of examples.entries()) {
-    if (row % ROWS_A_TURN === 0) await turn(signal);
+    if (row % ROWS_A_TURN === 0) await giveWay(signal);
     checkText(example, `${name}[${row}]`);
     labels[row] =
       kind === "regression"
@@ -66,14 +66,9 @@ async function collect(data: Dataset, name: string, signal: AbortSignal): Promis
   const examples: Example[] = [];
   for await (const example of data) {
     examples.push(example);
-    if (examples.length % ROWS_A_TURN === 0) await turn(signal);
+    if (examples.length % ROWS_A_TURN === 0) await giveWay(signal);
   }
   return examples;
-}
-
-async function turn(signal: AbortSignal): Promise<void> {
-  await setImmediate();
-  throwIfAborted(signal);
 }
 
 /** @throws RATError `ERR_RAT_INVALID_ARG` when `example` has no text. */

@@ -1,7 +1,6 @@
 /** Loss and metrics of a model on a data set. The loss is computed here from the logits, in double precision. */
-import { setImmediate } from "node:timers/promises";
 import type { Metrics, Task } from "../datasets/types.js";
-import { throwIfAborted } from "../errors.js";
+import { giveWay } from "../give-way.js";
 import { computeMetrics } from "../metrics/index.js";
 import type { ModelConfig } from "../models/config.js";
 import type { NativeTrainer } from "../native/binding.js";
@@ -46,8 +45,7 @@ export async function evaluateDataset(
   let loss = 0;
   for (let row = 0; row < data.size; row++) {
     if (row % ROWS_A_TURN === ROWS_A_TURN - 1) {
-      await setImmediate();
-      throwIfAborted(signal);
+      await giveWay(signal);
     }
     const reference = data.labels[row] ?? 0;
     if (isRegression) {

@@ -1,7 +1,7 @@
 /** What a model says about texts, in the user's words. */
-import { setImmediate } from "node:timers/promises";
 import type { TaskKind } from "../datasets/types.js";
-import { invalidArgument, throwIfAborted } from "../errors.js";
+import { invalidArgument } from "../errors.js";
+import { giveWay } from "../give-way.js";
 import type { NativeTrainer } from "../native/binding.js";
 import type { Tokenizer } from "../tokenizers/types.js";
 import { checkText } from "./encoded-dataset.js";
@@ -63,7 +63,7 @@ export async function predictTexts(
   const logits = await computeLogits(model, packed, outputs, signal);
   const predictions: Prediction[] = [];
   for (let row = 0; row < texts.length; row++) {
-    if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await turn(signal);
+    if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await giveWay(signal);
     const values = logits.subarray(row * outputs, (row + 1) * outputs);
     predictions.push(kind === "regression" ? { score: values[0] ?? 0 } : classify(values, labels));
   }
@@ -78,7 +78,7 @@ async function checkInputs(
   if (!Array.isArray(inputs)) invalidArgument("texts", "a string or an array of texts", inputs);
   const texts: { text: string; pair?: string }[] = [];
   for (const [row, input] of (inputs as readonly TextInput[]).entries()) {
-    if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await turn(signal);
+    if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await giveWay(signal);
     const example = typeof input === "string" ? { text: input } : input;
     checkText(example, `texts[${row}]`);
     texts.push(example);
@@ -96,9 +96,4 @@ function classify(values: Float64Array, labels: readonly string[]): ClassPredict
     // fromEntries defines own properties, so that a class may be called __proto__.
     probabilities: Object.fromEntries(labels.map((label, index) => [label, probabilities[index] ?? 0])),
   };
-}
-
-async function turn(signal: AbortSignal): Promise<void> {
-  await setImmediate();
-  throwIfAborted(signal);
 }

@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
-import { RATError } from "../errors.js";
+import { pathError, RATError } from "../errors.js";
 import { exists } from "../files/atomic-folder.js";
 import { type NativeTensorInfo, native } from "../native/binding.js";
 
@@ -141,8 +141,4 @@ async function noWeights(folder: string): Promise<RATError> {
     `${folder} has ${pickle} but no ${WEIGHTS_FILE}. Pickle files can execute code and are not read; convert it with Python: python3 -c "from transformers import AutoModelForSequenceClassification as M; M.from_pretrained('${folder}').save_pretrained('${folder}')"`,
     { details: { file } },
   );
-}
-
-function pathError(file: string, message: string): RATError {
-  return new RATError("ERR_RAT_PATH", message, { details: { file } });
 }

@@ -1,5 +1,5 @@
 /** What each class counts in the loss. */
-import { RATError } from "../errors.js";
+import { configError } from "../errors.js";
 import type { TrainerParts } from "./parts.js";
 
 /**
@@ -58,8 +58,4 @@ export function checkClassWeights(
 export function checkLabelSmoothing(labelSmoothing: number | undefined, kind: string): void {
   if (labelSmoothing && kind === "regression")
     throw configError("labelSmoothing", "labelSmoothing is for classes: this is a regression");
-}
-
-function configError(option: string, message: string): RATError {
-  return new RATError("ERR_RAT_CONFIG", message, { details: { option } });
 }

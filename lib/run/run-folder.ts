@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { RATError } from "../errors.js";
+import { pathError } from "../errors.js";
 import { exists } from "../files/atomic-folder.js";
 import { makeFolder, putBack, removeLeftovers, replaceFile, syncFolder } from "../files/durable-file.js";
 import { type FolderLock, lockFolder } from "../files/lock.js";
@@ -170,8 +170,4 @@ function parseEvent(line: string): StepEvent | EvalEvent | undefined {
   } catch {
     return undefined;
   }
-}
-
-function pathError(file: string, message: string, cause?: unknown): RATError {
-  return new RATError("ERR_RAT_PATH", message, { cause, details: { file } });
 }

@@ -7,7 +7,7 @@ import { checkModelOptions } from "../config/model-options.js";
 import { parseOptions } from "../config/parse.js";
 import { trainerSettingsSchema } from "../config/schema.js";
 import type { Dataset, Task } from "../datasets/types.js";
-import { fromNative, invalidArgument, RATError, throwIfAborted } from "../errors.js";
+import { configError, fromNative, invalidArgument, throwIfAborted } from "../errors.js";
 import { fetchModel } from "../hub/fetch-model.js";
 import { announce, chooseDevice, chooseThreads } from "../inference/device.js";
 import { labelsOfFolder } from "../inference/labels.js";
@@ -65,9 +65,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const live = liveTrainers();
     const threads = chooseThreads(settings.threads, build.hardwareThreads, live);
     if (precision === "bf16" && !config.encoder) {
-      throw new RATError("ERR_RAT_CONFIG", `bf16 is for encoders; train a ${config.sizes.type} in fp32`, {
-        details: { option: "precision" },
-      });
+      throw configError("precision", `bf16 is for encoders; train a ${config.sizes.type} in fp32`);
     }
     const inUse: TrainerSettingsInUse = { ...filled, device, threads };
     const model = await createNative({
@@ -135,10 +133,9 @@ function nativeOptimizer(settings: TrainerSettingsInUse, config: ModelConfig): N
   const { optimizer: type, weightDecay, clipNorm, layerDecay, freeze = 0 } = settings;
   const layers = config.encoder?.shape.layers ?? config.sizes.layers;
   if (typeof freeze === "number" && freeze > layers) {
-    throw new RATError(
-      "ERR_RAT_CONFIG",
+    throw configError(
+      "freeze",
       `Expected at most ${layers} for freeze but received ${freeze}: the model has no more layers`,
-      { details: { option: "freeze" } },
     );
   }
   const frozenDepths = freeze === "embeddings" ? 1 : freeze === 0 ? 0 : freeze + 1;
@@ -160,10 +157,9 @@ function configOfFolder(
   checkVocabulary(folder.config, tokenizer, path);
   const { encoder } = folder.config;
   if (encoder && maxLength > longestInput(encoder.shape)) {
-    throw new RATError(
-      "ERR_RAT_CONFIG",
+    throw configError(
+      "maxLength",
       `Expected at most ${longestInput(encoder.shape)} for maxLength but received ${maxLength}: the model in ${path} has no more positions`,
-      { details: { option: "maxLength" } },
     );
   }
   return {

@@ -1,6 +1,6 @@
 /** Checks the task that a caller hands over. */
 import type { Dataset, MetricName, Task, TaskKind } from "../datasets/types.js";
-import { invalidArgument, RATError } from "../errors.js";
+import { configError, invalidArgument } from "../errors.js";
 
 const METRICS: Readonly<Record<TaskKind, readonly MetricName[]>> = {
   classification: ["accuracy", "f1", "matthews"],
@@ -48,9 +48,8 @@ export function checkTask(task: Task<Dataset>): Task<Dataset> {
  */
 export function checkMetric(metric: MetricName | "loss" | undefined, { kind }: Task<Dataset>): void {
   if (metric === undefined || metric === "loss" || METRICS[kind].includes(metric)) return;
-  throw new RATError(
-    "ERR_RAT_CONFIG",
+  throw configError(
+    "metric",
     `Expected one of ${[...METRICS[kind], "loss"].join(", ")} for metric (${kind}) but received ${metric}`,
-    { details: { option: "metric" } },
   );
 }
