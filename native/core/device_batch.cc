@@ -227,4 +227,9 @@ DeviceStep::DeviceStep(const std::vector<PackedBatch>& batches, const StepScalar
   for (DeviceBatch& batch : batches_) batch.divide(options);
 }
 
+at::Tensor DeviceStep::scalar(size_t offset, at::ScalarType type) const {
+  const auto size = static_cast<int64_t>(c10::elementSize(type));
+  return device_scalars_.narrow(0, static_cast<int64_t>(offset), size).view(type).squeeze(0);
+}
+
 }  // namespace rat

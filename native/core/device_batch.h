@@ -135,6 +135,8 @@ class DeviceStep {
   const StepScalars& scalars() const { return scalars_; }
   /// The same as bytes on the device.
   const at::Tensor& device_scalars() const { return device_scalars_; }
+  /// One of them there, 0-dimensional, by its offset in StepScalars.
+  at::Tensor scalar(size_t offset, at::ScalarType type) const;
 
  private:
   std::vector<DeviceBatch> batches_;

@@ -1,6 +1,6 @@
 // The numbers that change from step to step, as one piece of plain data that lies where the kernels read it:
-// what a step launches is then the same in every step, as a CUDA graph needs it. What a step itself computes
-// (its gradient norm, whether all of it is finite) are tensors on the device.
+// what a step launches is then the same in every step, as a CUDA graph needs it. What the device itself computes
+// stays there as tensors: gradient norm, clip factor, the optimizers' counts of steps, whether all is finite.
 #pragma once
 
 #include <array>
@@ -33,6 +33,8 @@ struct ForwardLayout {
 struct StepScalars {
   PhiloxKey dropout_key{0, 0};
   uint32_t step = 0;  // from 1; part of the dropout counter
+  double learning_rate = 0;
+  float learning_rate_float = 0;  // the same, for LibTorch's fused optimizers, which take a float
   uint32_t dropout_threshold[kDropoutKinds][kMaxPasses] = {};
   double dropout_scale[kDropoutKinds][kMaxPasses] = {};  // 1 / (1 - rate)
 

@@ -34,17 +34,18 @@ class AdamW final : public Optimizer {
     for (const Parameter& parameter : parameters) names_.push_back(parameter.name);
   }
 
-  void step(const std::vector<at::Tensor>& gradients, double learning_rate,
-            const at::Tensor& found_inf) override {
-    const auto flag = found_inf.defined() ? std::optional(found_inf) : std::nullopt;
+  void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) override {
     for (Group& group : groups_) {
       std::vector<at::Tensor> of_group;
       for (const size_t i : group.indices) of_group.push_back(gradients[i]);
-      count(group.steps, found_inf);
-      at::_fused_adamw_(group.parameters, of_group, group.first_moments, group.second_moments, {},
-                        group.steps, learning_rate * group.learning_rate_scale, 0.9, 0.999,
-                        group.weight_decay, 1e-8, /*amsgrad=*/false, /*maximize=*/false,
-                        /*grad_scale=*/{}, flag);
+      count(group.steps, scalars.found_inf);
+      const double scale = group.learning_rate_scale;
+      // A float is too coarse a learning rate for weights in double.
+      const bool is_float = group.parameters[0].scalar_type() == at::kFloat;
+      if (is_float && scalars.device_learning_rate_float.defined())
+        update(group, of_group, scalars.device_learning_rate_float * scale, scalars.found_inf);
+      else
+        update(group, of_group, scalars.learning_rate * scale, scalars.found_inf);
     }
   }
 
@@ -61,6 +62,16 @@ class AdamW final : public Optimizer {
   }
 
  private:
+  /// `learning_rate`: a double, or a tensor where the parameters are.
+  template <typename Rate>
+  static void update(Group& group, const std::vector<at::Tensor>& gradients, const Rate& learning_rate,
+                     const at::Tensor& found_inf) {
+    at::_fused_adamw_(group.parameters, gradients, group.first_moments, group.second_moments, {}, group.steps,
+                      learning_rate, 0.9, 0.999, group.weight_decay, 1e-8, /*amsgrad=*/false,
+                      /*maximize=*/false, /*grad_scale=*/{},
+                      found_inf.defined() ? std::optional(found_inf) : std::nullopt);
+  }
+
   std::vector<Group> groups_;
   std::vector<std::string> names_;
 };

@@ -16,12 +16,11 @@ class BertAdam final : public Optimizer {
     }
   }
 
-  void step(const std::vector<at::Tensor>& gradients, double learning_rate,
-            const at::Tensor& found_inf) override {
+  void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) override {
     for (const ParameterGroup& group : groups_)
       for (const size_t i : group.indices) {
         at::Tensor values = parameters_[i].tensor.detach();
-        const KeptUnless kept(found_inf, {values, first_moments_[i], second_moments_[i]});
+        const KeptUnless kept(scalars.found_inf, {values, first_moments_[i], second_moments_[i]});
         const at::Tensor norm = at::linalg_vector_norm(gradients[i], 2, {}, false, at::kDouble);
         const at::Tensor gradient =
             gradients[i] * (1.0 / (norm + 1e-6)).clamp_max(1.0).to(values.scalar_type());
@@ -29,7 +28,7 @@ class BertAdam final : public Optimizer {
         second_moments_[i].mul_(0.999).addcmul_(gradient, gradient, 0.001);
         at::Tensor update = first_moments_[i] / second_moments_[i].sqrt().add_(1e-6);
         if (group.weight_decay > 0) update.add_(values, group.weight_decay);
-        values.sub_(update, learning_rate * group.learning_rate_scale);
+        descend(values, update, scalars, group.learning_rate_scale);
         kept.put_back();
       }
   }

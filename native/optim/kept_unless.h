@@ -1,10 +1,12 @@
-// For optimizers that know no flag of their own: what an update overwrote comes back if the flag says so, without
-// the host knowing.
+// For optimizers whose operators know no scalars on the device: what an update overwrote comes back if the flag says
+// so, without the host knowing, and the learning rate is read where it lies.
 #pragma once
 
 #include <ATen/ATen.h>
 
 #include <vector>
+
+#include "optim/optimizer.h"
 
 namespace rat {
 
@@ -26,5 +28,14 @@ class KeptUnless {
   at::Tensor found_inf_;
   std::vector<at::Tensor> tensors_, copies_;
 };
+
+/// values <- values - learning rate * scale * update.
+inline void descend(at::Tensor& values, const at::Tensor& update, const UpdateScalars& scalars,
+                    double scale) {
+  if (scalars.device_learning_rate.defined())
+    values.sub_(update * (scalars.device_learning_rate * scale).to(update.scalar_type()));
+  else
+    values.sub_(update, scalars.learning_rate * scale);
+}
 
 }  // namespace rat

@@ -31,15 +31,20 @@ struct ParameterGroup {
 /// In the order of the first parameter of each.
 std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& parameters, double weight_decay);
 
+/// What an update goes by besides the gradients. On a GPU the kernels read the tensors, so that the host need not
+/// know what is in them; on the CPU there are none.
+struct UpdateScalars {
+  double learning_rate = 0;
+  at::Tensor device_learning_rate;        // 0-dimensional double
+  at::Tensor device_learning_rate_float;  // 0-dimensional float
+  at::Tensor found_inf;                   // 0-dimensional float: 1 if nothing may change
+};
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
   /// One update. `gradients` in the order of the parameters.
-  ///
-  /// `found_inf`, 0-dimensional float on the device: 1 if nothing may change; undefined: the host knows that
-  /// all is finite.
-  virtual void step(const std::vector<at::Tensor>& gradients, double learning_rate,
-                    const at::Tensor& found_inf) = 0;
+  virtual void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) = 0;
   /// Every tensor that the next step depends on, under the name it has in a checkpoint.
   virtual std::vector<std::pair<std::string, at::Tensor>> state() const { return {}; }
 };

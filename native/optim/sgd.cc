@@ -10,14 +10,14 @@ class Sgd final : public Optimizer {
   Sgd(const std::vector<Parameter>& parameters, double weight_decay)
       : parameters_(parameters), groups_(parameter_groups(parameters, weight_decay)) {}
 
-  void step(const std::vector<at::Tensor>& gradients, double learning_rate,
-            const at::Tensor& found_inf) override {
+  void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) override {
     for (const ParameterGroup& group : groups_)
       for (const size_t i : group.indices) {
         at::Tensor values = parameters_[i].tensor.detach();
-        const KeptUnless kept(found_inf, {values});
-        values.sub_(group.weight_decay > 0 ? at::add(gradients[i], values, group.weight_decay) : gradients[i],
-                    learning_rate * group.learning_rate_scale);
+        const KeptUnless kept(scalars.found_inf, {values});
+        descend(values,
+                group.weight_decay > 0 ? at::add(gradients[i], values, group.weight_decay) : gradients[i],
+                scalars, group.learning_rate_scale);
         kept.put_back();
       }
   }

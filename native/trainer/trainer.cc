@@ -4,6 +4,7 @@
 #include <c10/core/DeviceGuard.h>
 
 #include <cmath>
+#include <cstddef>
 
 #include "core/check.h"
 #include "core/device.h"
@@ -143,7 +144,10 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   for (const Parameter& parameter : model_->parameters()) parameter.clear_gradient();
 
   const std::vector<ForwardLayout> forwards = regularizer_->forwards();
-  StepScalars scalars{.dropout_key = stream_key(options_.seed, Stream::kDropout), .step = options.step};
+  StepScalars scalars{.dropout_key = stream_key(options_.seed, Stream::kDropout),
+                      .step = options.step,
+                      .learning_rate = options.learning_rate,
+                      .learning_rate_float = static_cast<float>(options.learning_rate)};
   scalars.set_dropout(forwards, model_->dropout_rates());
   DeviceBatchOptions wanted{forwards, model_->row_indices(), regularizer_->scope() == Scope::kExample,
                             options_.model.padding_id};
@@ -158,14 +162,19 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   std::vector<at::Tensor> all = gradients(step.embedding_gradient());
   reduce(log, all);
   log.gradient_norm = global_norm(all);
-  const at::Tensor found_inf = check_.take(log, options.step);
+  UpdateScalars update{.learning_rate = options.learning_rate, .found_inf = check_.take(log, options.step)};
+  if (!device_.is_cpu()) {
+    update.device_learning_rate = on_device.scalar(offsetof(StepScalars, learning_rate), at::kDouble);
+    update.device_learning_rate_float =
+        on_device.scalar(offsetof(StepScalars, learning_rate_float), at::kFloat);
+  }
   clip_gradients(all, log.gradient_norm, options_.optimizer.clip_norm);
   if (embedding_gradient_.defined()) {
     write_embedding_gradient(on_device, all[0]);
     all[0] = embedding_gradient_;
   }
   is_half_updated_ = true;
-  optimizer_->step(all, options.learning_rate, found_inf);
+  optimizer_->step(all, update);
   is_half_updated_ = false;
   StepResult result;
   if (device_.is_cpu() || options.read) result.values = check_.read();
