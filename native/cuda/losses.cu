@@ -19,18 +19,17 @@ struct Shape {
   LossScales scales;
   double kl_weight;
   double label_smoothing;
-  const double* class_weights;
   double class_weight_sum;
 };
 
 /// log_p `[forwards * B, C]` is working space. sums `[2, B]`.
 template <typename Formula, typename scalar_t>
-__global__ void classification(const scalar_t* logits, const int64_t* labels, Shape shape, double* log_p,
-                               double* gradient, double* sums) {
+__global__ void classification(const scalar_t* logits, const int64_t* labels, const double* class_weights,
+                               Shape shape, double* log_p, double* gradient, double* sums) {
   RAT_SHARED(double, scratch, kLossThreads);
   const int64_t b = blockIdx.x, classes = shape.classes;
   const Target target =
-      Target::of(labels[b], classes, shape.label_smoothing, shape.class_weights, shape.class_weight_sum);
+      Target::of(labels[b], classes, shape.label_smoothing, class_weights, shape.class_weight_sum);
   double supervised = 0, consistency = 0;
   for (int64_t k = 0; k < shape.forwards; ++k) {
     const int64_t row = (k * shape.batch + b) * classes;
@@ -125,7 +124,6 @@ ForwardLosses forward_losses(const at::Tensor& logits, const at::Tensor& labels,
                     scales,
                     options.kl_weight,
                     options.label_smoothing,
-                    is_weighted ? options.class_weights.const_data_ptr<double>() : nullptr,
                     is_weighted ? options.class_weight_sum : static_cast<double>(logits.size(1))};
   const auto doubles = logits.options().dtype(at::kDouble);
   at::Tensor gradient = at::empty_like(logits, doubles);
@@ -142,8 +140,9 @@ ForwardLosses forward_losses(const at::Tensor& logits, const at::Tensor& labels,
     with_formula(options.consistency, [&](auto formula) {
       constexpr auto kernel = classification<decltype(formula), scalar_t>;
       RAT_LAUNCH(kernel, static_cast<unsigned>(batch), kLossThreads, logits.const_data_ptr<scalar_t>(),
-                 labels.const_data_ptr<int64_t>(), shape, log_p.data_ptr<double>(),
-                 gradient.data_ptr<double>(), sums.data_ptr<double>());
+                 labels.const_data_ptr<int64_t>(),
+                 is_weighted ? options.class_weights.const_data_ptr<double>() : nullptr, shape,
+                 log_p.data_ptr<double>(), gradient.data_ptr<double>(), sums.data_ptr<double>());
     });
   });
   RAT_LAUNCH(sum_batch, 1, kLossThreads, sums.const_data_ptr<double>(), batch, values.data_ptr<double>());

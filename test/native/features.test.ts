@@ -5,15 +5,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { expectParity, type ParityCase } from "../support/parity.js";
+import { constantRate, expectParity, type ParityCase } from "../support/parity.js";
 import { examplesOf, withTiny } from "../support/tiny-models.js";
 
 const fixture = join(import.meta.dirname, "../reference/fixtures/features.json");
 const { cases } = JSON.parse(readFileSync(fixture, "utf8")) as { cases: Omit<ParityCase, "schedule">[] };
-const named = cases.map((c) => {
-  const learningRate = c.events[0]?.learningRate ?? Number.NaN;
-  return [c.name, { ...c, schedule: { type: "constant", warmupRatio: 0, learningRate } as const }] as const;
-});
+const named = cases.map(constantRate);
 
 describe.each(["fp32", "fp64"] as const)("parity with PyTorch in %s", (precision) => {
   test.each(named)("%s", (_, c) => expectParity(c, "cpu", precision));

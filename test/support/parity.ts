@@ -119,6 +119,21 @@ const checksums = (values: Float64Array) => [
   values.reduce((sum, value, i) => sum + value * Math.sin(3 * i + 1), 0),
 ];
 
+/**
+ * A case of features.py or ascent.py, whose rate is constant, with a name for a test. The latter leave out what a method that
+ * climbs does not read.
+ */
+export function constantRate(c: Omit<ParityCase, "schedule">): readonly [string, ParityCase] {
+  const learningRate = c.events[0]?.learningRate ?? Number.NaN;
+  const { epsilon } = c.objective as { epsilon: number | readonly number[] };
+  const objective = {
+    ...{ forwards: 1, klWeight: 0, klReduction: "batch-mean" as const },
+    ...c.objective,
+    epsilon: typeof epsilon === "number" ? [epsilon] : epsilon,
+  };
+  return [c.name, { ...c, objective, schedule: { type: "constant", warmupRatio: 0, learningRate } }];
+}
+
 /** The cases with a name for a test. */
 export const parityCases = fixture.cases.map((c) => [c.name, c] as const);
 /** File of the initial weights. */
