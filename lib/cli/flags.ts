@@ -8,7 +8,8 @@ import { OPTION_NAMES, type OptionName, type OptionRecord, optionRecord } from "
 import { isRATError } from "../errors.js";
 import { UsageError } from "./failure.js";
 
-const placeholders: Record<FieldKind, string> = {
+/** What the help calls a flag's value. */
+const ARGUMENTS: Record<FieldKind, string> = {
   text: "<text>",
   texts: "<a,b,...>",
   choice: "<name>",
@@ -41,7 +42,7 @@ export function addRunFlags(command: Command, names: readonly OptionName[] = OPT
       command.addOption(record.default === true ? plain.hideHelp() : plain);
       command.addOption(record.default === true ? negated : negated.hideHelp());
     } else {
-      const option = new Option(`${flag} ${record.placeholder ?? placeholders[kind]}`, help);
+      const option = new Option(`${flag} ${record.argument ?? ARGUMENTS[kind]}`, help);
       command.addOption(option.argParser((text: string) => parseValue(kind, text)));
     }
   }

@@ -84,10 +84,7 @@ export function resolveRegularizer(
  *
  * @param dropout - null leaves the rates to the model.
  */
-export function nativeObjective(
-  method: ResolvedMethod,
-  dropout: PerForward | null,
-): Omit<NativeObjectiveOptions, "labelSmoothing"> {
+export function nativeObjective(method: ResolvedMethod, dropout: PerForward | null): NativeObjectiveOptions {
   const count = forwardCount(method.type, method.forwards);
   const rates = dropout === null ? new Array<null>(count).fill(null) : expand(dropout, count);
   return {

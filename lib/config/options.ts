@@ -28,7 +28,7 @@ interface Facts {
   /** What happens when it is left out, for the help, where no default says it. */
   readonly otherwise?: string;
   /** In the help, where it says more than the kind of value does. */
-  readonly placeholder?: string;
+  readonly argument?: string;
   /**
    * Whether the course of a run depends on it, so that it must be what it was for a run to be resumed. Left out: yes, for
    * what a trainer or `fit` reads.
@@ -83,22 +83,22 @@ export const OPTIONS = {
   task: required(choice(TASK_NAMES, "what to train on"), { group: "Data", owner: "run" }),
   data: optional(text("folder of the task's files, or the one above it"), {
     ...ofTask,
-    placeholder: "<folder>",
+    argument: "<folder>",
   }),
-  train: optional(text("file to train on instead of the task's"), { ...ofTask, placeholder: "<file>" }),
+  train: optional(text("file to train on instead of the task's"), { ...ofTask, argument: "<file>" }),
   dev: optional(text("file to choose the best model on; none: train without one"), {
     ...ofTask,
-    placeholder: "<file|none>",
+    argument: "<file|none>",
   }),
-  test: optional(text("file to test on instead of the task's"), { ...ofTask, placeholder: "<file>" }),
+  test: optional(text("file to test on instead of the task's"), { ...ofTask, argument: "<file>" }),
   split: withDefault(
     choice(["official", "paper"], "official files, or the splits of the paper"),
     "official",
     ofTask,
   ),
-  textColumn: optional(text("custom: column of the text"), { ...ofTask, placeholder: "<column>" }),
-  pairColumn: optional(text("custom: column of the second text"), { ...ofTask, placeholder: "<column>" }),
-  labelColumn: optional(text("custom: column of the label"), { ...ofTask, placeholder: "<column>" }),
+  textColumn: optional(text("custom: column of the text"), { ...ofTask, argument: "<column>" }),
+  pairColumn: optional(text("custom: column of the second text"), { ...ofTask, argument: "<column>" }),
+  labelColumn: optional(text("custom: column of the label"), { ...ofTask, argument: "<column>" }),
   labels: optional(
     z.array(z.string().min(1)).min(2).meta({ description: "custom: class names in order", kind: "texts" }),
     { ...ofTask, otherwise: "found in the training data" },
@@ -116,7 +116,7 @@ export const OPTIONS = {
 
   model: required(text("bilstm, textcnn, texthan, or the folder of a trained or pretrained model"), {
     ...ofSizes,
-    placeholder: "<name|folder>",
+    argument: "<name|folder>",
   }),
   // A checkpoint has the weights already: what they began with is no part of the identity.
   resetHead: withDefault(
@@ -145,7 +145,7 @@ export const OPTIONS = {
   ),
   vectors: optional(text("word vectors for a new model: GloVe or word2vec text, plain or .gz"), {
     ...ofModel,
-    ...{ identity: false, otherwise: "random", placeholder: "<file>" },
+    ...{ identity: false, otherwise: "random", argument: "<file>" },
   }),
   embeddingStd: withDefault(number("standard deviation of the initial word embeddings", { above: 0 }), 0.1, {
     ...ofModel,
@@ -237,7 +237,7 @@ export const OPTIONS = {
       description: "what is not trained: embeddings, or those and the first N layers",
       kind: "words",
     }),
-    { ...ofLoss, otherwise: "nothing", placeholder: "<embeddings|n>" },
+    { ...ofLoss, otherwise: "nothing", argument: "<embeddings|n>" },
   ),
   labelSmoothing: withDefault(
     number("part of each label that is spread over all classes", { min: 0, below: 1 }),
@@ -249,7 +249,7 @@ export const OPTIONS = {
       description: "weights of the classes in the loss, in their order, or balanced",
       kind: "words",
     }),
-    { ...ofLoss, otherwise: "all 1", placeholder: "<balanced|w,...>" },
+    { ...ofLoss, otherwise: "all 1", argument: "<balanced|w,...>" },
   ),
   shuffle: withDefault(flag("shuffle the training data in every epoch"), true, ofFit),
 
@@ -266,7 +266,7 @@ export const OPTIONS = {
       .regex(/^(auto|cpu|cuda(-sim)?(:\d{1,3})?)$/, { error: "expected auto, cpu, cuda or cuda:N" })
       .meta({ description: "auto, cpu, cuda or cuda:N", kind: "text" }),
     "auto",
-    { group: "Run", owner: "trainer", identity: false, placeholder: "<name>" },
+    { group: "Run", owner: "trainer", identity: false, argument: "<name>" },
   ),
   precision: withDefault(
     choice(["fp32", "bf16", "fp64"], "arithmetic; bf16: matrix products of an encoder"),
@@ -301,7 +301,7 @@ export const OPTIONS = {
   }),
   output: optional(text("folder for the run: config.json, log.jsonl, summary.json, checkpoints, model"), {
     ...ofRun,
-    placeholder: "<folder>",
+    argument: "<folder>",
   }),
   resume: withDefault(flag("go on from the newest intact checkpoint of the output folder"), false, ofRun),
   overwrite: withDefault(flag("replace the run that the output folder holds"), false, ofRun),

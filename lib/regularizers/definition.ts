@@ -9,8 +9,6 @@ export interface RegularizerDefinition {
   readonly fields: readonly RegularizerField[];
   /** How many forwards it regularizes (K): always so many, or so many unless `forwards` says otherwise. */
   readonly forwards: { readonly always: number } | { readonly default: number };
-  /** Whether a clean pass comes before those. */
-  readonly hasCleanPass: boolean;
   /** For tables and help. */
   readonly summary: string;
   readonly citation?: string;

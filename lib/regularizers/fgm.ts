@@ -4,7 +4,6 @@ export const fgm = define({
   type: "fgm",
   fields: ["epsilon"],
   forwards: { always: 1 },
-  hasCleanPass: true,
   summary: "adds the loss under one perturbation of norm `epsilon` (the paper's AT)",
   citation: "Miyato et al., Adversarial Training Methods for Semi-Supervised Text Classification, ICLR 2017",
 });

@@ -4,6 +4,5 @@ export const none = define({
   type: "none",
   fields: [],
   forwards: { always: 1 },
-  hasCleanPass: false,
   summary: "cross-entropy (or squared error) alone",
 });

@@ -4,7 +4,6 @@ export const rAt = define({
   type: "r-at",
   fields: ["epsilon", "klWeight", "forwards", "consistency", "klReduction"],
   forwards: { default: 2 },
-  hasCleanPass: true,
   summary:
     "the clean loss, the mean loss of `forwards` perturbed forwards with dropout masks of their own, and the divergence between these times `klWeight`",
   citation:

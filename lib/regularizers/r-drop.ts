@@ -4,7 +4,6 @@ export const rDrop = define({
   type: "r-drop",
   fields: ["klWeight", "consistency", "klReduction"],
   forwards: { always: 2 },
-  hasCleanPass: false,
   summary: "two clean forwards and the divergence between them times `klWeight`",
   citation: "Liang et al., R-Drop: Regularized Dropout for Neural Networks, NeurIPS 2021",
 });

@@ -221,7 +221,6 @@ DeviceStep::DeviceStep(const std::vector<PackedBatch>& batches, const StepScalar
     DeviceBatch& batch = batches_.emplace_back(DeviceBatch());
     batch.add_to(upload, batches[m], options, device);
     batch.add_training(upload, batches[m], options, slots[m], vocabulary_.size);
-    examples_ += batch.examples();
   }
   upload.send(device);
   for (DeviceBatch& batch : batches_) batch.divide(options);

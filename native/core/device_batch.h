@@ -129,8 +129,6 @@ class DeviceStep {
 
   const std::vector<DeviceBatch>& batches() const { return batches_; }
   const BatchVocabulary& vocabulary() const { return vocabulary_; }
-  /// Of the whole step.
-  int64_t examples() const { return examples_; }
 
   const StepScalars& scalars() const { return scalars_; }
   /// The same as bytes on the device.
@@ -141,7 +139,6 @@ class DeviceStep {
  private:
   std::vector<DeviceBatch> batches_;
   BatchVocabulary vocabulary_;
-  int64_t examples_ = 0;
   StepScalars scalars_;
   at::Tensor device_scalars_;
 };
