@@ -50,7 +50,7 @@ export async function withModel<T>(
   const trainer = new (native().Trainer)({
     model,
     kind: "classification",
-    objective: {
+    regularizer: {
       ...{ type: "none", forwards: 1, epsilon: [0], klWeight: 0, klReduction: "batch-mean" },
       ...{ cleanDropout: 0, forwardDropout: [0] },
     },

@@ -4,7 +4,7 @@
 export type { ModelOptions, Regularizer } from "./config/schema.js";
 // Data
 export { type LoadTaskOptions, loadTask } from "./datasets/load-task.js";
-export type { Dataset, Example, LoadedTask, MetricName, Metrics, Task, TaskKind } from "./datasets/types.js";
+export type { Dataset, Example, LoadedTask, Task } from "./datasets/types.js";
 // Errors
 export { isRATError, RATError, type RATErrorCode, type RATErrorDetails } from "./errors.js";
 // Hugging Face hub
@@ -25,6 +25,7 @@ export type { EvaluationResult } from "./inference/evaluate.js";
 export type { Logger } from "./logger.js";
 // Metrics
 export { type GlueAverages, type GlueResult, glueAverages } from "./metrics/glue-averages.js";
+export type { MetricName, Metrics } from "./metrics/types.js";
 export type {
   CheckpointEvent,
   EvalEvent,
@@ -35,6 +36,7 @@ export type {
 } from "./run/events.js";
 export type { FitOptions } from "./run/options.js";
 export type { Run } from "./run/run.js";
+export type { TaskKind } from "./targets/index.js";
 // Tokenizers
 export { loadTokenizer } from "./tokenizers/load.js";
 export type { EncodedText, PackedTexts, Tokenizer } from "./tokenizers/types.js";

@@ -18,7 +18,7 @@ function makeTrainer(options: { dropout?: number; profile?: boolean } = {}): Nat
   return new (native().Trainer)({
     model: model.options,
     kind: "classification",
-    objective: {
+    regularizer: {
       type: method.type,
       forwards: method.forwards,
       epsilon: [method.epsilon],

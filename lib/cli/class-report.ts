@@ -1,5 +1,4 @@
 /** The scores of each class and the confusion matrix, for `--report`. */
-
 import type { EvaluationResult } from "../inference/evaluate.js";
 import {
   type ClassificationReport,
@@ -8,6 +7,7 @@ import {
   renderClassificationReport,
   renderConfusionMatrix,
 } from "../metrics/index.js";
+import { type TaskKind, targetOf } from "../targets/index.js";
 
 /** What `--report` adds to an evaluation. */
 export interface ClassReport {
@@ -17,15 +17,13 @@ export interface ClassReport {
 }
 
 /**
- * The report on an evaluation; null for regression, which has no classes.
- *
- * @param labels The model's class names in its order; empty for regression.
+ * The report on an evaluation; null where an example has not one class.
  */
 export function reportClasses(
-  labels: readonly string[],
-  { predictions, references }: Pick<EvaluationResult, "predictions" | "references">,
+  kind: TaskKind,
+  { labels, predictions, references }: EvaluationResult,
 ): ClassReport | null {
-  if (labels.length === 0) return null;
+  if (targetOf(kind).label !== "class") return null;
   return {
     report: classificationReport({ labels, predictions, references }),
     confusionMatrix: confusionMatrix({ labels: labels.length, predictions, references }),
@@ -34,7 +32,7 @@ export function reportClasses(
 
 /** Both tables, for people. */
 export function renderClassReport(report: ClassReport | null, labels: readonly string[]): string {
-  if (report === null) return "No report by class: this is a regression.";
+  if (report === null) return "No report by class: the examples of this task have not one class each.";
   const scores = renderClassificationReport(report.report);
   return `${scores}\n${renderConfusionMatrix(report.confusionMatrix, labels)}`.trimEnd();
 }

@@ -6,7 +6,7 @@ import { formatMetrics } from "../report/words.js";
 import { refusalIsUsage } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
-import { addComputeFlags, addTaskFlags, computeOf, taskOf } from "./task-flags.js";
+import { addTaskFlags, addUseFlags, taskOf, useOf } from "./task-flags.js";
 
 interface EvaluateFlags {
   readonly model: string;
@@ -30,7 +30,7 @@ export function defineEvaluate(program: Command, signal: AbortSignal): void {
         .default("official"),
     );
   addTaskFlags(command, ["split"]);
-  addComputeFlags(command);
+  addUseFlags(command);
   command
     .option("--report", "add precision, recall and F1 by class and the confusion matrix")
     .option("--json", "print one JSON object")
@@ -39,7 +39,7 @@ export function defineEvaluate(program: Command, signal: AbortSignal): void {
 
 async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSignal): Promise<void> {
   const { name, options } = taskOf(command, { split: flags.splitBy });
-  const compute = computeOf(command);
+  const use = useOf(command);
   const [{ loadTask }, { Classifier }] = await Promise.all([
     import("../datasets/load-task.js"),
     import("../inference/classifier.js"),
@@ -52,14 +52,14 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
   }
   note(`${name}: ${examples.length} ${flags.split} rows`);
   await fetchNamedModel(flags.model, signal);
-  await using classifier = await Classifier.load(flags.model, { ...compute, signal });
+  await using classifier = await Classifier.load(flags.model, { ...use, signal });
   const evaluation = await classifier.evaluate(examples, task, { signal });
   const { loss, metrics, labels } = evaluation;
   const result = { command: "evaluate", task: name, split: flags.split, loss, metrics };
   const line = `${name} ${flags.split}: loss ${loss.toFixed(4)}, ${formatMetrics(metrics)}`;
   if (flags.report) {
     const { renderClassReport, reportClasses } = await import("./class-report.js");
-    const report = reportClasses(labels, evaluation);
+    const report = reportClasses(classifier.kind, evaluation);
     if (flags.json) await printJson({ ...result, ...report });
     else await print(`${line}\n\n${renderClassReport(report, labels)}`);
   } else if (flags.json) await printJson(result);

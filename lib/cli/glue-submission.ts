@@ -71,7 +71,9 @@ export async function answerTestSets(
       { signal },
     );
     const answers = predictions.map((prediction) =>
-      "score" in prediction ? prediction : { label: labelOf(prediction.label) },
+      prediction.score === undefined
+        ? { label: labelOf(prediction.label ?? "") }
+        : { score: prediction.score },
     );
     written = await writeSubmission(folder, set, submissionText(answers, set, official));
     files.push({ name: set.file, rows: rows.length, expectedRows: set.rows });
@@ -107,12 +109,12 @@ function labelReader(
 ): (label: string) => string {
   const isGeneric = areGenericLabels(labels);
   const isSame = labels.every((label) => official.includes(label));
-  const isRegression = official.length === 0;
-  if (isRegression === (kind === "regression") && labels.length === official.length && (isSame || isGeneric))
+  const kindOfTask = official.length === 0 ? "regression" : "classification";
+  if (kind === kindOfTask && labels.length === official.length && (isSame || isGeneric))
     return (label) => (isSame ? label : (official[labels.indexOf(label)] ?? label));
-  const has = kind === "regression" ? "scores" : labels.join(", ");
+  const outputs = (names: readonly string[]) => (names.length === 0 ? "scores" : names.join(", "));
   throw new RATError(
     "ERR_RAT_MODEL_MISMATCH",
-    `The model gives ${has}; ${task} needs ${isRegression ? "scores" : official.join(", ")}`,
+    `The model gives ${outputs(labels)}; ${task} needs ${outputs(official)}`,
   );
 }

@@ -2,11 +2,12 @@
 import type { Command } from "commander";
 import type { ReadExamplesOptions } from "../datasets/read-examples.js";
 import type { Prediction } from "../inference/classifier.js";
+import type { TextOrPair } from "../tokenizers/types.js";
 import { refusalIsUsage, UsageError } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
-import { addComputeFlags, addTaskFlags, computeOf, taskOf } from "./task-flags.js";
-import { readFileLines, readStdinLines, type TextOrPair, textsAtOnce } from "./text-input.js";
+import { addTaskFlags, addUseFlags, taskOf, useOf } from "./task-flags.js";
+import { readFileLines, readStdinLines, textsAtOnce } from "./text-input.js";
 
 interface PredictFlags {
   readonly model: string;
@@ -27,7 +28,7 @@ Examples:
   $ r-at predict --model runs/cola/model --task cola --data data/cola --glue-submission submission
 
 The input is one text a line unless --task or --text-column says otherwise. Without --json there is one JSON object a
-line, in the order of the input: {"label","probability","probabilities"}, for regression {"score"}.`;
+line, in the order of the input: {"label","probability","probabilities"}, for regression {"score"}, for multilabel {"labels","probabilities"}.`;
 
 /** Flags about a task's files that mean nothing here: the one file is `--input`. */
 const fileKeys = ["train", "dev", "test", "split", "limitTrain", "limitDev", "limitTest"] as const;
@@ -42,7 +43,7 @@ export function definePredict(program: Command, signal: AbortSignal): void {
     .requiredOption("--model <folder>", "folder of a trained model")
     .option("--input <file>", "file of texts, plain or .gz; - is stdin (default: -)");
   addTaskFlags(command, fileKeys);
-  addComputeFlags(command);
+  addUseFlags(command);
   command
     .option(
       "--glue-submission <folder>",
@@ -59,12 +60,12 @@ async function predict(
   flags: PredictFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const compute = computeOf(command);
+  const use = useOf(command);
   if (flags.glueSubmission !== undefined) return submit(command, given, flags, signal);
   const input = chooseInput(command, given, flags, signal);
   const { Classifier } = await import("../inference/classifier.js");
   await fetchNamedModel(flags.model, signal);
-  await using classifier = await Classifier.load(flags.model, { ...compute, signal });
+  await using classifier = await Classifier.load(flags.model, { ...use, signal });
   const all: Prediction[] = [];
   for await (const texts of input) {
     const predictions = await classifier.predict(texts, { signal });
@@ -87,7 +88,7 @@ async function submit(
   checkSubmission(request);
   const { Classifier } = await import("../inference/classifier.js");
   await fetchNamedModel(flags.model, signal);
-  await using classifier = await Classifier.load(flags.model, { ...computeOf(command), signal });
+  await using classifier = await Classifier.load(flags.model, { ...useOf(command), signal });
   const submission = await answerTestSets(classifier, request, signal);
   if (flags.json) await printJson({ command: "predict", submission });
   else

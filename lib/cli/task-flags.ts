@@ -1,4 +1,4 @@
-/** Flags of the commands that do not train: which task, where its files are, on what to compute. */
+/** Flags of the commands that do not train: which task, where its files are, how to use the model. */
 import type { Command } from "commander";
 import type { OptionName } from "../config/options.js";
 import { parseOptions } from "../config/parse.js";
@@ -6,8 +6,8 @@ import { runConfigSchema, taskConfigSchema } from "../config/schema.js";
 import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
 
 const taskNames = Object.keys(taskConfigSchema.shape) as OptionName[];
-const computeNames: readonly OptionName[] = ["device", "threads"];
-const computeSchema = runConfigSchema.pick({ device: true, threads: true });
+const useNames: readonly OptionName[] = ["device", "threads", "threshold"];
+const useSchema = runConfigSchema.pick({ device: true, threads: true, threshold: true });
 
 /** Adds the flags of a task but for those in `except`, which the command spells in its own way. */
 export function addTaskFlags(command: Command, except: readonly OptionName[]): void {
@@ -29,17 +29,17 @@ export function taskOf(command: Command, own: Readonly<Record<string, unknown>> 
   return { name: task, options };
 }
 
-/** Adds `--device` and `--threads`. */
-export function addComputeFlags(command: Command): void {
-  addRunFlags(command, computeNames);
+/** Adds the flags of `Classifier.load`. */
+export function addUseFlags(command: Command): void {
+  addRunFlags(command, useNames);
 }
 
 /**
- * The values of `--device` and `--threads`, checked.
+ * Their values, checked.
  *
  * @throws UsageError `ERR_RAT_CONFIG` for an impossible value.
  */
-export function computeOf(command: Command) {
-  const given = givenRunFlags(command, computeNames);
-  return asUsage(() => parseOptions(computeSchema, given, "the command line"));
+export function useOf(command: Command) {
+  const given = givenRunFlags(command, useNames);
+  return asUsage(() => parseOptions(useSchema, given, "the command line"));
 }

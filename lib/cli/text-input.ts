@@ -1,11 +1,6 @@
 /** Texts, one a line, from a file or from stdin, some at a time. An empty line is an empty text. */
 import { RATError, throwIfAborted } from "../errors.js";
-
-/** A text to classify. */
-export interface TextOrPair {
-  readonly text: string;
-  readonly pair?: string;
-}
+import type { TextOrPair } from "../tokenizers/types.js";
 
 /** Texts that are classified at once: enough to fill batches of like lengths, few enough for a stream to flow. */
 export const textsAtOnce = 512;

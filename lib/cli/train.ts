@@ -1,5 +1,6 @@
 /** `r-at train`: trains a model, tests it, and writes everything to an output folder. */
 import type { Command } from "commander";
+import { refuseStrayFields } from "../config/regularizer.js";
 import { type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
 import type { LoadedTask } from "../datasets/types.js";
 import { describeSummary } from "../report/words.js";
@@ -42,6 +43,7 @@ export function defineTrain(program: Command, signal: AbortSignal): void {
       const given = givenRunFlags(command);
       const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
       const config = asUsage(() => resolveRunConfig({ ...file, ...given }), flags.config);
+      asUsage(() => refuseStrayFields(config.regularizer, given));
       await train(config, flags, signal);
     });
 }
@@ -97,14 +99,14 @@ async function printReport(
   const split = task.test ? "test" : task.dev ? "dev" : "train";
   const evaluation = await trainer.evaluate(split, { signal });
   // Under --json stdout holds the summary alone.
-  const text = `${split}:\n${renderClassReport(reportClasses(trainer.labels, evaluation), trainer.labels)}\n`;
+  const text = `${split}:\n${renderClassReport(reportClasses(trainer.kind, evaluation), trainer.labels)}\n`;
   if (flags.json) note(text);
   else await print(text);
 }
 
 function describeTask(task: LoadedTask): string {
   const rows = `${task.train.length} train, ${task.dev?.length ?? 0} dev, ${task.test?.length ?? 0} test rows`;
-  const labels = task.kind === "regression" ? "regression" : `${task.labels.length} labels`;
+  const labels = task.labels.length === 0 ? task.kind : `${task.labels.length} labels`;
   const skipped = task.skippedRows ? `; ${task.skippedRows} damaged or unlabelled rows left out` : "";
   return `${task.name}: ${rows}; ${labels}${skipped}`;
 }

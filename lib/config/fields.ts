@@ -28,7 +28,7 @@ export function isModelType(model: string): model is ModelType {
   return (MODEL_TYPES as readonly string[]).includes(model);
 }
 
-/** Most forwards of a perturbed batch. */
+/** Most forwards of a batch, K. `native/core/step_scalars.h` has the same. */
 export const MAX_FORWARDS = 8;
 
 export function text(description: string) {

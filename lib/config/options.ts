@@ -6,11 +6,13 @@
  * Only what works is listed: a name that is not here is refused with the names that are.
  */
 import { z } from "zod";
+import { METRIC_NAMES } from "../metrics/types.js";
 import { REGULARIZER_TYPES } from "../regularizers/index.js";
+import { TASK_KINDS } from "../targets/index.js";
 import { choice, flag, integer, MAX_FORWARDS, number, numbers, TASK_NAMES, text } from "./fields.js";
 
 /** Headings of the help, in its order. */
-export type Group = "Data" | "Model and tokens" | "Method" | "Optimisation" | "Run";
+export type Group = "Data" | "Model and tokens" | "Regularizer" | "Optimisation" | "Run";
 
 /** Whose option it is: of `loadTask`, `trainTokenizer`, `RATTrainer.create` (three parts of it), `fit`, or of a run as a whole. */
 export type Owner = "task" | "tokenizer" | "trainer" | "optimizer" | "regularizer" | "fit" | "run";
@@ -69,7 +71,7 @@ const ofTask = { group: "Data", owner: "task" } as const;
 const ofTokenizer = { group: "Model and tokens", owner: "tokenizer" } as const;
 const ofModel = { group: "Model and tokens", owner: "trainer" } as const;
 const ofSizes = { group: "Model and tokens", owner: "run" } as const;
-const ofMethod = { group: "Method", owner: "regularizer" } as const;
+const ofRegularizer = { group: "Regularizer", owner: "regularizer" } as const;
 const ofLoss = { group: "Optimisation", owner: "trainer" } as const;
 const ofOptimizer = { group: "Optimisation", owner: "optimizer" } as const;
 const ofFit = { group: "Optimisation", owner: "fit" } as const;
@@ -103,7 +105,12 @@ export const OPTIONS = {
     z.array(z.string().min(1)).min(2).meta({ description: "custom: class names in order", kind: "texts" }),
     { ...ofTask, otherwise: "found in the training data" },
   ),
-  kind: optional(choice(["classification", "regression"], "custom: what the labels are"), ofTask),
+  labelSeparator: optional(text("custom, multilabel: what stands between the labels of a row"), {
+    ...ofTask,
+    argument: "<text>",
+    otherwise: "a JSON array",
+  }),
+  kind: optional(choice(TASK_KINDS, "custom: what the labels are"), ofTask),
   limitTrain: optional(integer("train on the first N rows only", { min: 1 }), {
     ...ofTask,
     otherwise: "all",
@@ -177,26 +184,69 @@ export const OPTIONS = {
     ofModel,
   ),
 
-  regularizer: withDefault(choice(REGULARIZER_TYPES, "training method"), "r-at", {
-    group: "Method",
+  regularizer: withDefault(choice(REGULARIZER_TYPES, "how training is regularized"), "r-at", {
+    group: "Regularizer",
     owner: "run",
     identity: true,
   }),
   epsilon: byModel(
-    numbers("L2 radius of the perturbation, or one for each forward (fgm, r-at)", { min: 0 }),
+    numbers("L2 radius of the perturbation, or one for each forward of r-at", { min: 0 }),
     { fromScratch: 1, fineTuning: 0.1 },
-    ofMethod,
+    ofRegularizer,
   ),
-  klWeight: withDefault(number("weight of the consistency loss (r-drop, r-at)", { min: 0 }), 0.5, ofMethod),
+  klWeight: withDefault(
+    number("weight of the consistency loss (r-drop, r-at, r3f, smart)", { min: 0 }),
+    0.5,
+    ofRegularizer,
+  ),
   forwards: optional(integer("forwards of the perturbed batch (r-at)", { min: 1, max: MAX_FORWARDS }), {
-    ...ofMethod,
+    ...ofRegularizer,
     otherwise: "2",
   }),
-  consistency: withDefault(choice(["bi-kl"], "divergence between the forwards"), "bi-kl", ofMethod),
+  consistency: withDefault(
+    choice(["bi-kl", "kl", "ce", "js", "mae", "mse"], "consistency loss of two forwards"),
+    "bi-kl",
+    ofRegularizer,
+  ),
   klReduction: withDefault(
-    choice(["batch-mean", "sum", "element-mean"], "how the divergence is reduced"),
+    choice(["batch-mean", "sum", "element-mean"], "how the consistency loss is reduced"),
     "batch-mean",
-    ofMethod,
+    ofRegularizer,
+  ),
+
+  scope: optional(
+    choice(
+      ["matrix", "example"],
+      "what has one norm: the embedding matrix, or each example's embedded tokens",
+    ),
+    { ...ofRegularizer, otherwise: "matrix; pgd, freelb, smart: example" },
+  ),
+  ascentSteps: optional(integer("steps of the ascent (pgd, freelb, smart)", { min: 1, max: 16 }), {
+    ...ofRegularizer,
+    otherwise: "3; smart 1",
+  }),
+  stepSize: optional(number("L2 norm of a step of the ascent (pgd, freelb, smart)", { above: 0 }), {
+    ...ofRegularizer,
+    otherwise: "epsilon",
+  }),
+  ascentInit: optional(choice(["zero", "uniform"], "where the ascent begins (pgd, freelb)"), {
+    ...ofRegularizer,
+    otherwise: "pgd zero, freelb uniform",
+  }),
+  sameMasks: withDefault(
+    flag("freelb: keep the dropout masks of the first step of the ascent"),
+    false,
+    ofRegularizer,
+  ),
+  noise: withDefault(
+    choice(["uniform", "normal"], "r3f: the distribution of the noise"),
+    "uniform",
+    ofRegularizer,
+  ),
+  spareSpecialTokens: withDefault(
+    flag("leave [CLS], [SEP] and their like out of the perturbation"),
+    false,
+    ofRegularizer,
   ),
 
   epochs: withDefault(integer("passes over the training data", { min: 0 }), 3, { ...ofFit, identity: false }),
@@ -244,6 +294,11 @@ export const OPTIONS = {
     0,
     ofLoss,
   ),
+  temperature: withDefault(
+    number("what the logits are divided by in training, and only there", { above: 0 }),
+    1,
+    ofLoss,
+  ),
   classWeights: optional(
     z.union([z.literal("balanced"), z.array(z.number().min(0)).min(2).readonly()]).meta({
       description: "weights of the classes in the loss, in their order, or balanced",
@@ -278,13 +333,16 @@ export const OPTIONS = {
     otherwise: "all cores / live trainers",
   }),
   logEvery: withDefault(integer("steps between two entries of log.jsonl", { min: 1 }), 10, ofRun),
-  metric: optional(
-    choice(
-      ["accuracy", "f1", "matthews", "pearson", "spearman", "loss"],
-      "what chooses the best model on dev",
-    ),
-    { ...ofRun, identity: true, otherwise: "the task's first" },
-  ),
+  metric: optional(choice([...METRIC_NAMES, "loss"], "what chooses the best model on dev"), {
+    ...ofRun,
+    identity: true,
+    otherwise: "the task's first",
+  }),
+  threshold: optional(number("multilabel: least probability of a label that is given", { min: 0, max: 1 }), {
+    group: "Run",
+    owner: "trainer",
+    otherwise: "the model's, 0.5",
+  }),
   evalEvery: optional(integer("steps between two evaluations on dev", { min: 1 }), {
     ...ofRun,
     identity: true,

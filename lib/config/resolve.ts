@@ -5,22 +5,22 @@ import type { RegularizerField } from "../regularizers/index.js";
 import { isModelType, MODEL_TYPES } from "./fields.js";
 import { checkFitOptions } from "./fit-options.js";
 import { checkFolderOptions } from "./folder-options.js";
-import { type ResolvedMethod, resolveMethod } from "./method.js";
 import { checkModelOptions } from "./model-options.js";
 import { OPTION_NAMES, OPTIONS, type OptionName, optionRecord } from "./options.js";
 import { parseOptions } from "./parse.js";
+import { type ResolvedRegularizer, resolveRegularizer } from "./regularizer.js";
 import { type RunConfig, runConfigSchema } from "./schema.js";
 
 type Parsed = z.output<typeof runConfigSchema>;
 
 /**
- * A run configuration with its defaults. What only some methods read stands there only if the method does. Where `model` is
+ * A run configuration with its defaults. What only some regularizers read stands there only if this one does. Where `model` is
  * a folder, what depends on the kind of model is left to it (`byModel` of `options.ts`).
  */
-export type ResolvedRunConfig = Omit<Parsed, RegularizerField> & Omit<ResolvedMethod, "type">;
+export type ResolvedRunConfig = Omit<Parsed, RegularizerField> & Omit<ResolvedRegularizer, "type">;
 
 /**
- * Checks a flat configuration and fills in its defaults, those that depend on the method and the model too. Resolving a
+ * Checks a flat configuration and fills in its defaults, those that depend on the regularizer and the model too. Resolving a
  * resolved configuration changes nothing.
  *
  * @throws RATError `ERR_RAT_CONFIG` for an unknown key, a missing or impossible value, a list whose length is not the
@@ -45,14 +45,15 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
     );
   }
   checkModelOptions({ ...parsed, isNew });
-  const known = isNew ? { ...fromScratchDefaults(), ...withoutUndefined(parsed) } : parsed;
-  const [ofMethod, rest] = divide(known, (name) => OPTIONS[name].owner === "regularizer");
-  const { type: regularizer, ...method } = resolveMethod(
-    parsed.regularizer,
-    withoutUndefined(ofMethod as Omit<ResolvedMethod, "type">),
-    known.dropout,
+  const { epsilon, ...defaults } = isNew ? fromScratchDefaults() : {};
+  const [ofRegularizer, others] = divide(parsed, (name) => OPTIONS[name].owner === "regularizer");
+  const rest: Partial<Parsed> = { ...defaults, ...withoutUndefined(others) };
+  const { type: regularizer, ...filledIn } = resolveRegularizer(
+    { type: parsed.regularizer, ...(ofRegularizer as Omit<ResolvedRegularizer, "type">) },
+    rest.dropout,
+    epsilon,
   );
-  return withoutUndefined({ ...rest, ...method, regularizer }) as ResolvedRunConfig;
+  return withoutUndefined({ ...rest, ...filledIn, regularizer }) as ResolvedRunConfig;
 }
 
 /** Of a model that is trained from scratch, where they differ. */

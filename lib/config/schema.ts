@@ -10,7 +10,7 @@ type FlatShape = { [Name in OptionName]: Options[Name]["flat"] };
 
 /**
  * A run as flags or a configuration file describe it: keys are the flags in camel case. Defaults that hold for every
- * run are filled in here; those that depend on the method or the model by `resolveRunConfig`.
+ * run are filled in here; those that depend on the regularizer or the model by `resolveRunConfig`.
  */
 export const runConfigSchema = z.strictObject(
   Object.fromEntries(OPTION_NAMES.map((name) => [name, OPTIONS[name].flat])) as FlatShape,
@@ -55,7 +55,7 @@ type RegularizerMembers<All extends readonly unknown[]> = {
   -readonly [I in keyof All]: All[I] extends RegularizerDefinition ? RegularizerMember<All[I]> : never;
 };
 
-/** The training method: R-AT and its relatives, each with the fields that it reads. */
+/** R-AT and its relatives, each with the fields that it reads. */
 export const regularizerSchema = z.discriminatedUnion(
   "type",
   REGULARIZERS.map(({ type, fields }) =>
@@ -66,7 +66,7 @@ export const regularizerSchema = z.discriminatedUnion(
   ) as unknown as RegularizerMembers<typeof REGULARIZERS>,
 );
 
-/** Training method, told apart by `type`; what each does stands in its file under `lib/regularizers/`. */
+/** Regularizers, told apart by `type`; what each does stands in its file under `lib/regularizers/`. */
 export type Regularizer = z.input<typeof regularizerSchema>;
 
 const recurrentSizes = {
@@ -116,5 +116,6 @@ export const classifierSettingsSchema = z.strictObject({
   device: OPTIONS.device.schema.optional(),
   precision: OPTIONS.precision.schema.optional(),
   threads: OPTIONS.threads.schema.optional(),
+  threshold: OPTIONS.threshold.schema.optional(),
 });
 export type ClassifierSettings = z.input<typeof classifierSettingsSchema>;

@@ -1,7 +1,8 @@
 /** What `r-at data check` finds in a task's files: rows, labels, lengths, and what looks wrong. */
+import { type TaskKind, targetOf } from "../targets/index.js";
 import { type LoadTaskOptions, loadTask } from "./load-task.js";
 import { measureTexts, type Quantiles, quantiles, textKey } from "./text-statistics.js";
-import type { Example, LoadedTask, SplitName, TaskKind } from "./types.js";
+import type { Example, LoadedTask, SplitName } from "./types.js";
 
 /** One bar of a histogram: lengths from `from` up to and including `to`. */
 export interface HistogramBin {
@@ -81,13 +82,13 @@ async function measureSplit(
   const scores: number[] = [];
   for (const { label } of examples) {
     if (typeof label === "number") scores.push(label);
-    else rowsByLabel.set(label, (rowsByLabel.get(label) ?? 0) + 1);
+    else for (const name of [label].flat()) rowsByLabel.set(name, (rowsByLabel.get(name) ?? 0) + 1);
   }
   const report: SplitReport = {
     split,
     rows: examples.length,
     labels: [...rowsByLabel].map(([label, rows]) => ({ label, rows })),
-    scores: task.kind === "regression" ? summarise(scores) : null,
+    scores: targetOf(task.kind).fewestLabels > 0 ? null : summarise(scores),
     characters: quantiles(texts.characters),
     words: quantiles(texts.words),
     empty: texts.empty,

@@ -1,8 +1,8 @@
 /** The user's own data: CSV, TSV or JSON lines, by suffix, with the columns the options name. */
 import { invalidArgument, RATError } from "../errors.js";
+import { type TargetDefinition, type TaskKind, targetOf } from "../targets/index.js";
 import { HELD_OUT, type TaskDefinition } from "./definition.js";
 import type { Layout } from "./layout.js";
-import type { TaskKind } from "./types.js";
 
 /** Options that belong to `custom` alone. */
 export interface CustomColumns {
@@ -17,12 +17,21 @@ export interface CustomColumns {
   readonly labelColumn?: string | undefined;
   /** Class names in index order. Default: those of the training data, in numeric order if all are whole numbers. */
   readonly labels?: readonly string[] | undefined;
+  /** `multilabel`: what stands between the labels of a row; without it a row's label is one, or a JSON array of them. */
+  readonly labelSeparator?: string | undefined;
   /** Default: `classification`. */
   readonly kind?: TaskKind | undefined;
 }
 
 /** Names of the options of {@link CustomColumns}. */
-export const CUSTOM_OPTIONS = ["textColumn", "pairColumn", "labelColumn", "labels", "kind"] as const;
+export const CUSTOM_OPTIONS = [
+  "textColumn",
+  "pairColumn",
+  "labelColumn",
+  "labels",
+  "labelSeparator",
+  "kind",
+] as const;
 
 const SUFFIXES = [".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet"];
 
@@ -36,17 +45,22 @@ function named(...stems: readonly string[]): string[] {
  * @throws RATError `ERR_RAT_INVALID_ARG` for options that do not go together.
  */
 export function customTask(options: CustomColumns): TaskDefinition {
-  const { kind = "classification", labels } = options;
-  if (kind !== "classification" && kind !== "regression") {
-    invalidArgument("kind", '"classification" or "regression"', kind);
+  const { kind = "classification", labels, labelSeparator } = options;
+  const target = targetOf(kind);
+  if (labels !== undefined) checkLabels(labels, target);
+  if (labelSeparator !== undefined && kind !== "multilabel") {
+    throw new RATError(
+      "ERR_RAT_INVALID_ARG",
+      "labelSeparator is for kind multilabel; leave it out, or change kind",
+    );
   }
-  if (labels !== undefined) checkLabels(labels, kind);
   return {
     name: "custom",
     description: "Your own CSV, TSV, JSON or Parquet files",
     kind,
-    labels: kind === "regression" ? [] : (labels ?? null),
-    metrics: kind === "regression" ? ["pearson", "spearman"] : ["accuracy", "f1"],
+    labels: target.fewestLabels === 0 ? [] : (labels ?? null),
+    ...(labelSeparator !== undefined && { labelSeparator }),
+    metrics: target.usualMetrics,
     syntax: null,
     layouts: [chooseColumns(options)],
     folders: ["custom"],
@@ -92,18 +106,18 @@ function chooseColumns({ textColumn, pairColumn, labelColumn }: CustomColumns): 
   };
 }
 
-function checkLabels(labels: readonly string[], kind: TaskKind): void {
-  if (kind === "regression") {
-    throw new RATError("ERR_RAT_INVALID_ARG", "A regression has no labels; leave them out, or change kind");
+function checkLabels(labels: readonly string[], { kind, fewestLabels }: TargetDefinition): void {
+  if (fewestLabels === 0) {
+    throw new RATError("ERR_RAT_INVALID_ARG", `A ${kind} has no labels; leave them out, or change kind`);
   }
   if (!Array.isArray(labels)) invalidArgument("labels", "a list of names", labels);
   for (const label of labels) {
     if (typeof label !== "string" || label === "") invalidArgument("a label", "a name", label);
   }
-  if (new Set(labels).size < labels.length || labels.length < 2) {
+  if (new Set(labels).size < labels.length || labels.length < fewestLabels) {
     throw new RATError(
       "ERR_RAT_INVALID_ARG",
-      `Expected at least two different labels but received ${labels.map((label) => JSON.stringify(label)).join(", ") || "none"}`,
+      `Expected at least ${fewestLabels === 2 ? "two different labels" : "one label"} but received ${labels.map((label) => JSON.stringify(label)).join(", ") || "none"}`,
     );
   }
 }

@@ -1,7 +1,9 @@
 /** What a task's files look like, as data: everything that is particular to one data set. */
+
+import type { MetricName } from "../metrics/types.js";
+import type { TaskKind } from "../targets/index.js";
 import type { Layout, RawExample, Syntax } from "./layout.js";
 import type { ReadOptions } from "./text-file.js";
-import type { MetricName, TaskKind } from "./types.js";
 
 /**
  * Where the splits of a task come from. File names stand without `.gz`, which may follow; a name that ends in `/` is a
@@ -49,6 +51,8 @@ export interface TaskDefinition {
   readonly labels: readonly string[] | null;
   /** How the files spell the labels, where that is not their name. */
   readonly spellings?: Readonly<Record<string, string>>;
+  /** Between the labels of a row that has several. */
+  readonly labelSeparator?: string;
   /** What stands in place of a label that is not there; such a row is left out of data that need labels. */
   readonly unlabelled?: readonly string[];
   /** Whether rows with too few columns are left out, as everybody does with the few damaged ones of the official files. */

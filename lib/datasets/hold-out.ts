@@ -11,13 +11,13 @@ export interface HeldOut {
 }
 
 /**
- * Holds out a share of each class, rounded (regression: of all rows); at least one row of a class that has two, and
+ * Holds out a share of each class, rounded (where labels are not classes, of all rows); at least one row of a class that has two, and
  * never the last one. Which rows depends on the rows' labels and on nothing else.
  */
 export function holdOut(examples: readonly Example[], share: number): HeldOut {
   const rowsByClass = new Map<string, number[]>();
   examples.forEach(({ label }, row) => {
-    const stratum = typeof label === "number" ? "" : label;
+    const stratum = typeof label === "string" ? label : "";
     const rows = rowsByClass.get(stratum);
     if (rows) rows.push(row);
     else rowsByClass.set(stratum, [row]);

@@ -1,9 +1,10 @@
 /** From what a file says to a label: class names and their spellings, or scores. */
+import { type Label, targetOf } from "../targets/index.js";
 import { dataError, nameSome, type Place, shorten } from "./data-error.js";
 import type { TaskDefinition } from "./definition.js";
 
 /** Interprets the label of one row. */
-export type LabelParser = (raw: string, place: Place) => string | number;
+export type LabelParser = (raw: string, place: Place) => Label;
 
 /**
  * The parser of a task's labels; without `labels` any text is a class name.
@@ -12,33 +13,45 @@ export type LabelParser = (raw: string, place: Place) => string | number;
  * not a finite number.
  */
 export function labelParser(
-  task: Pick<TaskDefinition, "name" | "kind" | "spellings">,
+  task: Pick<TaskDefinition, "name" | "kind" | "spellings" | "labelSeparator">,
   labels: readonly string[] | null,
 ): LabelParser {
-  if (task.kind === "regression") return parseScore;
-  if (labels === null) return (raw) => raw;
-  const byText = new Map(labels.map((label) => [label, label]));
-  for (const [spelling, label] of Object.entries(task.spellings ?? {})) byText.set(spelling, label);
+  const target = targetOf(task.kind);
+  const nameOf = classNames(task, labels);
   return (raw, place) => {
-    const label = byText.get(raw);
+    const label = target.parse(raw, {
+      separator: task.labelSeparator,
+      nameOf: (name) => nameOf(name, place),
+    });
     if (label !== undefined) return label;
-    const known = nameSome([...byText.keys()]);
     throw dataError(
       "ERR_RAT_LABEL",
       place,
-      `${JSON.stringify(shorten(raw))} is not a label of ${task.name}; known are ${known}`,
+      `expected ${target.syntax} but found ${JSON.stringify(shorten(raw))}`,
     );
   };
 }
 
-function parseScore(raw: string, place: Place): number {
-  const score = raw.trim() === "" ? Number.NaN : Number(raw);
-  if (Number.isFinite(score)) return score;
-  throw dataError(
-    "ERR_RAT_LABEL",
-    place,
-    `expected a finite number as score but found ${JSON.stringify(shorten(raw))}`,
-  );
+/** From a spelling to the name of a class. */
+function classNames(
+  { name: task, spellings = {} }: Pick<TaskDefinition, "name" | "spellings">,
+  labels: readonly string[] | null,
+): (raw: string, place: Place) => string {
+  if (labels === null) return (raw) => raw;
+  const bySpelling = new Map([
+    ...labels.map((label) => [label, label] as const),
+    ...Object.entries(spellings),
+  ]);
+  return (raw, place) => {
+    const label = bySpelling.get(raw);
+    if (label !== undefined) return label;
+    const known = nameSome([...bySpelling.keys()]);
+    throw dataError(
+      "ERR_RAT_LABEL",
+      place,
+      `${JSON.stringify(shorten(raw))} is not a label of ${task}; known are ${known}`,
+    );
+  };
 }
 
 /** Class names in index order: numeric if all are whole numbers, else by code unit. */

@@ -58,6 +58,8 @@ export interface ReadRowsOptions extends ReadOptions {
   readonly syntax: Syntax;
   readonly layouts: readonly Layout[];
   readonly labels: LabelMode;
+  /** Whether labels are sets: then an empty field is an empty one, and JSON has arrays. */
+  readonly haveSets?: boolean | undefined;
   /** What stands in place of a label that is not there; where labels are required, such a row is left out. */
   readonly unlabelled?: readonly string[] | undefined;
   /** Whether rows of a TSV file with too few columns are left out. */
@@ -137,7 +139,7 @@ async function* readTable(
       line: row.line,
       texts: text.map((at) => row.fields[at] ?? ""),
       pair: field(pair),
-      label: nameOf(field(label) || undefined, classes),
+      label: nameOf(field(label) || (options.haveSets && label !== undefined ? "[]" : undefined), classes),
       id: id.length === 0 ? undefined : id.map(field).join("\t"),
     });
   }
@@ -210,7 +212,8 @@ async function* readObjects(
     );
   }
   for await (const row of readRecords(path, options.syntax, options)) {
-    const label = layout.label && options.labels !== "ignored" ? labelIn(path, row, layout.label) : undefined;
+    const label =
+      layout.label && options.labels !== "ignored" ? labelIn(path, row, layout.label, options) : undefined;
     yield makeExample({
       file: path,
       line: row.line,
@@ -233,8 +236,14 @@ function stringIn(file: string, row: JsonRow, names: readonly string[]): string 
   );
 }
 
-function labelIn(file: string, row: JsonRow, names: readonly string[]): string | undefined {
+function labelIn(
+  file: string,
+  row: JsonRow,
+  names: readonly string[],
+  { haveSets }: ReadRowsOptions,
+): string | undefined {
   const value = valueIn(row, names);
+  if (haveSets && (value === "" || Array.isArray(value))) return JSON.stringify(value || []);
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value === "object") {
     throw formatError(

@@ -1,5 +1,6 @@
 /** A task's files as examples in memory: splits, labels, limits. */
 import { invalidArgument, RATError } from "../errors.js";
+import { targetOf } from "../targets/index.js";
 import type { CustomColumns } from "./custom.js";
 import { formatError, nameSome } from "./data-error.js";
 import type { SplitPlan, TaskDefinition } from "./definition.js";
@@ -116,11 +117,13 @@ async function readTrain(
 ): Promise<{ labels: readonly string[]; rows: Row[] }> {
   const rows = await readLabelled(task, path, labelParser(task, task.labels), options);
   if (task.labels !== null) return { labels: task.labels, rows };
-  const found = new Set(rows.map(({ label }) => String(label)));
-  if (found.size < 2) {
+  const found = new Set(rows.flatMap(({ label }) => label).map(String));
+  if (found.size < targetOf(task.kind).fewestLabels) {
     throw new RATError(
       "ERR_RAT_LABEL",
-      `${path}: every row has the label ${nameSome([...found])}; a classifier needs at least two, or give labels`,
+      found.size === 0
+        ? `${path}: no row has a label; give labels, or another column`
+        : `${path}: every row has the label ${nameSome([...found])}; a classifier needs at least two, or give labels`,
       { details: { file: path } },
     );
   }

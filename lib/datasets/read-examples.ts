@@ -1,4 +1,5 @@
 /** Rows of one file in a task's format, with or without labels: what `predict` and `evaluate` read. */
+import type { Label } from "../targets/index.js";
 import type { CustomColumns } from "./custom.js";
 import { formatError } from "./data-error.js";
 import { labelParser } from "./labels.js";
@@ -22,8 +23,8 @@ export interface ReadExamplesOptions extends CustomColumns, ReadOptions {
 export interface MaybeLabelledExample {
   readonly text: string;
   readonly pair?: string;
-  /** One of the task's labels, or a number for regression. */
-  readonly label?: string | number;
+  /** As {@link Example}'s. */
+  readonly label?: Label;
 }
 
 /**

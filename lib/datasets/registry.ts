@@ -1,12 +1,13 @@
 /** The tasks by name, and what `r-at data` lists about them. */
 import { RATError } from "../errors.js";
+import type { MetricName } from "../metrics/types.js";
+import type { TaskKind } from "../targets/index.js";
 import { agnews } from "./agnews.js";
 import { iflytek, tnews } from "./clue.js";
 import { CUSTOM_OPTIONS, type CustomColumns, customTask } from "./custom.js";
 import type { TaskDefinition } from "./definition.js";
 import { GLUE_TASKS } from "./glue.js";
 import { imdb } from "./imdb.js";
-import type { MetricName, TaskKind } from "./types.js";
 
 const BUILT_IN: readonly TaskDefinition[] = [...GLUE_TASKS, imdb, agnews, tnews, iflytek];
 

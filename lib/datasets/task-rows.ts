@@ -1,6 +1,7 @@
 /** The rows of one file of a task, labels still as the file spells them. */
 import { stat } from "node:fs/promises";
 import { invalidArgument } from "../errors.js";
+import { targetOf } from "../targets/index.js";
 import type { TaskDefinition } from "./definition.js";
 import { type LabelMode, type RawExample, readRows, syntaxOf } from "./layout.js";
 import type { ReadOptions } from "./text-file.js";
@@ -20,7 +21,10 @@ export async function* readTaskRows(
   const { readFolder, layouts, unlabelled, skipsShortRows } = task;
   const syntax = syntaxOf(path, task.syntax);
   if (readFolder && (await isFolder(path))) yield* readFolder(path, options);
-  else yield* readRows(path, { ...options, ...{ layouts, labels, syntax, unlabelled, skipsShortRows } });
+  else {
+    const haveSets = targetOf(task.kind).label === "set";
+    yield* readRows(path, { ...options, layouts, labels, syntax, unlabelled, skipsShortRows, haveSets });
+  }
 }
 
 /** The text or pair of a row. */

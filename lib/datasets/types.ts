@@ -1,23 +1,18 @@
 /** What a task and its examples are. No reading happens here. */
-
-export type TaskKind = "classification" | "regression";
-
-export type MetricName = "accuracy" | "f1" | "matthews" | "pearson" | "spearman";
+import type { F1Average, MetricName } from "../metrics/types.js";
+import type { Label, TaskKind } from "../targets/index.js";
 
 /** One row of a data set. */
 export interface Example {
   readonly text: string;
   /** The second text of a pair task. */
   readonly pair?: string;
-  /** One of the task's `labels`, or a number for regression. */
-  readonly label: string | number;
+  /** One of the task's `labels`; a number for regression; for multi-label tasks an array of those that it has. */
+  readonly label: Label;
 }
 
 /** Anything that yields examples; read once and kept encoded. */
 export type Dataset = Iterable<Example> | AsyncIterable<Example>;
-
-/** Values of metrics: fractions, null where one is undefined. */
-export type Metrics = Readonly<Partial<Record<MetricName, number | null>>>;
 
 /**
  * A task as `loadTask` returns it, or as a caller puts it together. `D` is how its data sets are held: `loadTask` gives
@@ -31,7 +26,7 @@ export interface Task<D extends Dataset = Dataset> {
   /** Metrics to report; the first one chooses the best model. */
   readonly metrics: readonly MetricName[];
   /** Of what F1 is: class 1 of two, or the mean over the classes. Default: macro. */
-  readonly f1Average?: "binary" | "macro" | undefined;
+  readonly f1Average?: F1Average | undefined;
   /**
    * Where the data come from, as options of a run's configuration, for the run's `config.json`. `loadTask` says it; a copy of
    * its task by spread does not.

@@ -1,6 +1,7 @@
 /** Cuts an epoch's order into batches and lays their texts end to end, as they cross to the native side. */
 import { invalidArgument } from "../errors.js";
 import type { PackedBatch } from "../native/binding.js";
+import type { LabelArray } from "../targets/index.js";
 import type { PackedTexts } from "../tokenizers/types.js";
 
 /**
@@ -20,18 +21,18 @@ export function batchIndices(order: Int32Array, batchSize: number): Int32Array[]
 }
 
 /**
- * The texts `rows` of `encoded`, in that order, as a batch; `labels` has one entry for each text of `encoded`, or is
- * left out to predict. The row numbers become the example ids, which key the dropout masks.
+ * The texts `rows` of `encoded`, in that order, as a batch; `labels` has as many entries for each text of `encoded`,
+ * or is left out to predict. The row numbers become the example ids, which key the dropout masks.
  *
  * @throws RATError `ERR_RAT_INVALID_ARG` for a row that `encoded` does not have, or labels of another number.
  */
 export function packBatch(
   encoded: PackedTexts,
-  labels: Int32Array | Float32Array | undefined,
+  labels: LabelArray | undefined,
   rows: Int32Array,
 ): PackedBatch {
   const count = encoded.starts.length - 1;
-  if (labels && labels.length !== count) invalidArgument("labels", `${count} entries`, labels.length);
+  if (labels && labels.length % count !== 0) invalidArgument("labels", `${count} entries`, labels.length);
   const sequenceStarts = new Int32Array(rows.length + 1);
   rows.forEach((row, i) => {
     if (row < 0 || row >= count) invalidArgument("a row", `a number from 0 to ${count - 1}`, row);
@@ -53,7 +54,7 @@ export function packBatch(
         sequenceStarts,
       ),
     }),
-    ...(labels && { labels: gatherLabels(labels, rows) }),
+    ...(labels && { labels: gatherLabels(labels, labels.length / count, rows) }),
   };
 }
 
@@ -70,12 +71,11 @@ function gatherTexts<A extends Int32Array | Uint8Array>(
   return to;
 }
 
-function gatherLabels<A extends Int32Array | Float32Array>(labels: A, rows: Int32Array): A {
-  const gathered = (
-    labels instanceof Int32Array ? new Int32Array(rows.length) : new Float32Array(rows.length)
-  ) as A;
+function gatherLabels<A extends LabelArray>(labels: A, width: number, rows: Int32Array): A {
+  const length = rows.length * width;
+  const gathered = (labels instanceof Int32Array ? new Int32Array(length) : new Float32Array(length)) as A;
   rows.forEach((row, i) => {
-    gathered[i] = labels[row] ?? 0;
+    gathered.set(labels.subarray(row * width, (row + 1) * width), i * width);
   });
   return gathered;
 }

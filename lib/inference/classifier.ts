@@ -1,7 +1,7 @@
 /** A trained model in use. */
 import { parseOptions } from "../config/parse.js";
 import { type ClassifierSettings, classifierSettingsSchema } from "../config/schema.js";
-import type { Dataset, Example, Task, TaskKind } from "../datasets/types.js";
+import type { Dataset, Example, Task } from "../datasets/types.js";
 import { fromNative, invalidArgument, throwIfAborted } from "../errors.js";
 import { fetchModel } from "../hub/fetch-model.js";
 import { loadFolderWeights } from "../inference/load-weights.js";
@@ -10,6 +10,8 @@ import type { Logger } from "../logger.js";
 import { type ModelConfig, nativeModel } from "../models/config.js";
 import { readModelFolder } from "../models/folder.js";
 import { loadNative, type NativeTrainer } from "../native/binding.js";
+import type { Prediction } from "../targets/definition.js";
+import type { TaskKind } from "../targets/index.js";
 import { loadTokenizer } from "../tokenizers/load.js";
 import type { Tokenizer } from "../tokenizers/types.js";
 import { announce, chooseDevice, chooseThreads } from "./device.js";
@@ -17,9 +19,15 @@ import { encodeDataset } from "./encoded-dataset.js";
 import { type EvaluationResult, evaluateDataset } from "./evaluate.js";
 import { labelsOfFolder } from "./labels.js";
 import { Operations } from "./operation.js";
-import { type Prediction, predictTexts, type TextInput } from "./predictions.js";
+import { predictTexts, type TextInput } from "./predictions.js";
 
-export type { ClassPrediction, Prediction, ScorePrediction, TextInput } from "./predictions.js";
+export type {
+  ClassPrediction,
+  LabelSetPrediction,
+  Prediction,
+  ScorePrediction,
+} from "../targets/definition.js";
+export type { TextInput } from "./predictions.js";
 
 /** How to load a model. */
 export interface ClassifierOptions extends ClassifierSettings {
@@ -68,7 +76,7 @@ export class Classifier implements AsyncDisposable {
     const tokenizer = await loadTokenizer(folder);
     let native: NativeTrainer | undefined;
     try {
-      const { config } = content;
+      const config = { ...content.config, threshold: settings.threshold ?? content.config.threshold };
       checkVocabulary(config, tokenizer, folder);
       const build = buildInfo();
       const choice = chooseDevice(settings.device ?? "auto", build);
@@ -95,7 +103,7 @@ export class Classifier implements AsyncDisposable {
     return this.#config.labels;
   }
 
-  /** Whether predictions have a `label` or a `score`. */
+  /** Whether predictions have a `label`, a `score` or `labels`. */
   get kind(): TaskKind {
     return this.#config.kind;
   }
@@ -107,8 +115,8 @@ export class Classifier implements AsyncDisposable {
    * @throws RATError `ERR_RAT_INVALID_ARG` for an input that is no text; `ERR_RAT_ABORTED`; `ERR_RAT_DISPOSED`.
    */
   predict(texts: string | readonly TextInput[], options: PredictOptions = {}): Promise<Prediction[]> {
-    const { kind, labels, maxLength } = this.#config;
-    const predictor = { model: this.#model, tokenizer: this.#tokenizer, kind, labels, maxLength };
+    const { kind, labels, maxLength, threshold } = this.#config;
+    const predictor = { model: this.#model, tokenizer: this.#tokenizer, kind, labels, maxLength, threshold };
     return this.#operations.perform(options, ({ signal }) => predictTexts(predictor, texts, signal));
   }
 
@@ -124,13 +132,13 @@ export class Classifier implements AsyncDisposable {
     task: Pick<Task, "name" | "kind" | "labels" | "metrics" | "f1Average">,
     options: PredictOptions = {},
   ): Promise<EvaluationResult> {
-    const { kind, maxLength } = this.#config;
+    const { kind, maxLength, threshold } = this.#config;
     return this.#operations.perform(options, async ({ signal }) => {
       const labels = labelsOfFolder(this.#config, task, this.#path);
       const encoding = { kind, labels, tokenizer: this.#tokenizer, maxLength, name: "examples", signal };
       const encoded = await encodeDataset(examples, encoding);
       const { metrics, f1Average } = task;
-      return evaluateDataset(this.#model, encoded, { kind, labels, metrics, f1Average }, signal);
+      return evaluateDataset(this.#model, encoded, { kind, labels, metrics, f1Average, threshold }, signal);
     });
   }
 

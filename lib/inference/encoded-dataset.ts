@@ -1,14 +1,15 @@
 /** A data set as the native side takes it: packed tokens and numeric labels. Encoded once, before training. */
-import type { Dataset, Example, TaskKind } from "../datasets/types.js";
+import type { Dataset, Example } from "../datasets/types.js";
 import { invalidArgument, RATError } from "../errors.js";
 import { giveWay } from "../give-way.js";
+import { type LabelArray, type TaskKind, targetOf } from "../targets/index.js";
 import type { PackedTexts, Tokenizer } from "../tokenizers/types.js";
 
 /** N examples. */
 export interface EncodedDataset {
   readonly texts: PackedTexts;
-  /** Class indices, or scores for regression, `[N]`. */
-  readonly labels: Int32Array | Float32Array;
+  /** Class indices `[N]`, scores `[N]`, or a 1 or 0 for each label `[N, C]`. */
+  readonly labels: LabelArray;
   readonly size: number;
 }
 
@@ -39,15 +40,15 @@ export async function encodeDataset(data: Dataset, options: EncodeDatasetOptions
   if (examples.length === 0) {
     throw new RATError("ERR_RAT_DATA_FORMAT", `The ${name} data has no examples; give at least one`);
   }
-  const labels = kind === "regression" ? new Float32Array(examples.length) : new Int32Array(examples.length);
+  const target = targetOf(kind);
+  const width = target.width(options.labels);
+  const labels = target.newLabels(examples.length * width);
   const indices = new Map(options.labels.map((label, index) => [label, index]));
   for (const [row, example] of examples.entries()) {
     if (row % ROWS_A_TURN === 0) await giveWay(signal);
     checkText(example, `${name}[${row}]`);
-    labels[row] =
-      kind === "regression"
-        ? score(example.label, `${name}[${row}]`)
-        : classIndex(example.label, indices, `${name}[${row}]`);
+    const own = labels.subarray(row * width, (row + 1) * width);
+    target.write(example.label, indices, `${name}[${row}]`, own);
   }
   const texts = await tokenizer.encodeAll(examples, { maxLength, signal });
   return { texts, labels, size: examples.length };
@@ -78,22 +79,4 @@ export function checkText(example: unknown, place: string): void {
   const { text, pair } = example as { text?: unknown; pair?: unknown };
   if (typeof text !== "string") invalidArgument(`${place}.text`, "a string", text);
   if (pair !== undefined && typeof pair !== "string") invalidArgument(`${place}.pair`, "a string", pair);
-}
-
-function score(label: unknown, place: string): number {
-  if (typeof label === "number" && Number.isFinite(label)) return label;
-  throw new RATError(
-    "ERR_RAT_LABEL",
-    `Expected a finite number for ${place}.label but received ${String(label)}`,
-  );
-}
-
-function classIndex(label: unknown, indices: ReadonlyMap<string, number>, place: string): number {
-  const index = typeof label === "string" ? indices.get(label) : undefined;
-  if (index !== undefined) return index;
-  const names = [...indices.keys()];
-  const shown = `${names.slice(0, 10).join(", ")}${names.length > 10 ? `, ... (${names.length})` : ""}`;
-  const received =
-    typeof label === "string" ? JSON.stringify(label) : `${String(label)} of type ${typeof label}`;
-  throw new RATError("ERR_RAT_LABEL", `Expected one of ${shown} for ${place}.label but received ${received}`);
 }

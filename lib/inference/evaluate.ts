@@ -1,27 +1,30 @@
 /** Loss and metrics of a model on a data set. The loss is computed here from the logits, in double precision. */
-import type { Metrics, Task } from "../datasets/types.js";
+import type { Task } from "../datasets/types.js";
 import { giveWay } from "../give-way.js";
-import { computeMetrics } from "../metrics/index.js";
-import type { ModelConfig } from "../models/config.js";
+import type { Metrics } from "../metrics/types.js";
+import { DEFAULT_THRESHOLD, type ModelConfig } from "../models/config.js";
 import type { NativeTrainer } from "../native/binding.js";
+import { computeMetrics } from "../targets/compute-metrics.js";
+import { type LabelArray, type PredictionArray, targetOf } from "../targets/index.js";
 import type { EncodedDataset } from "./encoded-dataset.js";
 import { computeLogits } from "./logits.js";
 
 /** What the outputs mean and which metrics to compute. */
-export type EvaluationTask = Pick<ModelConfig, "kind" | "labels" | "metrics"> & Pick<Task, "f1Average">;
+export type EvaluationTask = Pick<ModelConfig, "kind" | "labels" | "metrics" | "threshold"> &
+  Pick<Task, "f1Average">;
 
 /** Loss, metrics and predictions of a model on a data set. */
 export interface EvaluationResult {
-  /** Mean cross-entropy; mean squared error for regression. */
+  /** Mean cross-entropy; mean squared error for regression; mean binary cross-entropy of all labels of multi-label tasks. */
   readonly loss: number;
   /** Fractions; null where a metric is undefined. */
   readonly metrics: Metrics;
   /** Class names in the order of the model's outputs; empty for regression. */
   readonly labels: readonly string[];
-  /** Class index, or score, of each example in order. */
-  readonly predictions: Int32Array | Float64Array;
-  /** True class index, or score, of each example in order. */
-  readonly references: Int32Array | Float32Array;
+  /** Of each example in order: class index, score, or a 1 or 0 for each label. */
+  readonly predictions: PredictionArray;
+  /** What is right, likewise. */
+  readonly references: LabelArray;
 }
 
 /** Rows handled before other work gets a turn. */
@@ -38,47 +41,27 @@ export async function evaluateDataset(
   task: EvaluationTask,
   signal: AbortSignal,
 ): Promise<EvaluationResult> {
-  const isRegression = task.kind === "regression";
-  const outputs = isRegression ? 1 : task.labels.length;
+  const target = targetOf(task.kind);
+  const { threshold = DEFAULT_THRESHOLD } = task;
+  const outputs = target.outputs(task.labels);
   const logits = await computeLogits(model, data.texts, outputs, signal);
-  const predictions = isRegression ? logits : new Int32Array(data.size);
+  const width = target.width(task.labels);
+  const predictions = target.newPredictions(data.size * width);
   let loss = 0;
   for (let row = 0; row < data.size; row++) {
     if (row % ROWS_A_TURN === ROWS_A_TURN - 1) {
       await giveWay(signal);
     }
-    const reference = data.labels[row] ?? 0;
-    if (isRegression) {
-      loss += ((logits[row] ?? 0) - reference) ** 2;
-    } else {
-      const values = logits.subarray(row * outputs, (row + 1) * outputs);
-      loss += logSumExp(values) - (values[reference] ?? 0);
-      predictions[row] = argMax(values);
-    }
+    const values = logits.subarray(row * outputs, (row + 1) * outputs);
+    loss += target.loss(values, data.labels.subarray(row * width, (row + 1) * width));
+    target.decide(values, predictions.subarray(row * width, (row + 1) * width), threshold);
   }
   const metrics = computeMetrics(task.metrics, {
     kind: task.kind,
-    labels: outputs,
+    labels: task.labels.length,
     predictions,
     references: data.labels,
     f1Average: task.f1Average ?? "macro",
   });
   return { loss: loss / data.size, metrics, labels: task.labels, predictions, references: data.labels };
-}
-
-/** log Σ exp(x), without overflow. */
-export function logSumExp(values: Float64Array): number {
-  const largest = values[argMax(values)] ?? 0;
-  let sum = 0;
-  for (const value of values) sum += Math.exp(value - largest);
-  return largest + Math.log(sum);
-}
-
-/** Index of the largest value; of equals the first. */
-export function argMax(values: Float64Array): number {
-  let best = 0;
-  for (let index = 1; index < values.length; index++) {
-    if ((values[index] ?? 0) > (values[best] ?? 0)) best = index;
-  }
-  return best;
 }

@@ -1,7 +1,8 @@
 /** The order of a model's outputs beside that of a task's labels. */
-import type { Dataset, Task, TaskKind } from "../datasets/types.js";
+import type { Dataset, Task } from "../datasets/types.js";
 import { RATError } from "../errors.js";
 import { areGenericLabels } from "../models/encoder-config.js";
+import { type TaskKind, targetOf } from "../targets/index.js";
 
 /**
  * The order of the model's outputs: that of the folder, whose head knows no other, where it names the same classes.
@@ -15,7 +16,7 @@ export function labelsOfFolder(
 ): readonly string[] {
   const same =
     folder.labels.length === task.labels.length && task.labels.every((name) => folder.labels.includes(name));
-  if (folder.kind === task.kind && (same || task.kind === "regression")) return folder.labels;
+  if (folder.kind === task.kind && (same || targetOf(task.kind).fewestLabels === 0)) return folder.labels;
   // Many models were saved without the names of their classes: then their number has to do.
   if (
     folder.kind === task.kind &&
@@ -23,13 +24,10 @@ export function labelsOfFolder(
     areGenericLabels(folder.labels)
   )
     return task.labels;
-  const describe = (kind: TaskKind, labels: readonly string[]) =>
-    kind === "regression"
-      ? "regression"
-      : `${labels.length} classes (${labels.slice(0, 6).join(", ")}${labels.length > 6 ? ", ..." : ""})`;
+  const describe = ({ kind, labels }: Pick<Task, "kind" | "labels">) => targetOf(kind).describe(labels);
   throw new RATError(
     "ERR_RAT_MODEL_MISMATCH",
-    `The model in ${path} is for ${describe(folder.kind, folder.labels)}, the task ${task.name} has ${describe(task.kind, task.labels)}. Take a model for these, or train this one with a new head: resetHead (--reset-head)`,
+    `The model in ${path} is for ${describe(folder)}, the task ${task.name} has ${describe(task)}. Take a model for these, or train this one with a new head: resetHead (--reset-head)`,
     { details: { file: path } },
   );
 }

@@ -1,37 +1,16 @@
 /** What a model says about texts, in the user's words. */
-import type { TaskKind } from "../datasets/types.js";
 import { invalidArgument } from "../errors.js";
 import { giveWay } from "../give-way.js";
+import { DEFAULT_THRESHOLD } from "../models/config.js";
 import type { NativeTrainer } from "../native/binding.js";
-import type { Tokenizer } from "../tokenizers/types.js";
+import type { Prediction } from "../targets/definition.js";
+import { type TaskKind, targetOf } from "../targets/index.js";
+import type { TextOrPair, Tokenizer } from "../tokenizers/types.js";
 import { checkText } from "./encoded-dataset.js";
-import { argMax, logSumExp } from "./evaluate.js";
 import { computeLogits } from "./logits.js";
 
 /** A text, or one with a second text. */
-export type TextInput = string | { readonly text: string; readonly pair?: string };
-
-/** The class of a text. */
-export interface ClassPrediction {
-  /** The most probable class. */
-  readonly label: string;
-  /** Its probability. */
-  readonly probability: number;
-  /** The probability of every class; they add up to 1. */
-  readonly probabilities: Readonly<Record<string, number>>;
-  readonly score?: never;
-}
-
-/** The score of a text, from a regression model. */
-export interface ScorePrediction {
-  readonly score: number;
-  readonly label?: never;
-  readonly probability?: never;
-  readonly probabilities?: never;
-}
-
-/** One result of `predict`; which of the two it is depends on the model's `kind`. */
-export type Prediction = ClassPrediction | ScorePrediction;
+export type TextInput = string | TextOrPair;
 
 /** A model that predicts. */
 export interface Predictor {
@@ -40,6 +19,7 @@ export interface Predictor {
   readonly kind: TaskKind;
   readonly labels: readonly string[];
   readonly maxLength: number;
+  readonly threshold?: number | undefined;
 }
 
 /** Rows handled before other work gets a turn. */
@@ -55,17 +35,18 @@ export async function predictTexts(
   inputs: string | readonly TextInput[],
   signal: AbortSignal,
 ): Promise<Prediction[]> {
-  const { model, tokenizer, kind, labels, maxLength } = predictor;
+  const { model, tokenizer, kind, labels, maxLength, threshold = DEFAULT_THRESHOLD } = predictor;
   const texts = await checkInputs(inputs, signal);
   if (texts.length === 0) return [];
   const packed = await tokenizer.encodeAll(texts, { maxLength, signal });
-  const outputs = kind === "regression" ? 1 : labels.length;
+  const target = targetOf(kind);
+  const outputs = target.outputs(labels);
   const logits = await computeLogits(model, packed, outputs, signal);
   const predictions: Prediction[] = [];
   for (let row = 0; row < texts.length; row++) {
     if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await giveWay(signal);
     const values = logits.subarray(row * outputs, (row + 1) * outputs);
-    predictions.push(kind === "regression" ? { score: values[0] ?? 0 } : classify(values, labels));
+    predictions.push(target.predict(values, labels, threshold));
   }
   return predictions;
 }
@@ -73,10 +54,10 @@ export async function predictTexts(
 async function checkInputs(
   inputs: string | readonly TextInput[],
   signal: AbortSignal,
-): Promise<{ text: string; pair?: string }[]> {
+): Promise<TextOrPair[]> {
   if (typeof inputs === "string") return [{ text: inputs }];
   if (!Array.isArray(inputs)) invalidArgument("texts", "a string or an array of texts", inputs);
-  const texts: { text: string; pair?: string }[] = [];
+  const texts: TextOrPair[] = [];
   for (const [row, input] of (inputs as readonly TextInput[]).entries()) {
     if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await giveWay(signal);
     const example = typeof input === "string" ? { text: input } : input;
@@ -84,16 +65,4 @@ async function checkInputs(
     texts.push(example);
   }
   return texts;
-}
-
-function classify(values: Float64Array, labels: readonly string[]): ClassPrediction {
-  const total = logSumExp(values);
-  const probabilities = Array.from(values, (value) => Math.exp(value - total));
-  const best = argMax(values);
-  return {
-    label: labels[best] ?? "",
-    probability: probabilities[best] ?? 0,
-    // fromEntries defines own properties, so that a class may be called __proto__.
-    probabilities: Object.fromEntries(labels.map((label, index) => [label, probabilities[index] ?? 0])),
-  };
 }

@@ -1,5 +1,5 @@
 /** The two averages over GLUE that the R-AT paper gives, which are not the same. */
-import type { Metrics } from "../datasets/types.js";
+import type { Metrics } from "./types.js";
 
 /** Metrics that count, by task, in the order of the paper's Table 1; MNLI's two test sets count as two numbers. */
 const COUNTED = {

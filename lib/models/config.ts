@@ -5,10 +5,17 @@
 import { z } from "zod";
 import { MODEL_TYPES } from "../config/fields.js";
 import { parseOptions } from "../config/parse.js";
-import type { MetricName, TaskKind } from "../datasets/types.js";
 import { RATError } from "../errors.js";
+import { METRIC_NAMES, type MetricName } from "../metrics/types.js";
 import type { NativeModelOptions } from "../native/binding.js";
-import { type EncoderConfig, encoderFamily, encoderFile, parseEncoderConfig } from "./encoder-config.js";
+import { kindOfProblem, PROBLEM_TYPES, type TaskKind, targetOf } from "../targets/index.js";
+import {
+  type EncoderConfig,
+  encoderFamily,
+  encoderFile,
+  outputNames,
+  parseEncoderConfig,
+} from "./encoder-config.js";
 import { ENCODER_FAMILIES } from "./families/index.js";
 import type { ModelSizes } from "./sizes.js";
 
@@ -27,9 +34,14 @@ export interface ModelConfig {
   /** Name of the task it was trained on. */
   readonly task: string;
   readonly metrics: readonly MetricName[];
+  /** Least probability of a label that is given, of a multi-label model. Default: 0.5. */
+  readonly threshold?: number | undefined;
   /** Of a Transformer encoder; undefined for a word model. */
   readonly encoder?: EncoderConfig;
 }
+
+/** Of a multi-label model that says nothing else. */
+export const DEFAULT_THRESHOLD = 0.5;
 
 const size = z.int().min(1);
 const sizeFields = { embedding_size: size.max(65_536), hidden_size: size.max(65_536) };
@@ -37,13 +49,14 @@ const recurrent = { ...sizeFields, num_layers: size.max(64) };
 const common = {
   vocab_size: size,
   pad_token_id: z.int().min(0),
-  problem_type: z.enum(["single_label_classification", "regression"]),
+  problem_type: z.enum(PROBLEM_TYPES),
   num_labels: size,
   id2label: z.record(z.string(), z.string()),
   dropout: z.number().min(0).lt(1),
   max_length: size,
   task: z.string().default("custom"),
-  metrics: z.array(z.enum(["accuracy", "f1", "matthews", "pearson", "spearman"])).default([]),
+  metrics: z.array(z.enum(METRIC_NAMES)).default([]),
+  threshold: z.number().min(0).max(1).optional(),
 };
 
 const fileSchema = z.discriminatedUnion("model_type", [
@@ -59,9 +72,10 @@ const fileSchema = z.discriminatedUnion("model_type", [
 
 /** The text of `config.json`. */
 export function formatModelConfig(config: ModelConfig): string {
-  const { sizes, labels } = config;
+  const { sizes } = config;
   if (config.encoder) return `${JSON.stringify(encoderFile(config.encoder, config), null, 2)}\n`;
-  const outputs = config.kind === "regression" ? ["LABEL_0"] : labels;
+  const target = targetOf(config.kind);
+  const outputs = outputNames(config);
   const file = {
     model_type: sizes.type,
     vocab_size: config.vocabularySize,
@@ -69,7 +83,7 @@ export function formatModelConfig(config: ModelConfig): string {
     hidden_size: sizes.hiddenSize,
     ...(sizes.type === "textcnn" ? { window_sizes: sizes.windows } : { num_layers: sizes.layers }),
     pad_token_id: config.paddingId,
-    problem_type: config.kind === "regression" ? "regression" : "single_label_classification",
+    problem_type: target.problemType,
     num_labels: outputs.length,
     id2label: Object.fromEntries(outputs.map((label, index) => [String(index), label])),
     label2id: Object.fromEntries(outputs.map((label, index) => [label, index])),
@@ -77,6 +91,7 @@ export function formatModelConfig(config: ModelConfig): string {
     max_length: config.maxLength,
     task: config.task,
     metrics: config.metrics,
+    threshold: config.threshold,
   };
   return `${JSON.stringify(file, null, 2)}\n`;
 }
@@ -108,14 +123,15 @@ export function parseModelConfig(text: string, file: string): ModelConfig {
     throw mismatch(file, `model_type ${JSON.stringify(type)} is not supported; supported: ${supported}`);
   }
   const parsed = check(() => parseOptions(fileSchema, json, file), file);
-  const isRegression = parsed.problem_type === "regression";
+  const kind = kindOfProblem(parsed.problem_type);
+  const { fewestLabels } = targetOf(kind);
   const labels = Array.from({ length: parsed.num_labels }, (_, index) => parsed.id2label[String(index)]);
   const known = labels.filter((label) => label !== undefined);
   if (known.length !== parsed.num_labels || Object.keys(parsed.id2label).length !== parsed.num_labels) {
     throw mismatch(file, `id2label must name the classes 0 to ${parsed.num_labels - 1}`);
   }
   if (new Set(known).size !== known.length) throw mismatch(file, "id2label gives two classes the same name");
-  if (isRegression && parsed.num_labels !== 1) throw mismatch(file, "a regression model has num_labels 1");
+  if (fewestLabels === 0 && parsed.num_labels !== 1) throw mismatch(file, `a ${kind} model has num_labels 1`);
   checkPadding(parsed.pad_token_id, parsed.vocab_size, file);
   return {
     sizes: {
@@ -127,12 +143,13 @@ export function parseModelConfig(text: string, file: string): ModelConfig {
     },
     vocabularySize: parsed.vocab_size,
     paddingId: parsed.pad_token_id,
-    kind: isRegression ? "regression" : "classification",
-    labels: isRegression ? [] : known,
+    kind,
+    labels: fewestLabels === 0 ? [] : known,
     dropout: parsed.dropout,
     maxLength: parsed.max_length,
     task: parsed.task,
     metrics: parsed.metrics,
+    ...(parsed.threshold !== undefined && { threshold: parsed.threshold }),
   };
 }
 
@@ -145,7 +162,7 @@ export function nativeModel(config: ModelConfig, embeddingStd: number): NativeMo
   return {
     ...config.sizes,
     vocabularySize: config.vocabularySize,
-    outputs: config.kind === "regression" ? 1 : config.labels.length,
+    outputs: targetOf(config.kind).outputs(config.labels),
     paddingId: config.paddingId,
     embeddingStd,
     ...(config.encoder && { encoder: { ...config.encoder.shape.native, pretrained: true } }),

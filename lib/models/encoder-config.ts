@@ -4,7 +4,8 @@
  */
 import { z } from "zod";
 import { parseOptions } from "../config/parse.js";
-import type { MetricName, TaskKind } from "../datasets/types.js";
+import { METRIC_NAMES, type MetricName } from "../metrics/types.js";
+import { kindOfProblem, PROBLEM_TYPES, type TaskKind, targetOf } from "../targets/index.js";
 import { ENCODER_FAMILIES, type EncoderFamily, type EncoderShape } from "./families/index.js";
 
 /** An encoder and the file it comes from. */
@@ -23,23 +24,22 @@ export interface HeadConfig {
   readonly maxLength: number;
   readonly task: string;
   readonly metrics: readonly MetricName[];
+  /** Least probability of a label that is given, of a multi-label model. Default: 0.5. */
+  readonly threshold?: number | undefined;
 }
 
 /** Most tokens of an example unless a model was saved with another limit. */
 const DEFAULT_MAX_LENGTH = 128;
 
 const headSchema = z.object({
-  problem_type: z
-    .enum(["single_label_classification", "regression"], {
-      error: "expected single_label_classification or regression",
-    })
-    .nullish(),
+  problem_type: z.enum(PROBLEM_TYPES, { error: `expected ${PROBLEM_TYPES.join(" or ")}` }).nullish(),
   id2label: z.record(z.string(), z.string()).nullish(),
   r_at: z
     .object({
       task: z.string(),
-      metrics: z.array(z.enum(["accuracy", "f1", "matthews", "pearson", "spearman"])),
+      metrics: z.array(z.enum(METRIC_NAMES)),
       max_length: z.int().min(1),
+      threshold: z.number().min(0).max(1).optional(),
     })
     .optional(),
 });
@@ -63,15 +63,17 @@ export function parseEncoderConfig(
   const names = Object.entries(id2label ?? { 0: "LABEL_0", 1: "LABEL_1" })
     .sort(([a], [b]) => Number(a) - Number(b))
     .map(([, label]) => label);
-  const isRegression = problem_type === "regression" || names.length === 1;
+  const named = kindOfProblem(problem_type ?? "");
+  const kind = names.length < targetOf(named).fewestLabels ? "regression" : named;
   return {
     encoder: { family, shape, file: json },
     head: {
-      kind: isRegression ? "regression" : "classification",
-      labels: isRegression ? [] : names,
+      kind,
+      labels: targetOf(kind).fewestLabels === 0 ? [] : names,
       maxLength: Math.min(r_at?.max_length ?? DEFAULT_MAX_LENGTH, longestInput(shape)),
       task: r_at?.task ?? "custom",
       metrics: r_at?.metrics ?? [],
+      ...(r_at?.threshold !== undefined && { threshold: r_at.threshold }),
     },
   };
 }
@@ -81,18 +83,23 @@ export function areGenericLabels(labels: readonly string[]): boolean {
   return labels.every((label, index) => label === `LABEL_${index}`);
 }
 
+/** Names of a model's outputs, as `transformers` wants one for each. */
+export function outputNames({ labels }: Pick<HeadConfig, "labels">): readonly string[] {
+  return labels.length === 0 ? ["LABEL_0"] : labels;
+}
+
 /** The keys of `config.json` for a fine-tuned model: those it was read with, and a head of its own. */
 export function encoderFile({ family, file }: EncoderConfig, head: HeadConfig): Record<string, unknown> {
   const { torch_dtype: _, num_labels: __, ...kept } = file;
-  const labels = head.kind === "regression" ? ["LABEL_0"] : head.labels;
+  const labels = outputNames(head);
   return {
     ...kept,
     architectures: [family.architecture],
     dtype: "float32",
-    problem_type: head.kind === "regression" ? "regression" : "single_label_classification",
+    problem_type: targetOf(head.kind).problemType,
     id2label: Object.fromEntries(labels.map((label, index) => [String(index), label])),
     label2id: Object.fromEntries(labels.map((label, index) => [label, index])),
-    r_at: { task: head.task, metrics: head.metrics, max_length: head.maxLength },
+    r_at: { task: head.task, metrics: head.metrics, max_length: head.maxLength, threshold: head.threshold },
   };
 }
 

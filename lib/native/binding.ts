@@ -3,6 +3,7 @@
  * loads it. Typed arrays, numbers, strings and plain objects cross; no tensor ever does.
  */
 import { isMainThread } from "node:worker_threads";
+import type { TaskKind } from "../targets/index.js";
 import { loadAddon, preloadAddon } from "./load.js";
 
 /** Examples laid end to end without padding. B examples, T tokens in all. Copied before the call returns. */
@@ -13,7 +14,7 @@ export interface PackedBatch {
   readonly sequenceStarts: Int32Array;
   /** Segment of each token, `[T]`. Only encoders read it. */
   readonly tokenTypes?: Uint8Array;
-  /** Class indices, or scores for regression, `[B]`. Not needed to predict. */
+  /** Class indices `[B]`, scores `[B]`, or a 1 or 0 for each label `[B, outputs]`. Not needed to predict. */
   readonly labels?: Int32Array | Float32Array;
   /** Row of each example in the training set, `[B]`: the key of its dropout masks. */
   readonly exampleIds: Int32Array;
@@ -37,7 +38,7 @@ export interface NativeEncoderOptions {
    * pre-classifier: dense, ReLU (DistilBERT).
    */
   readonly head: "pooler" | "dense" | "dense-gelu" | "pre-classifier";
-  /** The model's own dropout rates, where the objective leaves them to it. */
+  /** The model's own dropout rates, where the regularizer leaves them to it. */
   readonly hiddenDropout: number;
   readonly attentionDropout: number;
   readonly classifierDropout: number;
@@ -98,15 +99,19 @@ export interface NativeModelOptions {
   readonly encoder?: NativeEncoderOptions;
 }
 
-/** The loss of one step. Lists have one entry, or one for each forward. */
-export interface NativeObjectiveOptions {
-  readonly type: "none" | "fgm" | "pgd" | "freelb" | "r-drop" | "r-at";
+/** The passes and losses of one step. Lists have one entry, or one for each forward. */
+export interface NativeRegularizerOptions {
+  readonly type: "none" | "fgm" | "pgd" | "freelb" | "r-drop" | "r-at" | "r3f" | "smart";
   /** Number of (adversarial) forwards K. */
   readonly forwards: number;
   /** L2 radius of the perturbation, for each forward. */
   readonly epsilon: readonly number[];
   readonly klWeight: number;
   readonly klReduction: "batch-mean" | "sum" | "element-mean";
+  /** What the consistency loss of two forwards is. Default: bi-kl. */
+  readonly consistency?: "bi-kl" | "kl" | "ce" | "js" | "mae" | "mse";
+  /** What the logits are divided by before all losses. Default: 1. */
+  readonly temperature?: number;
   /** Part of each label that is spread over all classes. Default: 0. */
   readonly labelSmoothing?: number;
   /** Dropout rate of the clean pass; null = the model's own (encoders). */
@@ -115,9 +120,17 @@ export interface NativeObjectiveOptions {
   readonly forwardDropout: readonly (number | null)[];
   /** What one perturbation is of: the whole matrix, by token type, or each example, by position. Default: matrix. */
   readonly scope?: "matrix" | "example";
-  /** pgd, freelb: steps of the ascent, 1 to 16, and the L2 norm of each. */
+  /** pgd, freelb, smart: steps of the ascent, 1 to 16, and the L2 norm of each. */
   readonly ascentSteps?: number;
   readonly stepSize?: number;
+  /** pgd, freelb: where the ascent begins. Default: zero. */
+  readonly ascentInit?: "zero" | "uniform";
+  /** freelb: whether all steps of the ascent have the dropout masks of the first. Default: false. */
+  readonly sameMasks?: boolean;
+  /** r3f: of which each number is epsilon times one. Default: uniform. */
+  readonly noise?: "uniform" | "normal";
+  /** Ids of tokens that no perturbation touches. Default: none. */
+  readonly sparedTokens?: Int32Array;
 }
 
 export interface NativeOptimizerOptions {
@@ -133,9 +146,9 @@ export interface NativeOptimizerOptions {
 
 export interface NativeTrainerOptions {
   readonly model: NativeModelOptions;
-  readonly kind: "classification" | "regression";
+  readonly kind: TaskKind;
   /** Both, or neither for a model that only predicts. */
-  readonly objective?: NativeObjectiveOptions;
+  readonly regularizer?: NativeRegularizerOptions;
   readonly optimizer?: NativeOptimizerOptions;
   /** 0 to 2^53 - 1. */
   readonly seed: number;
@@ -333,14 +346,19 @@ export interface NativeBinding {
   philox(counter: Uint32Array, key: Uint32Array): Uint32Array;
   /**
    * The losses of K forwards of one batch and their gradient, for tests. `logits` is `[forwards, B, C]`, row-major; `dlogits`
-   * is the gradient of `supervised + klWeight * consistency`. Float32Array labels make it a regression.
+   * is the gradient of `supervised + klWeight * consistency`. `kind` is by default what the labels' type says; `outputs` is
+   * needed for label sets.
    */
   forwardLosses(options: {
     logits: Float64Array;
     labels: Int32Array | Float32Array;
     forwards: number;
     klWeight: number;
-    klReduction: NativeObjectiveOptions["klReduction"];
+    klReduction: NativeRegularizerOptions["klReduction"];
+    consistency?: NativeRegularizerOptions["consistency"];
+    temperature?: number;
+    kind?: TaskKind;
+    outputs?: number;
   }): { supervised: number; consistency: number; dlogits: Float64Array };
   /** Has the `n`-th request for memory of a tensor on the CPU from now on fail, once; 0: none. For tests. */
   failAllocation(n: number): void;

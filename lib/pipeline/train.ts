@@ -4,7 +4,6 @@ import type { ResolvedRunConfig } from "../config/resolve.js";
 import type { LoadedTask } from "../datasets/types.js";
 import type { Logger } from "../logger.js";
 import type { TrainEvent, TrainSummary } from "../run/events.js";
-import { Plan } from "../run/plan.js";
 import { trainTokenizer } from "../tokenizers/word-vocabulary.js";
 import { RATTrainer } from "../trainer/rat-trainer.js";
 import { fitOptions, tokenizerOptions, trainerOptions } from "./options.js";
@@ -44,9 +43,11 @@ export async function trainFromConfig<T>(
       ...trainerOptions(config),
       ...{ task, tokenizer, signal, logger },
     });
-    const options = fitOptions(config);
-    hooks.onStart?.(new Plan(options, task.train.length).totalSteps);
-    const run = trainer.fit({ ...options, signal });
+    const run = trainer.fit({ ...fitOptions(config), signal });
+    run.started.then(
+      ({ totalSteps }) => hooks.onStart?.(totalSteps),
+      () => undefined,
+    );
     for await (const event of run) hooks.onEvent?.(event);
     return await use({ trainer, summary: await run });
   } finally {

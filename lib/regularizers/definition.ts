@@ -1,7 +1,19 @@
 /** What a regularizer's file says of it. Its arithmetic is the file of the same name in `native/objective/regularizers/`. */
 
 /** Options that a regularizer may read (`lib/config/options.ts`). */
-export type RegularizerField = "epsilon" | "klWeight" | "forwards" | "consistency" | "klReduction";
+export const REGULARIZER_FIELDS = [
+  ...(["epsilon", "klWeight", "forwards", "consistency", "klReduction"] as const),
+  ...([
+    "scope",
+    "ascentSteps",
+    "stepSize",
+    "ascentInit",
+    "sameMasks",
+    "noise",
+    "spareSpecialTokens",
+  ] as const),
+] as const;
+export type RegularizerField = (typeof REGULARIZER_FIELDS)[number];
 
 export interface RegularizerDefinition {
   readonly type: string;
@@ -9,6 +21,8 @@ export interface RegularizerDefinition {
   readonly fields: readonly RegularizerField[];
   /** How many forwards it regularizes (K): always so many, or so many unless `forwards` says otherwise. */
   readonly forwards: { readonly always: number } | { readonly default: number };
+  /** Of its fields, where they are not those of all regularizers (`lib/config/options.ts`). */
+  readonly defaults?: Readonly<Partial<Record<RegularizerField, string | number>>>;
   /** For tables and help. */
   readonly summary: string;
   readonly citation?: string;

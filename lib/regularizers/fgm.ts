@@ -2,8 +2,9 @@ import { define } from "./definition.js";
 
 export const fgm = define({
   type: "fgm",
-  fields: ["epsilon"],
+  fields: ["epsilon", "scope", "spareSpecialTokens"],
   forwards: { always: 1 },
+  defaults: { scope: "matrix" },
   summary: "adds the loss under one perturbation of norm `epsilon` (the paper's AT)",
   citation: "Miyato et al., Adversarial Training Methods for Semi-Supervised Text Classification, ICLR 2017",
 });

@@ -1,12 +1,16 @@
 /** The regularizers: a new one is a file here, one in `native/objective/regularizers/`, and a line in each list. */
 import { fgm } from "./fgm.js";
+import { freelb } from "./freelb.js";
 import { none } from "./none.js";
+import { pgd } from "./pgd.js";
 import { rAt } from "./r-at.js";
 import { rDrop } from "./r-drop.js";
+import { r3f } from "./r3f.js";
+import { smart } from "./smart.js";
 
-export type { RegularizerDefinition, RegularizerField } from "./definition.js";
+export { REGULARIZER_FIELDS, type RegularizerDefinition, type RegularizerField } from "./definition.js";
 
-export const REGULARIZERS = [none, fgm, rDrop, rAt] as const;
+export const REGULARIZERS = [none, fgm, pgd, freelb, rDrop, rAt, r3f, smart] as const;
 
 export type RegularizerType = (typeof REGULARIZERS)[number]["type"];
 export const REGULARIZER_TYPES = REGULARIZERS.map(({ type }) => type) as [

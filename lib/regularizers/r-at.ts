@@ -2,8 +2,9 @@ import { define } from "./definition.js";
 
 export const rAt = define({
   type: "r-at",
-  fields: ["epsilon", "klWeight", "forwards", "consistency", "klReduction"],
+  fields: ["epsilon", "klWeight", "forwards", "consistency", "klReduction", "scope", "spareSpecialTokens"],
   forwards: { default: 2 },
+  defaults: { scope: "matrix" },
   summary:
     "the clean loss, the mean loss of `forwards` perturbed forwards with dropout masks of their own, and the divergence between these times `klWeight`",
   citation:

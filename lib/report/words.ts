@@ -1,5 +1,5 @@
 /** Events, metrics and durations in words, the same in every command. */
-import type { Metrics } from "../datasets/types.js";
+import type { Metrics } from "../metrics/types.js";
 import type { TrainEvent, TrainSummary } from "../run/events.js";
 
 /** One line about an event, as `step 40  dev: loss 0.4210, accuracy 0.8120`. */

@@ -38,12 +38,9 @@ export function balancedWeights(labels: ArrayLike<number>, classes: number): num
  */
 export function checkClassWeights(
   classWeights: "balanced" | readonly number[] | undefined,
-  { kind, labels }: { readonly kind: string; readonly labels: readonly string[] },
+  labels: readonly string[],
 ): void {
-  if (classWeights === undefined) return;
-  if (kind === "regression")
-    throw configError("classWeights", "classWeights are for classes: this is a regression");
-  if (classWeights === "balanced") return;
+  if (classWeights === undefined || classWeights === "balanced") return;
   if (classWeights.length !== labels.length) {
     throw configError(
       "classWeights",
@@ -52,10 +49,4 @@ export function checkClassWeights(
   }
   if (!classWeights.some((weight) => weight > 0))
     throw configError("classWeights", "All classWeights are zero");
-}
-
-/** @throws RATError `ERR_RAT_CONFIG` for a regression, which has no classes to spread a label over. */
-export function checkLabelSmoothing(labelSmoothing: number | undefined, kind: string): void {
-  if (labelSmoothing && kind === "regression")
-    throw configError("labelSmoothing", "labelSmoothing is for classes: this is a regression");
 }

@@ -1,5 +1,5 @@
 /** Which evaluation was the best so far, and whether waiting for a better one has lasted long enough. */
-import type { MetricName, Metrics } from "../datasets/types.js";
+import type { MetricName, Metrics } from "../metrics/types.js";
 
 /** One evaluation on dev. */
 export interface Evaluation {

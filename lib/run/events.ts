@@ -1,5 +1,5 @@
 /** What a run tells while it goes on, and at its end. `log.jsonl` holds the same objects, one a line. */
-import type { Metrics } from "../datasets/types.js";
+import type { Metrics } from "../metrics/types.js";
 
 /** One optimizer step; values of that step alone. */
 export interface StepEvent {

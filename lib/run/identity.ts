@@ -15,7 +15,7 @@ import type { Plan } from "./plan.js";
  * folder (`resume`, `overwrite`) is no part of it.
  */
 export function runRecord(parts: TrainerParts, plan: Plan, options: FitOptions): Record<string, unknown> {
-  const { type: regularizer, ...method } = parts.method;
+  const { type: regularizer, ...ofRegularizer } = parts.regularizer;
   const { sizes } = parts.config;
   const record: Record<string, unknown> = {
     ...parts.task.source,
@@ -27,7 +27,7 @@ export function runRecord(parts: TrainerParts, plan: Plan, options: FitOptions):
     ...(parts.isNew && (sizes.type === "textcnn" ? { windows: sizes.windows } : { layers: sizes.layers })),
     ...parts.settings,
     regularizer,
-    ...method,
+    ...ofRegularizer,
     ...plan.settings,
     output: options.output,
   };
@@ -48,11 +48,11 @@ export async function runIdentity(
 ): Promise<Record<string, unknown>> {
   const { type, warmupRatio } = plan.schedule;
   const isEndless = type === "constant" && warmupRatio === 0;
-  const { type: regularizer, ...method } = parts.method;
+  const { type: regularizer, ...ofRegularizer } = parts.regularizer;
   const options: Partial<Record<OptionName, unknown>> = {
     ...parts.settings,
     regularizer,
-    ...method,
+    ...ofRegularizer,
     ...plan.settings,
     metric: plan.settings.metric ?? parts.task.metrics[0],
   };

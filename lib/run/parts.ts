@@ -1,6 +1,6 @@
 /** What a run works on: the trainer's model, its task, and the options that both were made with. */
 import type { ModelKind, Resolved } from "../config/defaults.js";
-import type { PerForward, ResolvedMethod } from "../config/method.js";
+import type { PerForward, ResolvedRegularizer } from "../config/regularizer.js";
 import type { Dataset, Task } from "../datasets/types.js";
 import type { Logger } from "../logger.js";
 import type { ModelConfig } from "../models/config.js";
@@ -25,7 +25,7 @@ export interface TrainerParts {
   readonly tokenizer: Tokenizer;
   /** Whether the trainer made the tokenizer, and so disposes of it. */
   readonly ownsTokenizer: boolean;
-  readonly method: ResolvedMethod;
+  readonly regularizer: ResolvedRegularizer;
   /** Whether the model is trained from scratch rather than read from a folder. */
   readonly isNew: boolean;
   /** Decides the defaults of `fit`. */

@@ -4,6 +4,12 @@ import type { TrainEvent, TrainSummary } from "./events.js";
 /** Events that are kept for an iteration that has not begun yet. */
 export const KEPT_EVENTS = 1_000;
 
+/** What is known when the data are encoded and a run begins. */
+export interface RunStart {
+  /** Steps of this run; `patience` may end it earlier. */
+  readonly totalSteps: number;
+}
+
 /** Events form a chain: whoever holds a link holds what follows it, and nothing before it. */
 interface Link {
   event?: TrainEvent;
@@ -19,6 +25,8 @@ interface Link {
  */
 export class Run implements Promise<TrainSummary>, AsyncIterable<TrainEvent> {
   readonly [Symbol.toStringTag] = "Run";
+  /** Before the first event; rejects as the run does where it does not come that far. */
+  readonly started: Promise<RunStart>;
   readonly #done: Promise<TrainSummary>;
   /** The oldest event that is kept, and the link that waits for the next one. */
   #oldest: Link = {};
@@ -28,15 +36,24 @@ export class Run implements Promise<TrainSummary>, AsyncIterable<TrainEvent> {
   /** Wakes the iterations that wait for an event. */
   #wake = deferred();
 
-  /** @param start - Begins at once; its `emit` adds an event. */
-  constructor(start: (emit: (event: TrainEvent) => void) => Promise<TrainSummary>) {
+  /** @param start - Begins at once; its `emit` adds an event, its `begin` says that the first step is near. */
+  constructor(
+    start: (emit: (event: TrainEvent) => void, begin: (start: RunStart) => void) => Promise<TrainSummary>,
+  ) {
+    let begin: (start: RunStart) => void = () => undefined;
+    const begun = new Promise<RunStart>((resolve) => {
+      begin = resolve;
+    });
     this.#done = start((event) => {
       this.#append(event);
       this.#notify();
-    }).finally(() => {
+    }, begin).finally(() => {
       this.#isOver = true;
       this.#notify();
     });
+    this.started = Promise.race([begun, this.#done.then(() => begun)]);
+    // Whoever awaits the run is told of its failure; this promise alone need not be handled.
+    this.started.catch(() => undefined);
   }
 
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what a run is for.

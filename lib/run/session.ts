@@ -99,10 +99,15 @@ export class TrainingSession {
   get #task(): EvaluationTask {
     const { parts, plan } = this.#options;
     const { metric } = plan.settings;
-    const { kind, labels, metrics } = parts.config;
+    const { kind, labels, metrics, threshold } = parts.config;
     const isOwn = metric === undefined || metric === "loss" || metrics.includes(metric);
     const { f1Average } = parts.task;
-    return { kind, labels, metrics: isOwn ? metrics : [...metrics, metric], f1Average };
+    return { kind, labels, metrics: isOwn ? metrics : [...metrics, metric], f1Average, threshold };
+  }
+
+  /** Steps of the run, those before a checkpoint included. */
+  get totalSteps(): number {
+    return this.#options.plan.totalSteps;
   }
 
   /** Whether the steps are used up, or patience is. */

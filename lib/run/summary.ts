@@ -1,6 +1,6 @@
 /** The summary of a finished run. */
 
-import type { Metrics } from "../datasets/types.js";
+import type { Metrics } from "../metrics/types.js";
 import type { RunTotals } from "./checkpoint.js";
 import type { TrainSummary } from "./events.js";
 import type { TrainerParts } from "./parts.js";
@@ -22,7 +22,7 @@ export function summarize(run: {
   return {
     task: parts.task.name,
     model: parts.modelName,
-    regularizer: parts.method.type,
+    regularizer: parts.regularizer.type,
     seed: parts.settings.seed,
     device: parts.settings.device,
     precision: parts.settings.precision,

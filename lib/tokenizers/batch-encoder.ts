@@ -4,8 +4,8 @@
  */
 import { abortedError, invalidArgument, throwIfAborted } from "../errors.js";
 import type { WorkerClient } from "../worker/client.js";
-import type { EncodeCalls, EncodedChunk, EncodeWorkerData, TextInput } from "./encode-worker.js";
-import type { EncodeAllOptions, PackedTexts } from "./types.js";
+import type { EncodeCalls, EncodedChunk, EncodeWorkerData, WorkerText } from "./encode-worker.js";
+import type { EncodeAllOptions, PackedTexts, TextOrPair } from "./types.js";
 
 /** Texts and characters of a chunk: enough to keep both sides busy, few enough to copy in well under a millisecond. */
 const CHUNK_TEXTS = 256;
@@ -14,12 +14,6 @@ const CHUNK_CHARACTERS = 65_536;
 const CHUNKS_IN_FLIGHT = 3;
 /** Longest run of this thread between two turns of the event loop, if the caller's iterable is quick. */
 const SLICE_MS = 5;
-
-/** A text or pair as callers give it. */
-export interface TextOrPair {
-  readonly text: string;
-  readonly pair?: string;
-}
 
 /** Yields to the event loop whenever the current turn has taken long enough. */
 class TimeSlice {
@@ -44,14 +38,14 @@ class TimeSlice {
 async function* chunksOf(
   texts: Iterable<TextOrPair> | AsyncIterable<TextOrPair>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<TextInput[]> {
+): AsyncGenerator<WorkerText[]> {
   const slice = new TimeSlice();
-  let chunk: TextInput[] = [];
+  let chunk: WorkerText[] = [];
   let characters = 0;
   let index = 0;
   for await (const entry of texts) {
     throwIfAborted(signal);
-    chunk.push(textInput(entry, index++));
+    chunk.push(workerText(entry, index++));
     characters += entry.text.length + (entry.pair?.length ?? 0);
     if (slice.isOver) await slice.yield();
     if (chunk.length >= CHUNK_TEXTS || characters >= CHUNK_CHARACTERS) {
@@ -63,7 +57,7 @@ async function* chunksOf(
   if (chunk.length > 0) yield chunk;
 }
 
-function textInput(entry: TextOrPair, index: number): TextInput {
+function workerText(entry: TextOrPair, index: number): WorkerText {
   if (typeof entry !== "object" || entry === null) {
     return invalidArgument(`texts[${index}]`, "an object { text, pair? }", entry);
   }
@@ -80,7 +74,7 @@ function textInput(entry: TextOrPair, index: number): TextInput {
  */
 export async function mapChunks<R>(
   texts: Iterable<TextOrPair> | AsyncIterable<TextOrPair>,
-  process: (chunk: TextInput[]) => Promise<R>,
+  process: (chunk: WorkerText[]) => Promise<R>,
   signal: AbortSignal | undefined,
 ): Promise<R[]> {
   throwIfAborted(signal);
@@ -128,7 +122,7 @@ export async function encodeAll(
   if (!Number.isInteger(maxLength) || maxLength < 1 || maxLength >= 2 ** 31) {
     invalidArgument("maxLength", "a whole number of at least 1", maxLength);
   }
-  const encode = (chunk: TextInput[]) => client.call("encode", { texts: chunk, maxLength });
+  const encode = (chunk: WorkerText[]) => client.call("encode", { texts: chunk, maxLength });
   return concatenate(await mapChunks(texts, encode, signal), signal);
 }
 

@@ -1,7 +1,7 @@
 /** The worker thread that counts the words of a training text, exactly as the tokenizer made of them will cut them. */
 
 import { serve } from "../worker/server.js";
-import type { TextInput } from "./encode-worker.js";
+import type { WorkerText } from "./encode-worker.js";
 import { parseTokenizer } from "./hugging-face.js";
 import { createSegmenter, type Segmenter } from "./segmenter.js";
 
@@ -15,7 +15,7 @@ export interface CountWorkerData {
 /** The calls the worker answers. */
 export interface CountCalls {
   /** Adds the words of some texts to the count. */
-  add: { input: readonly TextInput[]; output: { texts: number } };
+  add: { input: readonly WorkerText[]; output: { texts: number } };
   /** The most frequent words with at least `minimumCount` occurrences; `distinct` counts all there were. */
   top: {
     input: { size: number; minimumCount: number | undefined };

@@ -9,7 +9,7 @@ import { type Row, Template } from "./template.js";
 import { inspectTokenizerFile, invalidTokenizer } from "./tokenizer-file.js";
 
 /** A text, or the two texts of a pair. */
-export type TextInput = string | readonly [string, string];
+export type WorkerText = string | readonly [string, string];
 
 /** What the worker starts with. */
 export interface EncodeWorkerData {
@@ -33,12 +33,15 @@ export interface EncodedChunk {
 /** The calls the worker answers. */
 export interface EncodeCalls {
   /** `json`: the `tokenizer.json` that was made; null if it was there. */
-  describe: { input: null; output: { vocabularySize: number; paddingId: number; json: string | null } };
+  describe: {
+    input: null;
+    output: { vocabularySize: number; paddingId: number; specialIds: number[]; json: string | null };
+  };
   vocabulary: { input: null; output: { tokens: string[]; ids: Int32Array } };
   /** Ids of tokens as they are spelt; -1: there is none. */
   ids: { input: readonly string[]; output: Int32Array };
   /** `maxLength` null: no truncation. */
-  encode: { input: { texts: readonly TextInput[]; maxLength: number | null }; output: EncodedChunk };
+  encode: { input: { texts: readonly WorkerText[]; maxLength: number | null }; output: EncodedChunk };
 }
 
 /** A text to learn from what the tokenizer puts around texts. */
@@ -66,7 +69,8 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
   const sample = await findSample(tokenizer, vocabulary.tokens);
   const textTemplate = await readTemplate(tokenizer, sample, false);
   const pairTemplate = await readTemplate(tokenizer, sample, true);
-  for (const id of [...textTemplate.specialIds, ...pairTemplate.specialIds]) {
+  const specialIds = [...new Set([...textTemplate.specialIds, ...pairTemplate.specialIds])];
+  for (const id of specialIds) {
     if (id < vocabulary.size) continue;
     throw invalidTokenizer(`its post-processor adds the id ${id}, which the vocabulary does not have`);
   }
@@ -76,6 +80,7 @@ serve<EncodeWorkerData, EncodeCalls>(async (data) => {
     describe: () => ({
       vocabularySize: vocabulary.size,
       paddingId,
+      specialIds,
       json: typeof source === "string" ? null : json,
     }),
     vocabulary: () => ({ tokens: vocabulary.tokens, ids: vocabulary.ids.slice() }),

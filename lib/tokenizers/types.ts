@@ -1,4 +1,10 @@
-/** Tokenised text as it goes to the native side. */
+/** Text before and after it is tokenised. */
+
+/** A text, or a pair of texts. */
+export interface TextOrPair {
+  readonly text: string;
+  readonly pair?: string;
+}
 
 /** One text or pair. */
 export interface EncodedText {
@@ -31,6 +37,8 @@ export interface Tokenizer extends AsyncDisposable {
   /** Rows that an embedding matrix needs: the largest id + 1. */
   readonly vocabularySize: number;
   readonly paddingId: number;
+  /** Ids of the tokens that stand around and between texts, as [CLS] and [SEP]. */
+  readonly specialIds: readonly number[];
   /**
    * Tokens of one text or pair without truncation, special ones included. Synchronous: it blocks the calling thread
    * until the worker has answered (some 0.1 ms for a sentence). What yields no token gives the one unknown token.

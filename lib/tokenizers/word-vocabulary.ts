@@ -5,11 +5,11 @@
 import type { Dataset } from "../datasets/types.js";
 import { invalidArgument, RATError } from "../errors.js";
 import { WorkerClient } from "../worker/client.js";
-import { mapChunks, type TextOrPair } from "./batch-encoder.js";
+import { mapChunks } from "./batch-encoder.js";
 import type { CountCalls, CountWorkerData } from "./count-worker.js";
 import { SEGMENTERS, type Segmenter } from "./segmenter.js";
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from "./tokenizer-file.js";
-import type { Tokenizer } from "./types.js";
+import type { TextOrPair, Tokenizer } from "./types.js";
 import { openTokenizer } from "./worker-tokenizer.js";
 
 const WORKER = new URL("./count-worker.js", import.meta.url);

@@ -1,10 +1,10 @@
 /** The {@link Tokenizer} of every model: the Hugging Face library in a worker thread of its own. */
 import { invalidArgument } from "../errors.js";
 import { WorkerClient } from "../worker/client.js";
-import { encodeAll, type TextOrPair } from "./batch-encoder.js";
+import { encodeAll } from "./batch-encoder.js";
 import type { EncodeCalls, EncodeWorkerData } from "./encode-worker.js";
 import { TOKENIZER_FILE } from "./tokenizer-file.js";
-import type { EncodeAllOptions, EncodedText, PackedTexts, Tokenizer } from "./types.js";
+import type { EncodeAllOptions, EncodedText, PackedTexts, TextOrPair, Tokenizer } from "./types.js";
 
 const WORKER = new URL("./encode-worker.js", import.meta.url);
 
@@ -12,6 +12,7 @@ const WORKER = new URL("./encode-worker.js", import.meta.url);
 class WorkerTokenizer implements Tokenizer {
   readonly vocabularySize: number;
   readonly paddingId: number;
+  readonly specialIds: readonly number[];
   readonly #client: WorkerClient<EncodeWorkerData, EncodeCalls>;
   readonly #files: Readonly<Record<string, string>>;
   #vocabulary: ReadonlyMap<string, number> | undefined;
@@ -25,6 +26,7 @@ class WorkerTokenizer implements Tokenizer {
     this.#files = Object.freeze({ ...files });
     this.vocabularySize = description.vocabularySize;
     this.paddingId = description.paddingId;
+    this.specialIds = description.specialIds;
   }
 
   encode(text: string, pair?: string): EncodedText {

@@ -1,5 +1,5 @@
 /**
- * The trainer: a model, a task and a training method. What a run does in which order stands in `#train` below; the
+ * The trainer: a model, a task and a regularizer. What a run does in which order stands in `#train` below; the
  * arithmetic of a step stands in `native/trainer/trainer.cc`, behind `lib/native/binding.ts`.
  */
 
@@ -7,12 +7,12 @@ import { checkFitOptions } from "../config/fit-options.js";
 import { checkFolderOptions } from "../config/folder-options.js";
 import { parseOptions } from "../config/parse.js";
 import { fitSettingsSchema } from "../config/schema.js";
-import { type Dataset, SPLIT_NAMES, type SplitName, type TaskKind } from "../datasets/types.js";
+import { type Dataset, SPLIT_NAMES, type SplitName } from "../datasets/types.js";
 import { invalidArgument, RATError } from "../errors.js";
 import { type EncodedDataset, encodeDataset } from "../inference/encoded-dataset.js";
 import { type EvaluationResult, evaluateDataset } from "../inference/evaluate.js";
 import { type Operation, Operations } from "../inference/operation.js";
-import { type Prediction, predictTexts, type TextInput } from "../inference/predictions.js";
+import { predictTexts, type TextInput } from "../inference/predictions.js";
 import type { Checkpoint } from "../run/checkpoint.js";
 import { setClassWeights } from "../run/class-weights.js";
 import type { TrainEvent, TrainSummary } from "../run/events.js";
@@ -24,9 +24,11 @@ import { Run } from "../run/run.js";
 import { RunFolder } from "../run/run-folder.js";
 import { saveModel } from "../run/save-model.js";
 import { environmentOf, type SessionData, TrainingSession } from "../run/session.js";
+import type { Prediction } from "../targets/definition.js";
+import type { TaskKind } from "../targets/index.js";
 import type { EvaluateOptions, EvaluationData, TrainerOptions } from "./options.js";
 import { setUpTrainer } from "./setup.js";
-import { checkMetric } from "./task.js";
+import { checkMetric } from "./task-options.js";
 
 /**
  * Trains a text classifier or regressor.
@@ -116,7 +118,7 @@ export class RATTrainer implements AsyncDisposable {
    *   `ERR_RAT_NON_FINITE` when a loss or gradient is; `ERR_RAT_ABORTED`; `ERR_RAT_BUSY`; `ERR_RAT_DISPOSED`.
    */
   fit(options: FitOptions = {}): Run {
-    return new Run((emit) =>
+    return new Run((emit, begin) =>
       this.#exclusively(options, async (operation) => {
         const { signal: _, config: __, ...plain } = options;
         const settings = parseOptions(fitSettingsSchema, plain, "fit");
@@ -124,13 +126,13 @@ export class RATTrainer implements AsyncDisposable {
         checkFolderOptions(settings);
         checkFitOptions(settings);
         checkMetric(settings.metric, this.#parts.task);
-        if (output === undefined)
-          return this.#train(await this.#prepare(options, operation, emit, undefined));
-        const folder = await RunFolder.open(output, { resume, overwrite });
+        const folder = output === undefined ? undefined : await RunFolder.open(output, { resume, overwrite });
         try {
-          return await this.#train(await this.#prepare(options, operation, emit, folder));
+          const session = await this.#prepare(options, operation, emit, folder);
+          begin({ totalSteps: session.totalSteps });
+          return await this.#train(session);
         } finally {
-          await folder.close();
+          await folder?.close();
         }
       }),
     );
@@ -266,8 +268,9 @@ export class RATTrainer implements AsyncDisposable {
   ): Promise<Prediction[]> {
     return this.#reading(options, ({ signal }) => {
       const { model, tokenizer, config, settings } = this.#parts;
-      const { kind, labels } = config;
-      return predictTexts({ model, tokenizer, kind, labels, maxLength: settings.maxLength }, texts, signal);
+      const { kind, labels, threshold } = config;
+      const { maxLength } = settings;
+      return predictTexts({ model, tokenizer, kind, labels, maxLength, threshold }, texts, signal);
     });
   }
 

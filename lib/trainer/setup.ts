@@ -2,9 +2,9 @@
 
 import type { z } from "zod";
 import { type ModelKind, modelDefault, withDefaults } from "../config/defaults.js";
-import { nativeObjective, resolveRegularizer } from "../config/method.js";
 import { checkModelOptions } from "../config/model-options.js";
 import { parseOptions } from "../config/parse.js";
+import { nativeRegularizer, resolveRegularizer } from "../config/regularizer.js";
 import { trainerSettingsSchema } from "../config/schema.js";
 import type { Dataset, Task } from "../datasets/types.js";
 import { configError, fromNative, invalidArgument, throwIfAborted } from "../errors.js";
@@ -18,13 +18,13 @@ import { longestInput } from "../models/encoder-config.js";
 import { type ModelFolder, readModelFolder } from "../models/folder.js";
 import { type ModelSizes, modelSizes } from "../models/sizes.js";
 import { loadNative, type NativeOptimizerOptions } from "../native/binding.js";
-import { checkClassWeights, checkLabelSmoothing } from "../run/class-weights.js";
 import type { TrainerParts, TrainerSettingsInUse } from "../run/parts.js";
 import { loadTokenizer } from "../tokenizers/load.js";
 import type { Tokenizer } from "../tokenizers/types.js";
 import { setInitialWeights } from "./initial-weights.js";
 import type { TrainerOptions } from "./options.js";
 import { checkTask } from "./task.js";
+import { checkTargetOptions } from "./task-options.js";
 
 /** Carries out `RATTrainer.create`; see there for what it throws. */
 export async function setUpTrainer(options: TrainerOptions): Promise<TrainerParts> {
@@ -33,8 +33,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const settings = parseOptions(trainerSettingsSchema, plain, "RATTrainer.create");
   const task = checkTask(givenTask);
   throwIfAborted(signal);
-  checkClassWeights(settings.classWeights, task);
-  checkLabelSmoothing(settings.labelSmoothing, task.kind);
+  checkTargetOptions(settings, task);
   resolveRegularizer(settings.regularizer, settings.dropout); // What is wrong with it is said before anything is read.
   const named = "path" in settings.model ? settings.model.path : undefined;
   const newModel = "type" in settings.model ? settings.model : undefined;
@@ -47,7 +46,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const ownsTokenizer = givenTokenizer === undefined;
   try {
     const modelKind: ModelKind = folder?.config.encoder ? "fineTuning" : "fromScratch";
-    const method = resolveRegularizer(
+    const regularizer = resolveRegularizer(
       settings.regularizer,
       settings.dropout,
       modelDefault("epsilon", modelKind),
@@ -57,7 +56,9 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const config = newModel
       ? configOfNew(modelSizes(newModel), task, tokenizer, filled)
       : // There is a folder where there is no new model.
-        configOfFolder(folder as ModelFolder, task, tokenizer, path ?? "", { maxLength, resetHead });
+        configOfFolder(folder as ModelFolder, task, tokenizer, path ?? "", {
+          ...{ maxLength, resetHead, threshold: filled.threshold },
+        });
     const build = buildInfo();
     const choice = chooseDevice(settings.device ?? "auto", build);
     announce(choice.warning, options.logger);
@@ -71,7 +72,10 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const model = await createNative({
       model: nativeModel(config, filled.embeddingStd),
       kind: task.kind,
-      objective: { ...nativeObjective(method, dropout), labelSmoothing: filled.labelSmoothing },
+      regularizer: {
+        ...nativeRegularizer(regularizer, dropout, tokenizer.specialIds),
+        ...{ labelSmoothing: filled.labelSmoothing, temperature: filled.temperature },
+      },
       optimizer: nativeOptimizer(inUse, config),
       ...{ seed: filled.seed, device, precision, threads },
     });
@@ -88,7 +92,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const sharing = live === 0 ? "" : ` (${live} other trainer${live === 1 ? "" : "s"} live)`;
     logger.info(`Device ${device}, ${threads} of ${build.hardwareThreads} threads${sharing}, ${precision}`);
     return {
-      ...{ model, config, task, tokenizer, ownsTokenizer, method, modelKind, settings: inUse },
+      ...{ model, config, task, tokenizer, ownsTokenizer, regularizer, modelKind, settings: inUse },
       isNew: named === undefined,
       ...{ build, logger },
       modelName: named ?? config.sizes.type,
@@ -120,12 +124,15 @@ function configOfNew(
   sizes: ModelSizes,
   task: Task<Dataset>,
   tokenizer: Tokenizer,
-  { dropout, maxLength }: Pick<TrainerSettingsInUse, "dropout" | "maxLength">,
+  { dropout, maxLength, threshold }: Pick<TrainerSettingsInUse, "dropout" | "maxLength" | "threshold">,
 ): ModelConfig {
   const { vocabularySize, paddingId } = tokenizer;
   const { kind, labels, metrics, name } = task;
   const rate = typeof dropout === "object" ? (dropout?.[0] ?? 0) : dropout;
-  return { sizes, vocabularySize, paddingId, kind, labels, dropout: rate, maxLength, task: name, metrics };
+  return {
+    ...{ sizes, vocabularySize, paddingId, kind, labels },
+    ...{ dropout: rate, maxLength, task: name, metrics, threshold },
+  };
 }
 
 /** @throws RATError `ERR_RAT_CONFIG` if the model has fewer layers than are to be frozen. */
@@ -152,7 +159,11 @@ function configOfFolder(
   task: Task<Dataset>,
   tokenizer: Tokenizer,
   path: string,
-  { maxLength, resetHead }: { readonly maxLength: number; readonly resetHead: boolean },
+  {
+    maxLength,
+    resetHead,
+    threshold = folder.config.threshold,
+  }: { maxLength: number; resetHead: boolean; threshold: number | undefined },
 ): ModelConfig {
   checkVocabulary(folder.config, tokenizer, path);
   const { encoder } = folder.config;
@@ -169,5 +180,6 @@ function configOfFolder(
     maxLength,
     task: task.name,
     metrics: task.metrics,
+    threshold,
   };
 }

@@ -1,11 +1,7 @@
 /** Checks the task that a caller hands over. */
-import type { Dataset, MetricName, Task, TaskKind } from "../datasets/types.js";
-import { configError, invalidArgument } from "../errors.js";
-
-const METRICS: Readonly<Record<TaskKind, readonly MetricName[]>> = {
-  classification: ["accuracy", "f1", "matthews"],
-  regression: ["pearson", "spearman"],
-};
+import type { Dataset, Task } from "../datasets/types.js";
+import { invalidArgument } from "../errors.js";
+import { targetOf } from "../targets/index.js";
 
 /**
  * Returns `task` if it can be trained on.
@@ -16,15 +12,15 @@ export function checkTask(task: Task<Dataset>): Task<Dataset> {
   if (typeof task !== "object" || task === null)
     invalidArgument("task", "a task, as loadTask gives it", task);
   if (typeof task.name !== "string") invalidArgument("task.name", "a string", task.name);
-  if (task.kind !== "classification" && task.kind !== "regression") {
-    invalidArgument("task.kind", "classification or regression", task.kind);
-  }
+  const target = targetOf(task.kind, "task.kind");
   const { labels, metrics, kind } = task;
   if (!Array.isArray(labels) || labels.some((label) => typeof label !== "string")) {
     invalidArgument("task.labels", "an array of class names", labels);
   }
-  if (kind === "classification" && labels.length < 2) {
-    invalidArgument("task.labels", "at least two class names", labels.length);
+  const { fewestLabels } = target;
+  if (labels.length < fewestLabels) {
+    const fewest = `at least ${fewestLabels === 2 ? "two class names" : "one name"}`;
+    invalidArgument("task.labels", fewest, labels.length);
   }
   if (new Set(labels).size !== labels.length)
     invalidArgument("task.labels", "different class names", labels.join());
@@ -34,22 +30,9 @@ export function checkTask(task: Task<Dataset>): Task<Dataset> {
     invalidArgument("task.f1Average", "binary or macro", f1Average);
   if (f1Average === "binary" && labels.length !== 2)
     invalidArgument("task.f1Average", "macro: binary is for two classes", f1Average);
-  const stranger = metrics.find((name) => !METRICS[kind].includes(name));
+  const stranger = metrics.find((name) => !target.metrics.includes(name));
   if (stranger !== undefined) {
-    invalidArgument("task.metrics", `names out of ${METRICS[kind].join(", ")} (${kind})`, stranger);
+    invalidArgument("task.metrics", `names out of ${target.metrics.join(", ")} (${kind})`, stranger);
   }
   return task;
-}
-
-/**
- * Whether `metric` can choose the best model of a task.
- *
- * @throws RATError `ERR_RAT_CONFIG` when it is for another kind of task.
- */
-export function checkMetric(metric: MetricName | "loss" | undefined, { kind }: Task<Dataset>): void {
-  if (metric === undefined || metric === "loss" || METRICS[kind].includes(metric)) return;
-  throw configError(
-    "metric",
-    `Expected one of ${[...METRICS[kind], "loss"].join(", ")} for metric (${kind}) but received ${metric}`,
-  );
 }

@@ -122,6 +122,13 @@ LossOptions loss_options(const Napi::Object& object) {
   LossOptions loss;
   loss.kl_weight = get_number(object, "klWeight");
   loss.kl_reduction = kl_reduction(object);
+  if (!object.Get("consistency").IsUndefined())
+    loss.consistency = static_cast<Consistency>(get_choice(object, "consistency", kConsistencyNames));
+  if (!object.Get("temperature").IsUndefined()) {
+    loss.temperature = get_number(object, "temperature");
+    RAT_CHECK(std::isfinite(loss.temperature) && loss.temperature > 0, kInvalid,
+              "Expected a finite number above 0 for temperature but received ", loss.temperature);
+  }
   if (!object.Get("labelSmoothing").IsUndefined()) {
     loss.label_smoothing = get_number(object, "labelSmoothing");
     RAT_CHECK(loss.label_smoothing >= 0 && loss.label_smoothing < 1, kInvalid,
@@ -131,10 +138,14 @@ LossOptions loss_options(const Napi::Object& object) {
   return loss;
 }
 
+void check_outputs(Target target, int64_t outputs) {
+  RAT_CHECK(target != Target::kScore || outputs == 1, kInvalid, "A regression has 1 output, not ", outputs);
+}
+
 RegularizerOptions regularizer_options(const Napi::Object& object) {
   RegularizerOptions regularizer;
   regularizer.type = get_string(object, "type");
-  const int64_t forwards = get_integer(object, "forwards", 1, 8);
+  const int64_t forwards = get_integer(object, "forwards", 1, kMaxForwards);
   regularizer.clean_dropout = dropout_rate(object.Get("cleanDropout"), "cleanDropout");
   // A list has one entry for all forwards, or one for each.
   const auto for_each_forward = [&](const char* name, auto read) {
@@ -158,6 +169,13 @@ RegularizerOptions regularizer_options(const Napi::Object& object) {
   if (!object.Get("ascentSteps").IsUndefined())
     regularizer.ascent_steps = get_integer(object, "ascentSteps", 1, 16);
   if (!object.Get("stepSize").IsUndefined()) regularizer.step_size = get_number(object, "stepSize");
+  if (!object.Get("ascentInit").IsUndefined())
+    regularizer.starts_at_zero = get_choice(object, "ascentInit", {"zero", "uniform"}) == 0;
+  if (!object.Get("sameMasks").IsUndefined()) regularizer.same_masks = get_boolean(object, "sameMasks");
+  if (!object.Get("noise").IsUndefined())
+    regularizer.noise = static_cast<Noise>(get_choice(object, "noise", {"uniform", "normal"}));
+  if (!object.Get("sparedTokens").IsUndefined())
+    regularizer.spared_tokens = int32_array(object.Get("sparedTokens"), "sparedTokens");
   RAT_CHECK(std::isfinite(regularizer.step_size) && regularizer.step_size >= 0, kInvalid,
             "Expected a finite number of at least 0 for stepSize");
   make_regularizer(regularizer);  // what it does not take is said here, in the caller's stack
@@ -242,16 +260,15 @@ TrainerOptions trainer_options(const Napi::Value& value) {
   const Napi::Object object = object_argument(value, "options");
   TrainerOptions options;
   options.model = model_options(object_argument(object.Get("model"), "model"));
-  options.trains = !object.Get("objective").IsUndefined();
+  options.trains = !object.Get("regularizer").IsUndefined();
   if (options.trains) {
-    const Napi::Object objective = object_argument(object.Get("objective"), "objective");
-    options.regularizer = regularizer_options(objective);
-    options.loss = loss_options(objective);
+    const Napi::Object regularizer = object_argument(object.Get("regularizer"), "regularizer");
+    options.regularizer = regularizer_options(regularizer);
+    options.loss = loss_options(regularizer);
     options.optimizer = optimizer_options(object_argument(object.Get("optimizer"), "optimizer"));
   }
-  options.loss.regression = get_choice(object, "kind", {"classification", "regression"}) == 1;
-  RAT_CHECK(!options.loss.regression || options.model.outputs == 1, kInvalid,
-            "A regression model has 1 output, not ", options.model.outputs);
+  options.loss.target = static_cast<Target>(get_choice(object, "kind", kTargetNames));
+  check_outputs(options.loss.target, options.model.outputs);
   const auto& forward_rates = options.regularizer.forward_dropout;
   RAT_CHECK(options.model.type == "encoder" ||
                 (options.regularizer.clean_dropout != kModelsRate &&
@@ -282,7 +299,7 @@ PackedBatch packed_batch(const Napi::Value& value) {
   const Napi::Value labels = object.Get("labels");
   if (labels.IsUndefined()) return batch;
   if (labels.IsTypedArray() && labels.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array)
-    batch.scores = float32_array(labels, "labels");
+    batch.label_values = float32_array(labels, "labels");
   else
     batch.class_labels = int32_array(labels, "labels");
   return batch;
@@ -307,28 +324,31 @@ void step_options(const Napi::Value& value, StepOptions& options) {
 LossesArguments losses_arguments(const Napi::Value& value) {
   const Napi::Object object = object_argument(value, "options");
   LossesArguments arguments;
-  arguments.forwards = get_integer(object, "forwards", 1, 8);
+  arguments.forwards = get_integer(object, "forwards", 1, kMaxForwards);
   arguments.options = loss_options(object);
   const Napi::Value labels = object.Get("labels");
   RAT_CHECK(labels.IsTypedArray(), kInvalid, "Expected an Int32Array or Float32Array for labels");
-  const bool regression = labels.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
-  arguments.options.regression = regression;
+  const bool are_classes = labels.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array;
+  arguments.options.target = are_classes ? Target::kClass : Target::kScore;
+  if (!object.Get("kind").IsUndefined())
+    arguments.options.target = static_cast<Target>(get_choice(object, "kind", kTargetNames));
   const auto logits = float64_array(object.Get("logits"), "logits");
-  const auto rows = arguments.forwards * static_cast<int64_t>(labels.As<Napi::TypedArray>().ElementLength());
+  auto rows = arguments.forwards * static_cast<int64_t>(labels.As<Napi::TypedArray>().ElementLength());
+  if (arguments.options.target == Target::kLabelSet) rows /= get_integer(object, "outputs", 1, kMaxInt32);
   RAT_CHECK(rows > 0 && !logits.empty() && static_cast<int64_t>(logits.size()) % rows == 0, kInvalid,
             "Expected forwards x labels x classes values for logits but received ", logits.size());
   const auto classes = static_cast<int64_t>(logits.size()) / rows;
+  check_outputs(arguments.options.target, classes);
   arguments.logits = at::tensor(logits, at::kDouble).view({rows, classes});
-  if (regression) {
-    RAT_CHECK(classes == 1, kInvalid, "A regression has 1 output, not ", classes);
+  if (!are_classes) {
     arguments.labels = at::tensor(float32_array(labels, "labels"), at::kFloat).to(at::kDouble);
-  } else {
-    const auto indices = int32_array(labels, "labels");
-    for (const int32_t index : indices)
-      RAT_CHECK(index >= 0 && index < classes, "ERR_RAT_LABEL", "Class index ", index, " is outside 0..",
-                classes - 1);
-    arguments.labels = at::tensor(indices, at::kInt).to(at::kLong);
+    return arguments;
   }
+  const auto indices = int32_array(labels, "labels");
+  for (const int32_t index : indices)
+    RAT_CHECK(index >= 0 && index < classes, "ERR_RAT_LABEL", "Class index ", index, " is outside 0..",
+              classes - 1);
+  arguments.labels = at::tensor(indices, at::kInt).to(at::kLong);
   return arguments;
 }
 

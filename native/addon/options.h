@@ -29,7 +29,7 @@ void step_options(const Napi::Value& value, StepOptions& options);
 /// What forwardLosses of lib/native/binding.ts takes.
 struct LossesArguments {
   at::Tensor logits;  // [forwards * B, C] double
-  at::Tensor labels;  // [B] int64, or double for regression
+  at::Tensor labels;  // [B] int64 classes, else double: [B] scores or [B * C] label sets
   int64_t forwards = 1;
   LossOptions options;
 };

@@ -63,7 +63,7 @@ Napi::Value forward_losses_of(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     const LossesArguments arguments = losses_arguments(info[0]);
-    const auto examples = static_cast<double>(arguments.labels.size(0));
+    const auto examples = static_cast<double>(arguments.logits.size(0) / arguments.forwards);
     const ForwardLosses losses = forward_losses(arguments.logits, arguments.labels, arguments.forwards,
                                                 arguments.options, {examples, examples});
     Napi::Object result = Napi::Object::New(env);

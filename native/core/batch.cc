@@ -5,8 +5,40 @@
 #include "core/check.h"
 
 namespace rat {
+namespace {
 
-void check_batch(const PackedBatch& batch, const BatchLimits& limits, bool regression, bool with_labels) {
+void check_values(const PackedBatch& batch, int64_t expected, const char* what) {
+  RAT_CHECK(static_cast<int64_t>(batch.label_values.size()) == expected, "ERR_RAT_LABEL", "Expected ",
+            expected, " ", what, " (Float32Array) but received ", batch.label_values.size());
+}
+
+void check_labels(const PackedBatch& batch, const BatchLimits& limits, Target target) {
+  const int64_t examples = batch.examples();
+  switch (target) {
+    case Target::kClass:
+      RAT_CHECK(static_cast<int64_t>(batch.class_labels.size()) == examples, "ERR_RAT_LABEL", "Expected ",
+                examples, " class indices (Int32Array) but received ", batch.class_labels.size());
+      for (const int32_t label : batch.class_labels)
+        RAT_CHECK(label >= 0 && label < limits.outputs, "ERR_RAT_LABEL", "Class index ", label,
+                  " is outside 0..", limits.outputs - 1);
+      return;
+    case Target::kScore:
+      check_values(batch, examples, "scores");
+      for (const float score : batch.label_values)
+        RAT_CHECK(std::isfinite(score), "ERR_RAT_NON_FINITE", "A score of the batch is not finite");
+      return;
+    case Target::kLabelSet:
+      check_values(batch, examples * limits.outputs, "zeros and ones");
+      for (const float value : batch.label_values)
+        RAT_CHECK(value == 0 || value == 1, "ERR_RAT_LABEL", "Expected 0 or 1 for each label but received ",
+                  value);
+      return;
+  }
+}
+
+}  // namespace
+
+void check_batch(const PackedBatch& batch, const BatchLimits& limits, std::optional<Target> target) {
   const int64_t examples = batch.examples();
   const auto& starts = batch.sequence_starts;
   RAT_CHECK(examples > 0, "ERR_RAT_INVALID_ARG", "A batch needs at least one example");
@@ -33,19 +65,7 @@ void check_batch(const PackedBatch& batch, const BatchLimits& limits, bool regre
     for (const uint8_t type : batch.token_types)
       RAT_CHECK(type < limits.token_types, "ERR_RAT_INVALID_ARG", "Token type ", static_cast<int>(type),
                 " is outside 0..", limits.token_types - 1);
-  if (!with_labels) return;
-  if (regression) {
-    RAT_CHECK(static_cast<int64_t>(batch.scores.size()) == examples, "ERR_RAT_LABEL", "Expected ", examples,
-              " scores (Float32Array) but received ", batch.scores.size());
-    for (const float score : batch.scores)
-      RAT_CHECK(std::isfinite(score), "ERR_RAT_NON_FINITE", "A score of the batch is not finite");
-    return;
-  }
-  RAT_CHECK(static_cast<int64_t>(batch.class_labels.size()) == examples, "ERR_RAT_LABEL", "Expected ",
-            examples, " class indices (Int32Array) but received ", batch.class_labels.size());
-  for (const int32_t label : batch.class_labels)
-    RAT_CHECK(label >= 0 && label < limits.outputs, "ERR_RAT_LABEL", "Class index ", label, " is outside 0..",
-              limits.outputs - 1);
+  if (target) check_labels(batch, limits, *target);
 }
 
 }  // namespace rat

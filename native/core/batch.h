@@ -4,7 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
+
+#include "core/target.h"
 
 namespace rat {
 
@@ -13,8 +16,8 @@ struct PackedBatch {
   std::vector<int32_t> tokens;           // [T]
   std::vector<int32_t> sequence_starts;  // [B + 1], cumulative
   std::vector<uint8_t> token_types;      // [T], or empty: all 0
-  std::vector<int32_t> class_labels;     // [B], classification
-  std::vector<float> scores;             // [B], regression
+  std::vector<int32_t> class_labels;     // [B], of Target::kClass
+  std::vector<float> label_values;       // [B] scores, or [B, C] label sets
   std::vector<int32_t> example_ids;      // [B]
 
   int64_t examples() const { return static_cast<int64_t>(example_ids.size()); }
@@ -30,8 +33,8 @@ struct BatchLimits {
 };
 
 /// Throws ERR_RAT_INVALID_ARG unless starts are increasing and cover the tokens, tokens and token types are
-/// known to the model and no example is empty; ERR_RAT_LIMIT if one is too long. `with_labels` also checks
-/// the labels (ERR_RAT_LABEL).
-void check_batch(const PackedBatch& batch, const BatchLimits& limits, bool regression, bool with_labels);
+/// known to the model and no example is empty; ERR_RAT_LIMIT if one is too long; ERR_RAT_LABEL unless its labels are those
+/// of `target`, if there is one.
+void check_batch(const PackedBatch& batch, const BatchLimits& limits, std::optional<Target> target);
 
 }  // namespace rat

@@ -74,6 +74,16 @@ void add_time_major(Upload& upload, const ForwardRows& rows, TimeMajor& layout) 
   upload.add(std::move(inverse), layout.inverse);
 }
 
+/// Where those of a few token ids stand.
+template <typename Id>
+std::vector<int64_t> places_of(const std::vector<int32_t>& few, const std::vector<Id>& ids) {
+  std::vector<int64_t> places;
+  for (size_t i = 0; i < ids.size(); ++i)
+    if (std::find(few.begin(), few.end(), static_cast<int32_t>(ids[i])) != few.end())
+      places.push_back(static_cast<int64_t>(i));
+  return places;
+}
+
 }  // namespace
 
 DeviceBatch::DeviceBatch(const PackedBatch& batch, const DeviceBatchOptions& options, at::Device device) {
@@ -166,12 +176,12 @@ void DeviceBatch::add_training(Upload& upload, const PackedBatch& batch, const D
                    [&](int32_t slot) { return slot < 0 ? vocabulary_size : int64_t{slot}; });
   });
   add_segments(upload, slots, vocabulary_size, slots_.by_slot);
-  if (!options.scores)
+  if (!options.label_values)
     upload.add<int64_t>(batch.class_labels, labels_);
-  else if (*options.scores == at::kDouble)
-    upload.add<double>(batch.scores, labels_);
+  else if (*options.label_values == at::kDouble)
+    upload.add<double>(batch.label_values, labels_);
   else
-    upload.add<float>(batch.scores, labels_);
+    upload.add<float>(batch.label_values, labels_);
   if (!options.by_example) return;
   std::vector<int32_t> example_of_token;
   for (int64_t b = 0; b < examples_; ++b)
@@ -179,6 +189,7 @@ void DeviceBatch::add_training(Upload& upload, const PackedBatch& batch, const D
                             static_cast<int32_t>(b));
   add_segments(upload, example_of_token, examples_, by_example_);
   upload.add(std::vector<int64_t>(example_of_token.begin(), example_of_token.end()), example_of_token_);
+  if (!options.spared_tokens.empty()) upload.add(places_of(options.spared_tokens, batch.tokens), spared_);
 }
 
 /// Gives each forward its part of what was sent for all.
@@ -213,6 +224,8 @@ DeviceStep::DeviceStep(const std::vector<PackedBatch>& batches, const StepScalar
   const auto slots = slots_of(batches, options.padding_id, scratch, distinct);
   vocabulary_.size = static_cast<int64_t>(distinct.size());
   Upload upload;
+  if (!options.spared_tokens.empty())
+    upload.add(places_of(options.spared_tokens, distinct), vocabulary_.spared);
   upload.add(std::move(distinct), vocabulary_.distinct_index);
   upload.add<uint8_t>(sizeof(StepScalars), device_scalars_,
                       [this](uint8_t* to) { std::memcpy(to, &scalars_, sizeof(StepScalars)); });

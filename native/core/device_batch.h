@@ -68,6 +68,7 @@ struct RowIndices {
 struct BatchVocabulary {
   int64_t size = 0;           // U
   at::Tensor distinct_index;  // [U] int64 token ids, in order of first appearance
+  at::Tensor spared;  // int64: the slots of tokens that no perturbation touches; undefined: none are wanted
 };
 
 /// Where the tokens of one batch stand among a step's distinct ones.
@@ -82,7 +83,8 @@ struct DeviceBatchOptions {
   RowIndices indices;
   bool by_example = false;  // training: DeviceBatch::by_example() too
   int64_t padding_id = 0;
-  std::optional<at::ScalarType> scores;  // regression: float or double
+  std::vector<int32_t> spared_tokens = {};     // ids that no perturbation touches
+  std::optional<at::ScalarType> label_values;  // float or double; none: labels are class indices
 };
 
 class DeviceBatch {
@@ -92,7 +94,7 @@ class DeviceBatch {
 
   int64_t examples() const { return examples_; }
   const at::Tensor& tokens() const { return tokens_; }  // [T] int64
-  const at::Tensor& labels() const { return labels_; }  // [B] int64 classes, or scores
+  const at::Tensor& labels() const { return labels_; }  // [B] int64 classes, [B] scores or [B * C] label sets
   const TokenSlots& slots() const { return slots_; }
   /// The rows of forward `i` of `options.forwards`.
   const ForwardRows& rows(size_t i) const { return forwards_[i]; }
@@ -100,6 +102,8 @@ class DeviceBatch {
   /// The tokens of each example, and the example of each token `[T]` int64.
   const Segments& by_example() const { return by_example_; }
   const at::Tensor& example_of_token() const { return example_of_token_; }
+  /// int64: the tokens that no perturbation touches; undefined: none are wanted.
+  const at::Tensor& spared() const { return spared_; }
 
  private:
   friend class DeviceStep;
@@ -113,7 +117,7 @@ class DeviceBatch {
   at::Tensor tokens_, labels_;
   TokenSlots slots_;
   Segments by_example_;
-  at::Tensor example_of_token_;
+  at::Tensor example_of_token_, spared_;
   ForwardRows most_;  // what all forwards share, for the most copies that one of them has
   std::vector<ForwardRows> forwards_;
 };

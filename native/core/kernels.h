@@ -16,6 +16,7 @@ namespace rat {
 
 struct Dropout;
 enum class DropoutKind : uint32_t;
+enum class Noise : uint32_t;
 struct ForwardLosses;
 struct ForwardRows;
 struct LossOptions;
@@ -107,6 +108,10 @@ RAT_KERNEL(attention,
 // layers/recurrent.h. CUDA: cuDNN, through ATen.
 RAT_KERNEL(bidirectional,
            at::Tensor(const at::Tensor& x, const at::Tensor& batch_sizes, const RecurrentLayer& layer))
+
+// objective/noise.h. ids, positions `[rows]` int32; scalars: the step's -> `[rows, width]` double.
+RAT_KERNEL(noise, at::Tensor(const at::Tensor& ids, const at::Tensor& positions, int64_t width,
+                             const at::Tensor& scalars, Noise noise))
 
 // objective/losses.h.
 RAT_KERNEL(forward_losses, ForwardLosses(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,

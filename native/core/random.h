@@ -24,7 +24,7 @@ struct PhiloxBlock {
 };
 
 /// Separate streams of one seed, so that neither the method nor K shifts initialisation or data order.
-enum class Stream : uint64_t { kInitialisation = 1, kDataOrder = 2, kDropout = 3 };
+enum class Stream : uint64_t { kInitialisation = 1, kDataOrder = 2, kDropout = 3, kAscent = 4 };
 
 /// Key of a stream: two rounds of SplitMix64 over seed and stream.
 PhiloxKey stream_key(uint64_t seed, Stream stream);

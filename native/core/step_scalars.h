@@ -16,6 +16,9 @@ enum class DropoutKind : uint32_t { kHidden, kAttention, kClassifier };
 constexpr size_t kDropoutKinds = 3;
 using DropoutRates = std::array<double, kDropoutKinds>;
 
+/// Most forwards of one pass, K. `lib/config/fields.ts` has the same.
+constexpr int64_t kMaxForwards = 8;
+
 /// Most dropout passes of a step.
 constexpr size_t kMaxPasses = 32;
 
@@ -32,7 +35,8 @@ struct ForwardLayout {
 
 struct StepScalars {
   PhiloxKey dropout_key{0, 0};
-  uint32_t step = 0;  // from 1; part of the dropout counter
+  PhiloxKey ascent_key{0, 0};
+  uint32_t step = 0;  // from 1; part of the counters of both
   double learning_rate = 0;
   float learning_rate_float = 0;  // the same, for LibTorch's fused optimizers, which take a float
   uint32_t dropout_threshold[kDropoutKinds][kMaxPasses] = {};

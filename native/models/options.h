@@ -33,7 +33,7 @@ struct EncoderOptions {
 struct ModelOptions {
   std::string type;  // bilstm, textcnn, texthan, encoder
   int64_t vocabulary_size = 0;
-  int64_t outputs = 0;  // C; 1 for regression
+  int64_t outputs = 0;  // C; 1 for a score
   int64_t embedding_size = 300;
   int64_t hidden_size = 0;       // a direction; filters a window width for textcnn
   int64_t layers = 1;            // bilstm, texthan

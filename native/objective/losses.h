@@ -4,6 +4,9 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
+#include "core/target.h"
 #include "objective/loss_formulas.h"
 
 namespace rat {
@@ -13,10 +16,11 @@ namespace rat {
 enum class KlReduction { kBatchMean, kSum, kElementMean };
 
 struct LossOptions {
-  bool regression = false;
+  Target target = Target::kClass;
   double kl_weight = 0;  // alpha of equation 9
   KlReduction kl_reduction = KlReduction::kBatchMean;
   Consistency consistency = Consistency::kBidirectionalKl;
+  double temperature = 1;         // that the logits are divided by
   double label_smoothing = 0;     // of the supervised loss
   at::Tensor class_weights = {};  // likewise: [C] double on the device of the logits; undefined: all 1
   double class_weight_sum = 0;    // of class_weights; without them C
@@ -32,21 +36,31 @@ struct Normaliser {
 /// What one example of one forward, and one example of one pair of forwards, is multiplied with.
 struct LossScales {
   double supervised = 1, consistency = 0;
+  int64_t supervised_forwards = 1;  // the first so many; the others are there to be consistent with
 };
 
 struct ForwardLosses {
-  /// [2] double on the device of the logits: the supervised loss, mean over forwards and the normaliser
-  /// (cross-entropy; squared error for regression), and the consistency term without its weight.
+  /// [2] double on the device of the logits: the supervised loss, mean over its forwards and the normaliser
+  /// (cross-entropy; squared error; the mean over the labels of a label set), and the consistency term without its
+  /// weight.
   at::Tensor values;
   /// Gradient of supervised + kl_weight * consistency, shape and type of the logits.
   at::Tensor dlogits;
 };
 
-/// logits `[forwards * B, C]`, forwards laid end to end; labels `[B]`: int64 classes, or scores in the type
-/// of the logits. Both losses are multiplied with `weight`.
+/// Of the losses of one pass.
+struct LossWeights {
+  double both = 1;                             // what both are multiplied with
+  std::optional<int64_t> supervised_forwards;  // the first so many count in the supervised loss; none: all
+};
+
+/// logits `[forwards * B, C]`, forwards laid end to end; labels: `[B]` int64 classes, `[B]` scores or `[B * C]` label
+/// sets in the type of the logits.
 ///
-/// Consistency: mean over the pairs of forwards, gradient through both. One forward has none: 0.
+/// Consistency: mean over the pairs of forwards, gradient through both; of label sets the mean over the labels, each as a
+/// distribution of two; of scores the squared difference, whatever its name. One forward has none: 0.
 ForwardLosses forward_losses(const at::Tensor& logits, const at::Tensor& labels, int64_t forwards,
-                             const LossOptions& options, const Normaliser& normaliser, double weight = 1);
+                             const LossOptions& options, const Normaliser& normaliser,
+                             const LossWeights& weights = {});
 
 }  // namespace rat

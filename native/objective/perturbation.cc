@@ -67,12 +67,89 @@ Perturbation perturbation(Scope scope, const std::vector<at::Tensor>& gradients,
   return delta;
 }
 
-Perturbation zero_perturbation(Scope scope, const std::vector<at::Tensor>& gradients) {
+Perturbation zero_perturbation(Scope scope, const DeviceStep& step, const at::TensorOptions& like,
+                               int64_t width) {
   Perturbation delta{.scope = scope};
-  for (const at::Tensor& gradient : gradients) delta.values.push_back(at::zeros_like(gradient).unsqueeze(0));
-  delta.norm = at::zeros({}, gradients[0].options().dtype(at::kDouble));
+  if (scope == Scope::kMatrix)
+    delta.values.push_back(at::zeros({1, step.vocabulary().size + 1, width}, like));
+  if (scope == Scope::kExample)
+    for (const DeviceBatch& batch : step.batches())
+      delta.values.push_back(at::zeros({1, batch.tokens().size(0), width}, like));
+  delta.norm = at::zeros({}, like.dtype(at::kDouble));
   delta.skipped = at::zeros_like(delta.norm);
   return delta;
+}
+
+namespace {
+
+/// `[T, D]`, or `[U + 1, D]`, of one place, in double.
+at::Tensor noise_at(Scope scope, Noise noise, const DeviceStep& step, size_t place, int64_t width) {
+  if (scope == Scope::kMatrix) {
+    const at::Tensor ids = step.vocabulary().distinct_index.to(at::kInt);
+    const at::Tensor rows =
+        kernels::noise.on(ids.device())(ids, at::zeros_like(ids), width, step.device_scalars(), noise);
+    return at::cat({rows, at::zeros({1, width}, rows.options())});
+  }
+  const DeviceBatch& batch = step.batches()[place];
+  const MaskRows& all = batch.rows(0).token_rows;
+  const int64_t tokens = batch.tokens().size(0);
+  return kernels::noise.on(batch.tokens().device())(all.example_ids.narrow(0, 0, tokens),
+                                                    all.positions.narrow(0, 0, tokens), width,
+                                                    step.device_scalars(), noise);
+}
+
+/// How many numbers the norm of one place is over, so that it broadcasts to them.
+at::Tensor numbers_in(Scope scope, const DeviceStep& step, size_t place, int64_t width) {
+  const auto doubles = step.device_scalars().options().dtype(at::kDouble);
+  if (scope == Scope::kMatrix)
+    return at::full({1, 1}, static_cast<double>(step.vocabulary().size * width), doubles);
+  const DeviceBatch& batch = step.batches()[place];
+  const at::Tensor lengths = at::diff(batch.by_example().starts).to(at::kDouble) * static_cast<double>(width);
+  return lengths.index_select(0, batch.example_of_token()).unsqueeze(1);
+}
+
+/// One of each place; `scale` gives what its noise is multiplied with.
+template <typename Scale>
+Perturbation random_perturbation(Scope scope, Noise noise, const DeviceStep& step,
+                                 const at::TensorOptions& like, int64_t width, Scale scale) {
+  Perturbation delta{.scope = scope};
+  std::vector<at::Tensor> norms;
+  const size_t places = scope == Scope::kMatrix ? 1 : step.batches().size();
+  for (size_t place = 0; place < places; ++place) {
+    at::Tensor value = (noise_at(scope, noise, step, place, width) * scale(place)).to(like);
+    spare_tokens(scope, value, step, place);
+    norms.push_back(norms_of(scope, value, step, place).each);
+    delta.values.push_back(value.unsqueeze(0));
+  }
+  delta.norm = at::cat(norms).mean();
+  delta.skipped = at::zeros_like(delta.norm);
+  return delta;
+}
+
+}  // namespace
+
+Perturbation random_start(Scope scope, Noise noise, double radius, const DeviceStep& step,
+                          const at::TensorOptions& like, int64_t width) {
+  return random_perturbation(scope, noise, step, like, width, [&](size_t place) {
+    return numbers_in(scope, step, place, width).rsqrt() * radius;
+  });
+}
+
+Perturbation random_noise(Noise noise, double scale, const DeviceStep& step, const at::TensorOptions& like,
+                          int64_t width) {
+  return random_perturbation(Scope::kExample, noise, step, like, width, [&](size_t) { return scale; });
+}
+
+Perturbation beside_clean(const Perturbation& delta) {
+  Perturbation both = delta;
+  for (at::Tensor& value : both.values) value = at::cat({at::zeros_like(value), value});
+  return both;
+}
+
+void spare_tokens(Scope scope, at::Tensor& x, const DeviceStep& step, size_t place) {
+  const at::Tensor& spared =
+      scope == Scope::kMatrix ? step.vocabulary().spared : step.batches()[place].spared();
+  if (spared.defined()) x.index_fill_(0, spared, 0);
 }
 
 Perturbation ascended(const Perturbation& delta, const std::vector<at::Tensor>& gradients,

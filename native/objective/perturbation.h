@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/device_batch.h"
+#include "objective/noise.h"
 
 namespace rat {
 
@@ -36,8 +37,24 @@ void add_token_gradients(const at::Tensor& drows, const TokenSlots& slots, int64
 Perturbation perturbation(Scope scope, const std::vector<at::Tensor>& gradients, const DeviceStep& step,
                           const std::vector<double>& epsilon);
 
-/// No perturbation yet, of the shape of `gradients`.
-Perturbation zero_perturbation(Scope scope, const std::vector<at::Tensor>& gradients);
+/// A start for a search: none yet. `like` has the type of the embeddings, `width` is D.
+Perturbation zero_perturbation(Scope scope, const DeviceStep& step, const at::TensorOptions& like,
+                               int64_t width);
+
+/// Another start: noise * radius / sqrt(numbers that the norm is over), so that uniform noise is inside the ball of
+/// `radius` (FreeLB, Algorithm 1, line 5).
+Perturbation random_start(Scope scope, Noise noise, double radius, const DeviceStep& step,
+                          const at::TensorOptions& like, int64_t width);
+
+/// noise * scale, by example.
+Perturbation random_noise(Noise noise, double scale, const DeviceStep& step, const at::TensorOptions& like,
+                          int64_t width);
+
+/// For a forward of two copies: the first as it is, the second with `delta`.
+Perturbation beside_clean(const Perturbation& delta);
+
+/// Leaves tokens that are to be spared out of a gradient or a perturbation, as Perturbation::values without the K.
+void spare_tokens(Scope scope, at::Tensor& x, const DeviceStep& step, size_t place);
 
 /// One step of projected gradient ascent: delta + step_size * g / ||g||_2, and back onto the ball of `radius`
 /// where it left it. Where the norm is zero or not finite, delta stays.

@@ -37,32 +37,40 @@ at::Tensor Step::embedded(size_t batch, const Pass& pass) const {
 PassResult Step::run(const Pass& pass) {
   const ForwardLayout& layout = forwards_[pass.forward];
   const Dropout dropout(batches_.scalars(), batches_.device_scalars(), layout.first_pass, layout.copies());
-  // Of this pass alone; the first that is kept begins the sum of all.
+  // Of this pass alone; the first that is kept, if it has one copy, begins the sum of all.
   at::Tensor alone;
   if (pass.slope == Scope::kMatrix)
-    alone = pass.keeps_parameters && !has_kept_ ? embedding_gradient_ : no_gradient();
+    alone = pass.keeps_parameters && !has_kept_ && layout.copies() == 1 ? embedding_gradient_ : no_gradient();
   PassResult result;
   at::Tensor losses;
   for (size_t m = 0; m < batches_.batches().size(); ++m) {
     throw_if_cancelled(context_);
     const DeviceBatch& batch = batches_.batches()[m];
     const Forward forward = model_.forward(embedded(m, pass), batch.rows(pass.forward), dropout);
-    const ForwardLosses of_batch =
-        forward_losses(forward.logits, batch.labels(), layout.copies(), loss_, normaliser_, pass.weight);
+    const ForwardLosses of_batch = forward_losses(forward.logits, batch.labels(), layout.copies(), loss_,
+                                                  normaliser_, {pass.weight, pass.supervised_forwards});
     const at::Tensor drows = forward.backward(of_batch.dlogits, pass.keeps_parameters);
     if (pass.keeps_parameters)
       add_token_gradients(drows, batch.slots(), layout.copies(), embedding_gradient_);
+    const auto of_last_copy = [&] {
+      const int64_t tokens = batch.tokens().size(0);
+      return drows.narrow(0, (layout.copies() - 1) * tokens, tokens);
+    };
     if (alone.defined() && !alone.is_same(embedding_gradient_))
-      add_token_gradients(drows, batch.slots(), layout.copies(), alone);
-    if (pass.slope == Scope::kExample) result.slope.push_back(drows);
+      add_token_gradients(of_last_copy(), batch.slots(), 1, alone);
+    if (pass.slope == Scope::kExample) {
+      at::Tensor slope = of_last_copy();
+      spare_tokens(Scope::kExample, slope, batches_, m);
+      result.slope.push_back(slope);
+    }
     losses = losses.defined() ? losses.add_(of_batch.values) : of_batch.values;
   }
   has_kept_ |= pass.keeps_parameters;
   if (alone.defined()) {
-    if (context_.reduction) {
-      alone = alone.clone();
-      context_.reduction->sum({alone});
-    }
+    const bool is_spared = batches_.vocabulary().spared.defined();
+    if (alone.is_same(embedding_gradient_) && (context_.reduction || is_spared)) alone = alone.clone();
+    if (context_.reduction) context_.reduction->sum({alone});
+    spare_tokens(Scope::kMatrix, alone, batches_, 0);
     result.slope = {alone};
   }
   result.supervised = losses[0];

@@ -28,15 +28,16 @@ struct Pass {
   size_t forward = 0;                   // which of the regularizer's forwards
   const Perturbation* delta = nullptr;  // added to the embedded rows; none: they are repeated as they are
   double weight = 1;                    // of the losses and all gradients
-  bool keeps_parameters = true;         // whether parameters get gradients, the word embeddings included
-  std::optional<Scope> slope = {};      // whether the result has one, and of what scope
+  std::optional<int64_t> supervised_forwards = {};  // as LossWeights'
+  bool keeps_parameters = true;     // whether parameters get gradients, the word embeddings included
+  std::optional<Scope> slope = {};  // whether the result has one, and of what scope
 };
 
 struct PassResult {
   at::Tensor supervised;   // 0-dimensional double, on the device
   at::Tensor consistency;  // likewise, without its weight; 0 for a forward of one copy
-  /// The gradient that a perturbation begins with, as Perturbation::values without the K; of all processes where
-  /// it is one for all. The forward must have one copy. Valid until the next pass.
+  /// The gradient that a perturbation begins with, in what the last copy was given, as Perturbation::values without the K;
+  /// of all processes where it is one for all. Valid until the next pass.
   std::vector<at::Tensor> slope;
 };
 
@@ -52,6 +53,8 @@ class Step {
   const at::Tensor& embedding_gradient() const { return embedding_gradient_; }
 
   const DeviceStep& batches() const { return batches_; }
+  /// `[V, D]`
+  const at::Tensor& word_embedding() const { return model_.word_embedding(); }
 
   /// Ends a phase of the profile.
   void mark(const char* phase) { rat::mark(context_.profile, phase); }

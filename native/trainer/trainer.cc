@@ -69,7 +69,7 @@ BatchLimits Trainer::limits() const {
 
 void Trainer::require_optimizer() {
   RAT_CHECK(options_.trains, "ERR_RAT_INVALID_ARG",
-            "This model only predicts: it was made without an objective");
+            "This model only predicts: it was made without a regularizer");
   if (optimizer_) return;
   // All or nothing, whatever memory there is.
   at::Tensor gradient;
@@ -138,20 +138,22 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   const c10::OptionalDeviceGuard guard(device_);
   const auto profile = options_.profile ? std::make_unique<StepProfile>(device_) : nullptr;
   RAT_CHECK(!batches.empty(), "ERR_RAT_INVALID_ARG", "A step needs at least one batch");
-  for (const PackedBatch& batch : batches) check_batch(batch, limits(), options_.loss.regression, true);
+  for (const PackedBatch& batch : batches) check_batch(batch, limits(), options_.loss.target);
   require_whole();
   require_optimizer();
   for (const Parameter& parameter : model_->parameters()) parameter.clear_gradient();
 
   const std::vector<ForwardLayout> forwards = regularizer_->forwards();
   StepScalars scalars{.dropout_key = stream_key(options_.seed, Stream::kDropout),
+                      .ascent_key = stream_key(options_.seed, Stream::kAscent),
                       .step = options.step,
                       .learning_rate = options.learning_rate,
                       .learning_rate_float = static_cast<float>(options.learning_rate)};
   scalars.set_dropout(forwards, model_->dropout_rates());
   DeviceBatchOptions wanted{forwards, model_->row_indices(), regularizer_->scope() == Scope::kExample,
                             options_.model.padding_id};
-  if (options_.loss.regression) wanted.scores = options_.precision;
+  wanted.spared_tokens = options_.regularizer.spared_tokens;
+  if (options_.loss.target != Target::kClass) wanted.label_values = options_.precision;
   const DeviceStep on_device(batches, scalars, wanted, vocabulary_scratch_, device_);
   mark(profile.get(), "copy");
   Step step(*model_, on_device, forwards, options_.loss, normaliser(batches, options),
@@ -186,7 +188,7 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
 std::vector<double> Trainer::predict(const PackedBatch& batch) {
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
-  check_batch(batch, limits(), false, false);
+  check_batch(batch, limits(), {});
   require_sound();
   const DeviceBatch on_device(batch, {.indices = model_->row_indices()}, device_);
   const at::Tensor x = model_->word_embedding().index_select(0, on_device.tokens());
@@ -198,7 +200,8 @@ std::vector<double> Trainer::predict(const PackedBatch& batch) {
 
 void Trainer::set_class_weights(const std::vector<double>& weights) {
   const c10::OptionalDeviceGuard guard(device_);
-  RAT_CHECK(!options_.loss.regression && static_cast<int64_t>(weights.size()) == options_.model.outputs,
+  RAT_CHECK(options_.loss.target == Target::kClass &&
+                static_cast<int64_t>(weights.size()) == options_.model.outputs,
             "ERR_RAT_INVALID_ARG", "Expected a weight for each of the ", options_.model.outputs,
             " classes but received ", weights.size());
   double sum = 0;

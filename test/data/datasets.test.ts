@@ -16,7 +16,7 @@ if (!present) console.warn(`${DATA} is absent: the real data sets are not tested
 
 function countLabels(examples: readonly Example[] | null): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { label } of examples ?? []) counts[label] = (counts[label] ?? 0) + 1;
+  for (const name of (examples ?? []).flatMap(({ label }) => label)) counts[name] = (counts[name] ?? 0) + 1;
   return counts;
 }
 

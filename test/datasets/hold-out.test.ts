@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { holdOut } from "#dist/datasets/hold-out.js";
+import type { Label } from "#dist/targets/index.js";
 
-const examplesOf = (labels: readonly (string | number)[]) =>
-  labels.map((label, i) => ({ text: `t${i}`, label }));
+const examplesOf = (labels: readonly Label[]) => labels.map((label, i) => ({ text: `t${i}`, label }));
 
-function countOf(examples: readonly { label: string | number }[], label: string): number {
+function countOf(examples: readonly { label: Label }[], label: string): number {
   return examples.filter((example) => example.label === label).length;
 }
 

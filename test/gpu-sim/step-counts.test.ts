@@ -3,13 +3,13 @@
  * `step-counts.md`. A change of the table is a change of what a GPU does; `vitest -u` writes it.
  */
 import { expect, test } from "vitest";
-import type { NativeObjectiveOptions } from "#dist/native/binding.js";
+import type { NativeRegularizerOptions } from "#dist/native/binding.js";
 import { examplesOf, modelNames, tinyModels, withTiny } from "../support/tiny-models.js";
 import { type DeviceEvent, describeEvents, startLog } from "./log.js";
 
 const { eventsOf } = startLog();
 
-const methods: Readonly<Record<string, Partial<NativeObjectiveOptions>>> = {
+const methods: Readonly<Record<string, Partial<NativeRegularizerOptions>>> = {
   none: { type: "none", cleanDropout: 0.1 },
   "r-at": {
     ...{ type: "r-at", forwards: 2, epsilon: [0.5], klWeight: 0.5 },
@@ -20,8 +20,8 @@ const optimizer = { type: "adamw", weightDecay: 0.01, clipNorm: 1 } as const;
 
 /** What the device did in the second step, when everything that is made once is there. */
 async function secondStep(model: string, method: string, read = true): Promise<DeviceEvent[]> {
-  const objective = methods[method] ?? {};
-  const options = { objective, optimizer, device: "cuda:0", precision: "fp32" } as const;
+  const regularizer = methods[method] ?? {};
+  const options = { regularizer, optimizer, device: "cuda:0", precision: "fp32" } as const;
   return withTiny(model, options, async (trainer) => {
     const { tokens, ...batch } = examplesOf([0, 1, 2, 3, 4, 5, 6, 7]);
     const reads = (tinyModels[model]?.encoder?.tokenTypes ?? 0) > 1;

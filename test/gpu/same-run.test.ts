@@ -1,10 +1,10 @@
 /** The same seed is the same run on a GPU, bit for bit, and on every GPU of the machine; the CPU differs by rounding. */
 import { expect, test } from "vitest";
-import type { NativeObjectiveOptions } from "#dist/native/binding.js";
+import type { NativeRegularizerOptions } from "#dist/native/binding.js";
 import { describeOnGpu, gpuCount, sample } from "../support/gpu.js";
 import { examplesOf, modelNames, tinyModels, weightsOf, withTiny } from "../support/tiny-models.js";
 
-const methods: Record<string, Partial<NativeObjectiveOptions>> = {
+const methods: Record<string, Partial<NativeRegularizerOptions>> = {
   none: { type: "none", cleanDropout: 0.3 },
   fgm: { type: "fgm", epsilon: [0.5], cleanDropout: 0.3, forwardDropout: [0.3] },
   "r-drop": { type: "r-drop", forwards: 2, klWeight: 1, forwardDropout: [0.3, 0.3] },
@@ -17,10 +17,10 @@ const cases = modelNames.flatMap((model) => Object.keys(methods).map((method) =>
 
 /** All weights after three steps, with dropout, of batches in which tokens and lengths repeat. */
 async function weightsAfter(model: string, method: string, device: string, precision: "fp32" | "fp64") {
-  const objective = methods[method];
-  if (!objective) throw new Error(`there is no method ${method}`);
+  const regularizer = methods[method];
+  if (!regularizer) throw new Error(`there is no method ${method}`);
   const optimizer = { type: "adamw", weightDecay: 0.01, clipNorm: 1 } as const;
-  return withTiny(model, { objective, optimizer, device, precision }, async (trainer) => {
+  return withTiny(model, { regularizer, optimizer, device, precision }, async (trainer) => {
     const reads = (tinyModels[model]?.encoder?.tokenTypes ?? 0) > 1;
     for (const step of [1, 2, 3]) {
       const batch = examplesOf(Array.from({ length: 24 }, (_, i) => step * 100 + i));

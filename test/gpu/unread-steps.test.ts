@@ -6,15 +6,19 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { NativeObjectiveOptions, NativeOptimizerOptions, NativeTrainer } from "#dist/native/binding.js";
+import type {
+  NativeOptimizerOptions,
+  NativeRegularizerOptions,
+  NativeTrainer,
+} from "#dist/native/binding.js";
 import { describeOnGpu, sample } from "../support/gpu.js";
 import { readSafetensors } from "../support/safetensors.js";
 import { examplesOf, modelNames, weightsOf, withTiny } from "../support/tiny-models.js";
 
-const objective = {
+const regularizer = {
   ...{ type: "r-at", forwards: 2, epsilon: [0.5], klWeight: 1 },
   ...{ cleanDropout: 0.3, forwardDropout: [0.3] },
-} as const satisfies Partial<NativeObjectiveOptions>;
+} as const satisfies Partial<NativeRegularizerOptions>;
 const kinds = ["adamw", "bertadam", "sgd"] as const;
 const cases = modelNames.flatMap((model) => kinds.map((type) => [model, type] as const));
 const unread = { read: false } as const;
@@ -33,7 +37,7 @@ function onGpu<T>(
   use: (trainer: NativeTrainer) => Promise<T>,
 ) {
   const optimizer = { type, weightDecay: 0.1, clipNorm: 1 };
-  return withTiny(model, { objective, optimizer, device: "cuda:0", precision: "fp32" }, use);
+  return withTiny(model, { regularizer, optimizer, device: "cuda:0", precision: "fp32" }, use);
 }
 
 async function stateOf(trainer: NativeTrainer, type: string) {

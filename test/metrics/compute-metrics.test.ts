@@ -4,11 +4,10 @@ import { describe, expect, it } from "vitest";
 import { isRATError } from "#dist/errors.js";
 import {
   classificationReport,
-  computeMetrics,
-  type MetricsInput,
   renderClassificationReport,
   renderConfusionMatrix,
 } from "#dist/metrics/index.js";
+import { computeMetrics, type MetricsInput } from "#dist/targets/compute-metrics.js";
 
 const classes: MetricsInput = {
   kind: "classification",

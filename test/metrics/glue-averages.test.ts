@@ -1,7 +1,7 @@
 /** Against the averages that the GLUE leaderboard and the paper's tables are made of. */
 import { expect, it } from "vitest";
-import type { Metrics } from "#dist/datasets/types.js";
 import { type GlueResult, glueAverages } from "#dist/metrics/glue-averages.js";
+import type { Metrics } from "#dist/metrics/types.js";
 
 /** BERT-base on GLUE's dev sets, roughly: the two averages differ. */
 const results: Record<GlueResult, Metrics> = {

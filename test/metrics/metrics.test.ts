@@ -1,7 +1,8 @@
 /** Every metric against scikit-learn and SciPy; `test/reference/metrics.py` made the numbers. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { classificationReport, computeMetrics, confusionMatrix } from "#dist/metrics/index.js";
+import { classificationReport, confusionMatrix } from "#dist/metrics/index.js";
+import { computeMetrics } from "#dist/targets/compute-metrics.js";
 
 interface Scores {
   readonly precision: number;
@@ -23,6 +24,15 @@ interface Fixtures {
     readonly confusion: number[][];
     readonly report: Readonly<Record<string, Scores>>;
   }[];
+  readonly labelSets: readonly {
+    readonly name: string;
+    readonly labels: number;
+    readonly references: number[];
+    readonly predictions: number[];
+    readonly accuracy: number;
+    readonly microF1: number;
+    readonly macroF1: number;
+  }[];
   readonly correlation: readonly {
     readonly name: string;
     readonly x: number[];
@@ -41,6 +51,16 @@ function expectClose(actual: number | null | undefined, expected: number | null)
   if (expected === null || actual === null || actual === undefined) expect(actual).toBe(expected);
   else expect(Math.abs(actual - expected), `${actual} for ${expected}`).toBeLessThanOrEqual(TOLERANCE);
 }
+
+it.each(fixtures.labelSets)(
+  "scikit-learn, label sets: $name",
+  ({ labels, references, predictions, ...expected }) => {
+    const input = { kind: "multilabel", labels, references, predictions, f1Average: "macro" } as const;
+    const metrics = computeMetrics(["accuracy", "microF1", "macroF1"], input);
+    for (const name of ["accuracy", "microF1", "macroF1"] as const)
+      expectClose(metrics[name], expected[name]);
+  },
+);
 
 describe.each(fixtures.classification)("scikit-learn: $name", (fixture) => {
   const { labels, predictions, references } = fixture;

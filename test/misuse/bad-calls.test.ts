@@ -59,7 +59,7 @@ const tiny = (name: string): NativeModelOptions => {
 const nativeOptions = (changes: Anything = {}): Anything => ({
   model: tiny("textcnn"),
   kind: "classification",
-  objective: NONE,
+  regularizer: NONE,
   optimizer: { type: "sgd", weightDecay: 0, clipNorm: 0 },
   ...{ seed: 1, device: "cpu", precision: "fp32", threads: 1 },
   ...changes,
@@ -326,7 +326,7 @@ const nativeRows: Row[] = [
   ],
   [
     "dropout that a word model does not have",
-    () => nativeTrainer({ objective: { ...NONE, cleanDropout: null } }),
+    () => nativeTrainer({ regularizer: { ...NONE, cleanDropout: null } }),
     ARGUMENT,
     /no dropout rates of its own/,
   ],
@@ -412,7 +412,7 @@ const nativeRows: Row[] = [
   [
     "a step of a model that only predicts",
     async () => {
-      const { objective: _, optimizer: __, ...predicting } = nativeOptions();
+      const { regularizer: _, optimizer: __, ...predicting } = nativeOptions();
       const made = new (native().Trainer)(predicting);
       await made.predict(examplesOf([1, 2]));
       await made.trainStep(examplesOf([1, 2]), 1, 1).finally(() => made.dispose());

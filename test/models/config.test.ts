@@ -87,11 +87,7 @@ describe("misuse", () => {
     ["names with a gap", with_({ id2label: { 0: "a", 2: "b" } }), /classes 0 to 1/],
     ["the same name twice", with_({ id2label: { 0: "a", 1: "a" } }), /same name/],
     ["a regression of two", with_({ problem_type: "regression" }), /num_labels 1/],
-    [
-      "several labels at once",
-      with_({ problem_type: "multi_label_classification" }),
-      /single_label_classification/,
-    ],
+    ["an unknown problem", with_({ problem_type: "ranking" }), /single_label_classification/],
     ["padding outside", with_({ pad_token_id: 100 }), /pad_token_id 100/],
     ["dropout of 1", with_({ dropout: 1 }), /dropout/],
   ];

@@ -4,7 +4,7 @@
  * alone; one mask bit that differed would show in the third digit.
  */
 import { describe, expect, test } from "vitest";
-import type { NativeObjectiveOptions, NativeStepResult } from "#dist/native/binding.js";
+import type { NativeRegularizerOptions, NativeStepResult } from "#dist/native/binding.js";
 import { native } from "#dist/native/binding.js";
 import {
   examplesOf,
@@ -23,17 +23,17 @@ const plain = { type: "none", cleanDropout: RATE, forwardDropout: [RATE] } as co
 const ratDrop = {
   ...{ type: "r-at", forwards: 2, epsilon: [1], klWeight: 0.5 },
   ...{ cleanDropout: RATE, forwardDropout: [RATE, 0.5] },
-} as const satisfies Partial<NativeObjectiveOptions>;
+} as const satisfies Partial<NativeRegularizerOptions>;
 
 const TOLERANCES = { fp64: 1e-12, fp32: 1e-5 } as const;
 
 function stepOf(
   name: string,
   ids: readonly number[],
-  objective: Partial<NativeObjectiveOptions>,
+  regularizer: Partial<NativeRegularizerOptions>,
   options: TinyOptions = {},
 ): Promise<NativeStepResult> {
-  return withTiny(name, { ...options, objective }, (trainer) => trainer.trainStep(examplesOf(ids), 9, 0));
+  return withTiny(name, { ...options, regularizer }, (trainer) => trainer.trainStep(examplesOf(ids), 9, 0));
 }
 
 function expectSame(actual: NativeStepResult, expected: NativeStepResult, tolerance: number): void {
@@ -44,8 +44,8 @@ function expectSame(actual: NativeStepResult, expected: NativeStepResult, tolera
 }
 
 /** The gradient of every parameter, as a step of plain SGD at rate 1 leaves it in the weights. */
-function gradientsOf(name: string, ids: readonly number[], objective: Partial<NativeObjectiveOptions>) {
-  return withTiny(name, { objective }, async (trainer) => {
+function gradientsOf(name: string, ids: readonly number[], regularizer: Partial<NativeRegularizerOptions>) {
+  return withTiny(name, { regularizer }, async (trainer) => {
     const before = await weightsOf(trainer);
     await trainer.trainStep(examplesOf(ids), 9, 1);
     const after = await weightsOf(trainer);
@@ -98,7 +98,7 @@ describe.each(modelNames)("%s with dropout", (name) => {
       const run = () =>
         withTiny(
           name,
-          { objective: ratDrop, precision, optimizer: { type: "adamw", weightDecay: 0.1, clipNorm: 1 } },
+          { regularizer: ratDrop, precision, optimizer: { type: "adamw", weightDecay: 0.1, clipNorm: 1 } },
           async (trainer) => {
             const events: NativeStepResult[] = [];
             for (let step = 1; step <= 10; step++)
@@ -113,7 +113,7 @@ describe.each(modelNames)("%s with dropout", (name) => {
   test("has other masks with another seed, step or example id", async () => {
     const { loss } = await stepOf(name, IDS, plain);
     const other = (step: number, shift: number) =>
-      withTiny(name, { objective: plain }, (trainer) => {
+      withTiny(name, { regularizer: plain }, (trainer) => {
         const batch = examplesOf(IDS);
         return trainer.trainStep({ ...batch, exampleIds: batch.exampleIds.map((id) => id + shift) }, step, 0);
       });
@@ -174,8 +174,8 @@ describe("the places of an encoder's masks", () => {
   };
 
   test("are those of the counter", async () => {
-    const objective = { type: "none", cleanDropout: rate } as const;
-    const [loss, weights] = await withTiny("bert", { objective }, async (trainer) => {
+    const regularizer = { type: "none", cleanDropout: rate } as const;
+    const [loss, weights] = await withTiny("bert", { regularizer }, async (trainer) => {
       const batch = packTexts([tokens], Int32Array.of(1), [exampleId]);
       return [(await trainer.trainStep(batch, step, 0)).loss, await weightsOf(trainer)] as const;
     });

@@ -1,7 +1,7 @@
 /** A step that fails leaves everything as it was, and what was queued behind it does not run. */
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { type NativeObjectiveOptions, type NativeTrainer, native } from "#dist/native/binding.js";
+import { type NativeRegularizerOptions, type NativeTrainer, native } from "#dist/native/binding.js";
 import { trainTokenizer } from "#dist/tokenizers/word-vocabulary.js";
 import type { TrainerOptions } from "#dist/trainer/options.js";
 import { RATTrainer } from "#dist/trainer/rat-trainer.js";
@@ -17,7 +17,7 @@ import {
   withTiny,
 } from "../support/tiny-models.js";
 
-const ratStep: NativeObjectiveOptions = {
+const ratStep: NativeRegularizerOptions = {
   ...NONE,
   ...{ type: "r-at", forwards: 2, epsilon: [0.5], klWeight: 0.5, cleanDropout: 0.2, forwardDropout: [0.2] },
 };
@@ -42,7 +42,7 @@ describe.each(modelNames)("%s", (name) => {
   const width = tinyModels[name]?.embeddingSize ?? 0;
 
   test("steps behind one that failed do not run, and steps after it do", async () => {
-    await withTiny(name, { objective: ratStep }, async (trainer) => {
+    await withTiny(name, { regularizer: ratStep }, async (trainer) => {
       await poison(trainer, width);
       const before = await weightsOf(trainer);
       const steps = [poisoned, sound, next].map((batch, i) => trainer.trainStep(batch, 1 + i, 0.1));
@@ -57,7 +57,7 @@ describe.each(modelNames)("%s", (name) => {
   });
 
   test("another call's failure is not taken for the step's", async () => {
-    await withTiny(name, { objective: ratStep }, async (trainer) => {
+    await withTiny(name, { regularizer: ratStep }, async (trainer) => {
       await poison(trainer, width);
       const outside = trainer.predict(packTexts([[VOCABULARY]]));
       const failed = trainer.trainStep(poisoned, 1, 0.1).catch((error: unknown) => error);
@@ -71,7 +71,7 @@ describe.each(modelNames)("%s", (name) => {
   });
 
   test("what is submitted after a cancel runs, though a step failed meanwhile", async () => {
-    await withTiny(name, { objective: ratStep }, async (trainer) => {
+    await withTiny(name, { regularizer: ratStep }, async (trainer) => {
       await poison(trainer, width);
       const failed = trainer.trainStep(poisoned, 1, 0.1).catch((error: unknown) => error);
       trainer.cancel();
@@ -85,7 +85,7 @@ describe.each(modelNames)("%s", (name) => {
 const { bert, textcnn } = tinyModels;
 
 describe.skipIf(isSanitized).each(["adamw", "bertadam", "sgd"] as const)("out of memory, %s", (type) => {
-  const options = { objective: ratStep, optimizer: { type, weightDecay: 0.1, clipNorm: 0.1 } } as const;
+  const options = { regularizer: ratStep, optimizer: { type, weightDecay: 0.1, clipNorm: 0.1 } } as const;
   const run = (trainer: NativeTrainer, from = 1) =>
     [sound, next, poisoned]
       .slice(from - 1)
@@ -175,7 +175,7 @@ test("V8 is told what a trainer holds: its weights, then its moments, then nothi
   const before = external();
   const trainer = tinyTrainer("textcnn", {
     model: { vocabularySize },
-    objective: ratStep,
+    regularizer: ratStep,
     optimizer: { type: "adamw", weightDecay: 0, clipNorm: 0 },
   });
   const expectHeld = (factor: number) => {
@@ -215,7 +215,7 @@ test("a thread that cannot be started is an error, and leaves nothing behind", (
     const options = ${JSON.stringify({ model: textcnn, kind: "classification" })};
     const used = 1024 * Number(/VmSize:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
     const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--as=" + bytes + ":"]);
-    const make = () => new Trainer({ ...options, objective: ${JSON.stringify(ratStep)},
+    const make = () => new Trainer({ ...options, regularizer: ${JSON.stringify(ratStep)},
       optimizer: { type: "sgd", weightDecay: 0, clipNorm: 0 }, seed: 1, device: "cpu", precision: "fp32", threads: 1 });
     limit(used + 2 ** 20);
     let code = "none";

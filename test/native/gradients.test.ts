@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { NativeObjectiveOptions } from "#dist/native/binding.js";
+import type { NativeRegularizerOptions } from "#dist/native/binding.js";
 import { writeSafetensors } from "../support/safetensors.js";
 import {
   examplesOf,
@@ -25,7 +25,7 @@ const IDS = [2, 5, 7, 10];
 const RATE = 0.3;
 
 const two = { forwards: 2, cleanDropout: RATE, forwardDropout: [RATE, 0.5], klWeight: 0.7 } as const;
-const objectives: Record<string, Partial<NativeObjectiveOptions>> = {
+const regularizers: Record<string, Partial<NativeRegularizerOptions>> = {
   none: { type: "none", cleanDropout: RATE },
   fgm: { type: "fgm", cleanDropout: RATE, forwardDropout: [0.5] },
   "r-drop": { ...two, type: "r-drop" },
@@ -37,6 +37,8 @@ const objectives: Record<string, Partial<NativeObjectiveOptions>> = {
     forwardDropout: [RATE, 0.5, 0],
     klReduction: "sum",
   },
+  "r-drop, JS, smoothed": { ...two, type: "r-drop", consistency: "js", labelSmoothing: 0.1 },
+  "r-at, CE, temperature": { ...two, type: "r-at", consistency: "ce", temperature: 2.5 },
   "r-at, KL by element": { ...two, type: "r-at", klReduction: "element-mean" },
 };
 
@@ -85,7 +87,10 @@ const ofEncoders = new Set(["r-drop", "r-at"]);
 
 describe.each(modelNames)("%s", (model) => {
   const isEncoder = tinyModels[model]?.type === "encoder";
-  const chosen = Object.entries(objectives).filter(([name]) => !isEncoder || ofEncoders.has(name));
-  test.each(chosen)("%s", (_, objective) => compare(model, { objective }));
-  test("r-at, regression", () => compare(model, { kind: "regression", objective: { ...two, type: "r-at" } }));
+  const chosen = Object.entries(regularizers).filter(([name]) => !isEncoder || ofEncoders.has(name));
+  test.each(chosen)("%s", (_, regularizer) => compare(model, { regularizer }));
+  test("r-at, label sets", () =>
+    compare(model, { kind: "multilabel", regularizer: { ...two, type: "r-at" } }));
+  test("r-at, regression", () =>
+    compare(model, { kind: "regression", regularizer: { ...two, type: "r-at" } }));
 });

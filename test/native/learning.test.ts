@@ -3,19 +3,19 @@
  * times its own factor, so both are seen by themselves.
  */
 import { describe, expect, test } from "vitest";
-import type { NativeObjectiveOptions, NativeOptimizerOptions } from "#dist/native/binding.js";
+import type { NativeOptimizerOptions, NativeRegularizerOptions } from "#dist/native/binding.js";
 import { examplesOf, modelNames, weightsOf, withTiny } from "../support/tiny-models.js";
 
 const sgd = { type: "sgd", weightDecay: 0, clipNorm: 0 } as const;
 const IDS = [3, 14, 15, 9, 26, 5];
-const objective = {
+const regularizer = {
   ...{ type: "r-at", forwards: 2, epsilon: [1], klWeight: 0.5 },
   ...{ cleanDropout: 0.1, forwardDropout: [0.3] },
-} as const satisfies Partial<NativeObjectiveOptions>;
+} as const satisfies Partial<NativeRegularizerOptions>;
 
 /** How far a step moves every weight. */
 function moves(name: string, optimizer: Partial<NativeOptimizerOptions>) {
-  return withTiny(name, { objective, optimizer: { ...sgd, ...optimizer } }, async (trainer) => {
+  return withTiny(name, { regularizer, optimizer: { ...sgd, ...optimizer } }, async (trainer) => {
     const before = await weightsOf(trainer);
     const result = await trainer.trainStep(examplesOf(IDS), 1, 1);
     const after = await weightsOf(trainer);

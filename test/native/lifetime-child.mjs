@@ -19,7 +19,7 @@ function newTrainer(seed = 1) {
       embeddingStd: 0.1,
     },
     kind: "classification",
-    objective: {
+    regularizer: {
       type: "r-at",
       forwards: 2,
       epsilon: [1],

@@ -4,7 +4,7 @@
  * alone, shows in the first digits.
  */
 import { describe, expect, test } from "vitest";
-import type { NativeObjectiveOptions, NativeStepResult, PackedBatch } from "#dist/native/binding.js";
+import type { NativeRegularizerOptions, NativeStepResult, PackedBatch } from "#dist/native/binding.js";
 import { examplesOf, modelNames, type TinyOptions, weightsOf, withTiny } from "../support/tiny-models.js";
 
 const RATE = 0.3;
@@ -21,7 +21,7 @@ const climb = {
   ...{ epsilon: [1], ascentSteps: 3, stepSize: 0.5 },
   ...{ cleanDropout: RATE, forwardDropout: [0.5] },
 } as const;
-const methods: Record<string, Partial<NativeObjectiveOptions>> = {
+const methods: Record<string, Partial<NativeRegularizerOptions>> = {
   none: { type: "none", cleanDropout: RATE },
   fgm: { type: "fgm", epsilon: [2], cleanDropout: RATE, forwardDropout: [0.5] },
   "r-drop": { ...two, type: "r-drop" },
@@ -32,6 +32,25 @@ const methods: Record<string, Partial<NativeObjectiveOptions>> = {
   "pgd, by matrix": { ...climb, type: "pgd" },
   freelb: { ...climb, type: "freelb", scope: "example" },
   "freelb, by matrix": { ...climb, type: "freelb" },
+  "freelb from noise, same masks": {
+    ...{ ...climb, type: "freelb", scope: "example" },
+    ...{
+      epsilon: [0.3],
+      stepSize: 0.2,
+      ascentInit: "uniform",
+      sameMasks: true,
+      sparedTokens: Int32Array.of(2, 5),
+    },
+  },
+  "pgd from noise, by matrix": {
+    ...climb,
+    type: "pgd",
+    ascentInit: "uniform",
+    sparedTokens: Int32Array.of(2, 5),
+  },
+  r3f: { ...climb, type: "r3f", klWeight: 0.7, epsilon: [0.3] },
+  smart: { ...climb, type: "smart", klWeight: 0.7, scope: "example" },
+  "smart, by matrix": { ...climb, type: "smart", klWeight: 0.7, consistency: "js" },
   "r-at, by example": { ...two, type: "r-at", epsilon: [0.5, 1], scope: "example" },
 };
 
@@ -77,10 +96,10 @@ function expectSame(actual: Trained, expected: Trained, tolerance: number): void
 }
 
 describe.each(modelNames)("%s", (name) => {
-  describe.each(Object.entries(methods))("%s", (_, objective) => {
+  describe.each(Object.entries(methods))("%s", (_, regularizer) => {
     test.each(["fp64", "fp32"] as const)("is the same in parts in %s", async (precision) => {
       const options = {
-        objective,
+        regularizer,
         precision,
         optimizer: { type: "sgd", weightDecay: 0.1, clipNorm: 1 },
       } as const;
@@ -90,16 +109,16 @@ describe.each(modelNames)("%s", (name) => {
   });
 });
 
-describe.each(Object.entries(methods))("shared by processes, with %s", (_, objective) => {
+describe.each(Object.entries(methods))("shared by processes, with %s", (_, regularizer) => {
   // What each sums up is summed up between them where δ begins and before the update: as if it were one list.
   test("a step is that of all their batches", async () => {
     const batches = divided(0, [3, 4], "classification");
     const optimizer = { type: "sgd", weightDecay: 0.1, clipNorm: 1 } as const;
-    const whole = await withTiny("bert", { objective, optimizer }, async (trainer) => {
+    const whole = await withTiny("bert", { regularizer, optimizer }, async (trainer) => {
       const result = await trainer.trainStep([...batches, ...batches, ...batches], 1, 0.05);
       return { results: [result], weights: await weightsOf(trainer) };
     });
-    const shared = await withTiny("bert", { objective, optimizer, replicas: 3 }, async (trainer) => {
+    const shared = await withTiny("bert", { regularizer, optimizer, replicas: 3 }, async (trainer) => {
       const result = await trainer.trainStep(batches, 1, 0.05, { examples: 3 * IDS.length });
       return { results: [result], weights: await weightsOf(trainer) };
     });
@@ -108,14 +127,21 @@ describe.each(Object.entries(methods))("shared by processes, with %s", (_, objec
 });
 
 describe("one model", () => {
-  test.each(Object.entries(methods))("of a regression with %s is the same in parts", async (_, objective) => {
-    const options = { objective, kind: "regression" } as const;
+  test.each(
+    Object.entries(methods).flatMap(([name, regularizer]) =>
+      (["regression", "multilabel"] as const).map((kind) => [kind, name, regularizer] as const),
+    ),
+  )("of a %s with %s is the same in parts", async (kind, _, regularizer) => {
+    const options = { regularizer, kind } as const;
     const whole = await train("textcnn", [IDS.length], options);
     for (const sizes of PARTS) expectSame(await train("textcnn", sizes, options), whole, 1e-12);
   });
 
   test.each(["adamw", "bertadam"] as const)("trained by %s is the same in parts", async (type) => {
-    const options = { objective: methods["r-at"] ?? {}, optimizer: { type, weightDecay: 0.1, clipNorm: 1 } };
+    const options = {
+      regularizer: methods["r-at"] ?? {},
+      optimizer: { type, weightDecay: 0.1, clipNorm: 1 },
+    };
     const whole = await train("bert", [IDS.length], options);
     // Adam divides by the size of a gradient: where one is all but zero, rounding is all there is.
     for (const sizes of PARTS) expectSame(await train("bert", sizes, options), whole, 1e-6);
@@ -123,7 +149,9 @@ describe("one model", () => {
 
   test("takes a batch that no list is around as a list of one, bit for bit", async () => {
     const step = (batches: PackedBatch | PackedBatch[]) =>
-      withTiny("bert", { objective: methods["r-at"] ?? {} }, (trainer) => trainer.trainStep(batches, 1, 0.1));
+      withTiny("bert", { regularizer: methods["r-at"] ?? {} }, (trainer) =>
+        trainer.trainStep(batches, 1, 0.1),
+      );
     expect(await step(examplesOf(IDS))).toEqual(await step([examplesOf(IDS)]));
   });
 

@@ -48,7 +48,7 @@ describe.each(modelNames)("%s", (name) => {
   test.each([Number.NaN, Number.POSITIVE_INFINITY])(
     "a weight that is %f stops the step, and nothing is updated",
     async (value) => {
-      await withTiny(name, { objective: ratStep, optimizer: adamw }, async (trainer) => {
+      await withTiny(name, { regularizer: ratStep, optimizer: adamw }, async (trainer) => {
         await trainer.trainStep(examplesOf(IDS), 1, 0.01);
         const good = await weightsOf(trainer);
         const shapes = await shapesOf(trainer);
@@ -75,7 +75,7 @@ describe.each(modelNames)("%s", (name) => {
         // And with good weights it goes on as if nothing had been.
         await trainer.load("model", goodFile);
         const event = await trainer.trainStep(examplesOf(IDS), 2, 0.01);
-        const straight = await withTiny(name, { objective: ratStep, optimizer: adamw }, async (other) => {
+        const straight = await withTiny(name, { regularizer: ratStep, optimizer: adamw }, async (other) => {
           await other.trainStep(examplesOf(IDS), 1, 0.01);
           return other.trainStep(examplesOf(IDS), 2, 0.01);
         });
@@ -85,7 +85,7 @@ describe.each(modelNames)("%s", (name) => {
   );
 
   test("a loss that a huge rate makes infinite stops the next step", async () => {
-    await withTiny(name, { objective: ratStep }, async (trainer) => {
+    await withTiny(name, { regularizer: ratStep }, async (trainer) => {
       const run = async () => {
         for (let step = 1; step <= 50; step++) await trainer.trainStep(examplesOf(IDS), step, 1e200);
       };
@@ -95,7 +95,7 @@ describe.each(modelNames)("%s", (name) => {
 
   test("text of padding alone has no gradient: no perturbation, counted, and nothing breaks", async () => {
     const padding = name === "roberta" ? 1 : 0;
-    await withTiny(name, { objective: ratStep }, async (trainer) => {
+    await withTiny(name, { regularizer: ratStep }, async (trainer) => {
       const batch = packTexts([[padding, padding], [padding]], Int32Array.of(0, 1));
       const event = await trainer.trainStep(batch, 1, 0.1);
       expect(event).toMatchObject({ deltaNorm: 0, skippedPerturbations: 1 });
@@ -147,7 +147,7 @@ describe("10,000 tokens", () => {
           ...{ windows: [2, 3, 4], paddingId: 0, embeddingStd: 0.1 },
         },
         kind: "classification",
-        objective: { ...NONE, ...ratStep },
+        regularizer: { ...NONE, ...ratStep },
         optimizer: adamw,
         ...{ seed: 1, device: "cpu", precision: "fp32", threads: 1 },
       });

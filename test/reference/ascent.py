@@ -1,4 +1,5 @@
-"""Makes fixtures/ascent.json of test/native/ascent.test.ts: ten steps of PGD and FreeLB in plain PyTorch, by example and by matrix.
+"""Makes fixtures/ascent.json of test/native/ascent.test.ts: ten steps of PGD, FreeLB, R3F and SMART in plain PyTorch, by example
+and by matrix, from a start at zero and from noise, with special tokens and without.
 
 Written straight from the papers, text by text: a hook adds delta to what the embedding gives, and the gradient in delta is
 autograd's. Models, batches and optimizers are those of parity.py.
@@ -12,14 +13,32 @@ import sys
 import torch
 import torch.nn.functional as F
 
+import methods
 import parity
+import philox
 from parity import FIXTURES, MODELS, batches, checksums, initial_model, make_optimizer, rounded, supervised
 
+SEED = 1  # of test/support/parity.ts
+SPARED = [2, 3, 5]
 CASES = [
     {"type": kind, "scope": scope, "ascentSteps": steps, "stepSize": size, "epsilon": epsilon}
     for kind in ("pgd", "freelb")
     for scope in ("example", "matrix")
     for steps, size, epsilon in ((1, 0.3, 1.0), (3, 0.3, 1.0), (4, 0.4, 0.6))
+] + [
+    {"type": kind, "scope": scope, "ascentSteps": 3, "stepSize": 0.3, "epsilon": 1.0, "ascentInit": "uniform"}
+    for kind in ("pgd", "freelb")
+    for scope in ("example", "matrix")
+] + [
+    {"type": "freelb", "scope": "example", "ascentSteps": 3, "stepSize": 0.3, "epsilon": 1.0, "ascentInit": "uniform",
+     "sparedTokens": SPARED},
+    {"type": "pgd", "scope": "matrix", "ascentSteps": 2, "stepSize": 0.3, "epsilon": 1.0, "sparedTokens": SPARED},
+    {"type": "r3f", "epsilon": 0.3, "klWeight": 0.8},
+    {"type": "r3f", "epsilon": 0.3, "klWeight": 0.8, "noise": "normal", "consistency": "kl"},
+    {"type": "r3f", "epsilon": 0.3, "klWeight": 2.0, "klReduction": "sum", "sparedTokens": SPARED},
+    {"type": "smart", "scope": "example", "ascentSteps": 1, "stepSize": 0.4, "epsilon": 0.5, "klWeight": 0.8},
+    {"type": "smart", "scope": "example", "ascentSteps": 3, "stepSize": 0.2, "epsilon": 0.7, "klWeight": 1.5, "consistency": "js"},
+    {"type": "smart", "scope": "matrix", "ascentSteps": 2, "stepSize": 0.4, "epsilon": 0.5, "klWeight": 0.8},
 ]
 OPTIONS = {"type": "adamw", "weightDecay": 0.01, "clipNorm": 0.7}
 
@@ -35,6 +54,7 @@ def pooled_by_first(self, text):
 
 
 MODELS["textcnn"].forward = pooled_by_first
+REGRESSION = parity.consistency  # before methods.py puts another in its place
 
 
 def outputs(model, texts, deltas):
@@ -54,21 +74,88 @@ def spread(delta, texts, scope):
     return [delta[0][text] * (text != 0)[:, None] for text in texts]
 
 
-def start(model, texts, scope):
+def spared(values, texts, c):
+    """Without the rows of the tokens that are to be left alone."""
+    tokens = torch.tensor(c.get("sparedTokens", []), dtype=torch.long)
+    if c.get("scope", "example") == "matrix":
+        keep = ~torch.isin(torch.arange(len(values[0])), tokens)
+        return [values[0] * keep[:, None]]
+    return [value * ~torch.isin(text, tokens)[:, None] for value, text in zip(values, texts)]
+
+
+def draw(model, texts, step, c, kind):
+    """Noise of every example by its number, or of the rows of the tokens that occur."""
     matrix = model.embedding.weight
+    width = matrix.shape[1]
+    if c.get("scope", "example") == "example":
+        return [torch.tensor(philox.noise(SEED, step, i, len(text) * width, kind), dtype=torch.float64).view(len(text), width)
+                for i, text in enumerate(texts)]
+    rows = torch.zeros_like(matrix)
+    for token in {int(token) for text in texts for token in text} - {0}:
+        rows[token] = torch.tensor(philox.noise(SEED, step, token, width, kind), dtype=torch.float64)
+    return [rows]
+
+
+def sizes(model, texts, scope):
+    """How many numbers each norm is over."""
+    width = model.embedding.weight.shape[1]
     if scope == "example":
+        return [len(text) * width for text in texts]
+    return [len({int(token) for text in texts for token in text} - {0}) * width]
+
+
+def start(model, texts, step, c):
+    matrix = model.embedding.weight
+    if c.get("ascentInit") == "uniform" or c["type"] == "smart":
+        drawn = draw(model, texts, step, c, "normal" if c["type"] == "smart" else "uniform")
+        return spared([c["epsilon"] / n**0.5 * d for d, n in zip(drawn, sizes(model, texts, c["scope"]))], texts, c)
+    if c["scope"] == "example":
         return [torch.zeros(len(text), matrix.shape[1], dtype=matrix.dtype) for text in texts]
     return [torch.zeros_like(matrix)]
 
 
-def climb(delta, slope, size, radius):
-    moved = [d + size * g / g.norm() for d, g in zip(delta, slope)]
-    return [d * min(1.0, radius / d.norm().item()) for d in moved]
+def climb(delta, slope, c, texts):
+    """A text of nothing but spared tokens has no slope, and stays where it is."""
+    slope = [g / g.norm() if g.norm() > 0 else g for g in spared(slope, texts, c)]
+    moved = [d + c["stepSize"] * g for d, g in zip(delta, slope)]
+    return [d * min(1.0, c["epsilon"] / max(d.norm().item(), 1e-300)) for d in moved]
 
 
-def train_step(model, optimizer, c, texts, labels, regression):
+def divergent_step(model, c, texts, labels, regression, step):
+    """R3F and SMART: the clean loss, and the divergence from the outputs of the perturbed texts."""
+    reduction = c.get("klReduction", "batch-mean")
+    methods.set_losses(c, False)
+    consistency = parity.consistency if not regression else REGRESSION
+
+    def divergence(delta):
+        both = [outputs(model, texts, spread(d, texts, c.get("scope", "example"))) for d in ([0 * d for d in delta], delta)]
+        return both[0], consistency(both, regression, reduction)
+
+    if c["type"] == "r3f":
+        delta = spared([c["epsilon"] * d for d in draw(model, texts, step, c, c.get("noise", "uniform"))], texts, c)
+    else:
+        delta = start(model, texts, step, c)
+        for _ in range(c["ascentSteps"]):
+            leaves = [d.detach().requires_grad_() for d in delta]
+            delta = climb(delta, torch.autograd.grad(divergence(leaves)[1], leaves), c, texts)
+    clean_outputs, kl = divergence(delta)
+    clean = supervised(clean_outputs, labels, regression)
+    (clean + c["klWeight"] * kl).backward()
+    return {"loss": (clean + c["klWeight"] * kl).item(), "cleanLoss": clean.item(), "adversarialLoss": 0.0,
+            "klLoss": kl.item(), "deltaNorm": sum(d.norm().item() for d in delta) / len(delta)}
+
+
+def finish(model, optimizer, event):
+    gradient_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), OPTIONS["clipNorm"]).item()
+    optimizer.step()
+    return {**event, "gradNorm": gradient_norm}
+
+
+def train_step(model, optimizer, c, texts, labels, regression, step):
     optimizer.zero_grad()
-    delta = start(model, texts, c["scope"])
+    if c["type"] in ("r3f", "smart"):
+        return finish(model, optimizer, divergent_step(model, c, texts, labels, regression, step))
+    delta = start(model, texts, step, c)
 
     def loss_at(delta, keep, weight=1.0):
         """The loss, and its gradient in delta; the parameters' are added to what they have, or not."""
@@ -87,20 +174,17 @@ def train_step(model, optimizer, c, texts, labels, regression):
             loss, slope = loss_at(delta, True, 1 / steps)
             losses.append(loss)
             if t + 1 < steps:
-                delta = climb(delta, slope, c["stepSize"], c["epsilon"])
+                delta = climb(delta, slope, c, texts)
         clean, adversarial = 0.0, sum(losses) / steps
     else:
-        clean, slope = loss_at(delta, True)
+        clean, _ = loss_at([0 * d for d in delta], True)
         for t in range(steps):
-            delta = climb(delta, slope, c["stepSize"], c["epsilon"])
-            if t + 1 < steps:
-                _, slope = loss_at(delta, False)
+            _, slope = loss_at(delta, False)
+            delta = climb(delta, slope, c, texts)
         adversarial, _ = loss_at(delta, True)
     norm = sum(d.norm().item() for d in delta) / len(delta)
-    gradient_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), OPTIONS["clipNorm"]).item()
-    optimizer.step()
-    return {"loss": clean + adversarial, "cleanLoss": clean, "adversarialLoss": adversarial, "klLoss": 0.0,
-            "deltaNorm": norm, "gradNorm": gradient_norm}
+    return finish(model, optimizer, {"loss": clean + adversarial, "cleanLoss": clean, "adversarialLoss": adversarial,
+                                     "klLoss": 0.0, "deltaNorm": norm})
 
 
 def run(model_name, regression, c):
@@ -108,9 +192,17 @@ def run(model_name, regression, c):
     optimizer = make_optimizer(model, OPTIONS)
     for group in optimizer.param_groups:
         group["lr"] = parity.LEARNING_RATE
-    events = [train_step(model, optimizer, c, texts, labels.double() if regression else labels, regression)
-              for texts, labels in batches(regression)]
+    events = [train_step(model, optimizer, c, texts, labels.double() if regression else labels, regression, i + 1)
+              for i, (texts, labels) in enumerate(batches(regression))]
     return {"events": [{**event, "learningRate": parity.LEARNING_RATE} for event in events], "weights": checksums(model)}
+
+
+def title(c):
+    words = [f"{c['type']} of {c['ascentSteps']}" if "ascentSteps" in c else c["type"]]
+    words += [f"by {c['scope']}"] if "scope" in c else []
+    words += ["from noise"] if "ascentInit" in c else []
+    words += [c[name] for name in ("noise", "consistency", "klReduction") if name in c]
+    return ", ".join([" ".join(words)] + (["special tokens spared"] if "sparedTokens" in c else []))
 
 
 def cases(wanted=lambda name: True):
@@ -118,9 +210,9 @@ def cases(wanted=lambda name: True):
     for model in MODELS:
         for kind in ("classification", "regression"):
             for c in CASES:
-                name = f"{model}, {kind}, {c['type']} of {c['ascentSteps']} by {c['scope']}"
+                name = f"{model}, {kind}, {title(c)}"
                 if wanted(name):
-                    found.append({"model": model, "kind": kind, "name": name, "objective": c, "optimizer": OPTIONS,
+                    found.append({"model": model, "kind": kind, "name": name, "regularizer": c, "optimizer": OPTIONS,
                                   **run(model, kind == "regression", c)})
     return found
 

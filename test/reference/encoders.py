@@ -145,16 +145,16 @@ def main():
             models.append({"family": family, "kind": kind, "logits": logits.tolist(),
                            "bf16": {"logits": relative_error([mixed_logits], [logits]),
                                     "gradients": relative_error(mixed_gradients.values(), gradients.values())}})
-            for method, objective in METHODS.items():
+            for method, regularizer in METHODS.items():
                 model = initial_model(family, regression).double()
                 optimizer = make_optimizer(model, OPTIMIZER)
                 events = []
                 for (texts, labels), learning_rate in zip(data, learning_rates(SCHEDULE)):
-                    event = train_step(model, optimizer, OPTIMIZER, objective, texts, labels.double() if regression else labels,
+                    event = train_step(model, optimizer, OPTIMIZER, regularizer, texts, labels.double() if regression else labels,
                                        regression, learning_rate, matrix_name(family), one_by_one(call))
                     events.append({**event, "learningRate": learning_rate})
                 cases.append({"family": family, "kind": kind, "name": f"{family}, {kind}, {method}",
-                              "objective": {"klReduction": "batch-mean", **objective}, "optimizer": OPTIMIZER,
+                              "regularizer": {"klReduction": "batch-mean", **regularizer}, "optimizer": OPTIMIZER,
                               "schedule": SCHEDULE,
                               "events": events, "weights": checksums(model)})
     data = {kind: [{"texts": [t.tolist() for t, _ in texts], "types": [t.tolist() for _, t in texts], "labels": labels.tolist()}

@@ -29,7 +29,7 @@ FEATURES = {
     "frozen layer": {"frozenDepths": 2},
     "all": {"labelSmoothing": 0.1, "classWeights": WEIGHTS, "layerDecay": 0.9, "frozenDepths": 1},
 }
-OBJECTIVES = {"none": parity.OBJECTIVES["none"], "r-at": parity.OBJECTIVES["r-at"]}
+REGULARIZERS = {"none": parity.REGULARIZERS["none"], "r-at": parity.REGULARIZERS["r-at"]}
 NUMBERS = {"weightDecay": 0.01, "clipNorm": 0.7}
 
 
@@ -44,7 +44,7 @@ def depth_of(model_name, name):
     return 1 + int(layer[1]) if layer else 1
 
 
-def run(model_name, objective, feature):
+def run(model_name, regularizer, feature):
     model = initial_model(model_name, False)
     smoothing = feature.get("labelSmoothing", 0.0)
     weights = torch.tensor(feature["classWeights"], dtype=torch.float64) if "classWeights" in feature else None
@@ -73,7 +73,7 @@ def run(model_name, objective, feature):
     try:
         for texts, labels in batches(False):
             model.zero_grad()
-            event = parity.train_step(model, optimizer, NUMBERS, objective, texts, labels, False, parity.LEARNING_RATE)
+            event = parity.train_step(model, optimizer, NUMBERS, regularizer, texts, labels, False, parity.LEARNING_RATE)
             events.append({**event, "learningRate": parity.LEARNING_RATE})
     finally:
         nn.utils.clip_grad_norm_ = clip
@@ -83,13 +83,13 @@ def run(model_name, objective, feature):
 def cases(wanted=lambda name: True):
     found = []
     for model in MODELS:
-        for method, objective in OBJECTIVES.items():
+        for method, regularizer in REGULARIZERS.items():
             for title, feature in FEATURES.items():
                 name = f"{model}, {method}, {title}"
                 if wanted(name):
                     found.append({"model": model, "kind": "classification", "name": name,
-                                  "objective": {"klReduction": "batch-mean", **objective}, "feature": feature,
-                                  "optimizer": {"type": "adamw", **NUMBERS}, **run(model, objective, feature)})
+                                  "regularizer": {"klReduction": "batch-mean", **regularizer}, "feature": feature,
+                                  "optimizer": {"type": "adamw", **NUMBERS}, **run(model, regularizer, feature)})
     return found
 
 

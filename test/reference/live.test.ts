@@ -45,19 +45,23 @@ test("the committed cases are what the script makes of them", { timeout: 300_000
   );
 });
 
-test("the committed ascents are what the script makes of them", { timeout: 300_000 }, () => {
-  const { cases } = JSON.parse(readFileSync(join(import.meta.dirname, "fixtures/ascent.json"), "utf8")) as {
-    cases: { name: string }[];
-  };
-  const chosen = cases.filter((_, index) => index % 7 === 0);
-  const made: unknown = JSON.parse(
-    python(
-      "ascent.py",
-      chosen.map(({ name }) => name),
-    ),
-  );
-  expectAlike(made, chosen);
-});
+test.each(["ascent", "features", "methods"])(
+  "the committed %s are what the script makes of them",
+  { timeout: 300_000 },
+  (script) => {
+    const { cases } = JSON.parse(
+      readFileSync(join(import.meta.dirname, `fixtures/${script}.json`), "utf8"),
+    ) as { cases: { name: string }[] };
+    const chosen = cases.filter((_, index) => index % 7 === 0);
+    const made: unknown = JSON.parse(
+      python(
+        `${script}.py`,
+        chosen.map(({ name }) => name),
+      ),
+    );
+    expectAlike(made, chosen);
+  },
+);
 
 test("the committed encoders are what the script makes of them", { timeout: 300_000 }, () => {
   python("encoders.py", [folder]);

@@ -49,6 +49,19 @@ def noisy(classes, rows, correct):
     return references, predictions
 
 
+def label_sets(name, references, predictions):
+    references, predictions = np.asarray(references), np.asarray(predictions)
+    return {
+        "name": name,
+        "labels": references.shape[1],
+        "references": references.flatten().tolist(),
+        "predictions": predictions.flatten().tolist(),
+        "accuracy": accuracy_score(references, predictions),
+        "microF1": f1_score(references, predictions, average="micro", zero_division=0),
+        "macroF1": f1_score(references, predictions, average="macro", zero_division=0),
+    }
+
+
 def correlation(name, x, y):
     def value(r):
         return None if math.isnan(r) else float(r)
@@ -63,6 +76,8 @@ def correlation(name, x, y):
 
 
 x = random.normal(size=60)
+# Apart, so that the numbers of the others stay what they were.
+sets = np.random.default_rng(20221207)
 scores = np.round(random.uniform(0, 5, size=80) * 5) / 5
 fixtures = {
     "versions": {"scikit-learn": sklearn.__version__, "scipy": scipy.__version__, "numpy": np.__version__},
@@ -80,6 +95,14 @@ fixtures = {
         classification("a class only predicted", 4, [0, 1, 0, 1], [0, 1, 3, 1]),
         classification("a class only in the references", 4, [0, 1, 3, 1], [0, 1, 0, 1]),
         classification("classes that occur nowhere", 6, [0, 4, 4, 0], [4, 4, 0, 0]),
+    ],
+    "labelSets": [
+        label_sets("four labels", sets.integers(2, size=(50, 4)), sets.integers(2, size=(50, 4))),
+        label_sets("seldom labels", (sets.random((60, 7)) < 0.1).astype(int), (sets.random((60, 7)) < 0.15).astype(int)),
+        label_sets("a label that occurs nowhere", [[1, 0, 0], [0, 1, 0]], [[1, 0, 0], [1, 1, 0]]),
+        label_sets("nothing given", [[1, 0], [1, 1]], [[0, 0], [0, 0]]),
+        label_sets("no labels at all", [[0, 0], [0, 0]], [[0, 0], [0, 0]]),
+        label_sets("all right", [[1, 0], [1, 1], [0, 0]], [[1, 0], [1, 1], [0, 0]]),
     ],
     "correlation": [
         correlation("random", x, 0.7 * x + 0.5 * random.normal(size=60)),

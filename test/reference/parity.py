@@ -79,7 +79,7 @@ class TextHAN(nn.Module):
 MODELS = {"textcnn": TextCNN, "bilstm": BiLSTM, "texthan": TextHAN}
 
 R_AT = {"type": "r-at", "forwards": 2, "epsilon": [0.5, 1.0], "klWeight": 0.5}
-OBJECTIVES = {
+REGULARIZERS = {
     "none": {"type": "none", "forwards": 1, "epsilon": [0.0], "klWeight": 0.0},
     "fgm": {"type": "fgm", "forwards": 1, "epsilon": [0.5], "klWeight": 0.0},
     "r-drop": {"type": "r-drop", "forwards": 2, "epsilon": [0.0], "klWeight": 0.5},
@@ -192,29 +192,29 @@ def one_by_one(call):
     return lambda model, texts, replaced: torch.stack([call(model, text, replaced) for text in texts])
 
 
-def train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate,
+def train_step(model, optimizer, options, regularizer, texts, labels, regression, learning_rate,
                matrix_name="embedding.weight", call_all=one_by_one(call)):
     def forward(replaced={}):
         return call_all(model, texts, replaced)
 
     matrix = model.get_parameter(matrix_name)
-    forwards = objective["forwards"]
-    reduction = objective.get("klReduction", "batch-mean")
-    epsilon = objective["epsilon"] * (forwards if len(objective["epsilon"]) == 1 else 1)
+    forwards = regularizer["forwards"]
+    reduction = regularizer.get("klReduction", "batch-mean")
+    epsilon = regularizer["epsilon"] * (forwards if len(regularizer["epsilon"]) == 1 else 1)
     optimizer.zero_grad()
     event = {"adversarialLoss": 0.0, "klLoss": 0.0, "deltaNorm": 0.0}
-    if objective["type"] == "r-drop":
+    if regularizer["type"] == "r-drop":
         outputs = [forward() for _ in range(forwards)]
         clean = torch.stack([supervised(o, labels, regression) for o in outputs]).mean()
         divergence = consistency(outputs, regression, reduction)
-        total = clean + objective["klWeight"] * divergence
+        total = clean + regularizer["klWeight"] * divergence
         total.backward()
         event.update(klLoss=divergence.item())
     else:
         clean = supervised(forward(), labels, regression)
         clean.backward()
         total = clean
-        if objective["type"] in ("fgm", "r-at"):
+        if regularizer["type"] in ("fgm", "r-at"):
             gradient = matrix.grad.clone()
             norm = gradient.norm()
             outputs, norms = [], []
@@ -227,10 +227,10 @@ def train_step(model, optimizer, options, objective, texts, labels, regression, 
             logits = [o for _, o in outputs]
             adversarial = torch.stack([supervised(o, labels, regression) for o in logits]).mean()
             divergence = consistency(logits, regression, reduction)
-            (adversarial + objective["klWeight"] * divergence).backward()
+            (adversarial + regularizer["klWeight"] * divergence).backward()
             for perturbed, _ in outputs:
                 matrix.grad += perturbed.grad
-            total = clean + adversarial + objective["klWeight"] * divergence
+            total = clean + adversarial + regularizer["klWeight"] * divergence
             event.update(adversarialLoss=adversarial.item(), klLoss=divergence.item(),
                          deltaNorm=sum(norms) / len(norms))
     limit = options["clipNorm"] or math.inf
@@ -270,13 +270,13 @@ def checksums(model):
     return sums
 
 
-def run(model_name, regression, objective, options, schedule):
+def run(model_name, regression, regularizer, options, schedule):
     model = initial_model(model_name, regression)
     optimizer = make_optimizer(model, options)
     events = []
     for (texts, labels), learning_rate in zip(batches(regression), learning_rates(schedule)):
         labels = labels.double() if regression else labels
-        event = train_step(model, optimizer, options, objective, texts, labels, regression, learning_rate)
+        event = train_step(model, optimizer, options, regularizer, texts, labels, regression, learning_rate)
         events.append({**event, "learningRate": learning_rate})
     return {"events": events, "weights": checksums(model)}
 
@@ -287,19 +287,19 @@ def cases(wanted=lambda name: True):
     for m, model_name in enumerate(MODELS):
         for regression in (False, True):
             kind = "regression" if regression else "classification"
-            for k, objective in enumerate(OBJECTIVES):
+            for k, regularizer in enumerate(REGULARIZERS):
                 for o, optimizer in enumerate(OPTIMIZERS):
-                    turn = 7 * ((2 * m + regression) * len(OBJECTIVES) + k) + 5 * o
+                    turn = 7 * ((2 * m + regression) * len(REGULARIZERS) + k) + 5 * o
                     schedule, decay, clip = VARIANTS[turn % len(VARIANTS)]
                     schedule = {**schedule, "learningRate": LEARNING_RATE}
                     options = {"type": optimizer, "weightDecay": decay, "clipNorm": clip}
-                    name = f"{model_name}, {kind}, {objective}, {optimizer}"
+                    name = f"{model_name}, {kind}, {regularizer}, {optimizer}"
                     if not wanted(name):
                         continue
                     found.append({"model": model_name, "kind": kind, "name": name,
-                                  "objective": {"klReduction": "batch-mean", **OBJECTIVES[objective]},
+                                  "regularizer": {"klReduction": "batch-mean", **REGULARIZERS[regularizer]},
                                   "optimizer": options, "schedule": schedule,
-                                  **run(model_name, regression, OBJECTIVES[objective], options, schedule)})
+                                  **run(model_name, regression, REGULARIZERS[regularizer], options, schedule)})
     return found
 
 

@@ -29,7 +29,7 @@ const newTrainer = (index = 0) =>
   new (native().Trainer)({
     model: { ...word, ...types[index % types.length] },
     kind: "classification",
-    objective: {
+    regularizer: {
       ...{ type: "r-at", forwards: 2, epsilon: [1], klWeight: 0.5, klReduction: "batch-mean" },
       ...{ cleanDropout: 0.5, forwardDropout: [0.5] },
     },
@@ -120,7 +120,7 @@ const scenarios = {
         encoder: { ...encoder, pretrained: false },
       },
       kind: "classification",
-      objective: {
+      regularizer: {
         ...{ type: "none", forwards: 1, epsilon: [0], klWeight: 0, klReduction: "batch-mean" },
         ...{ cleanDropout: null, forwardDropout: [null] },
       },

@@ -7,8 +7,8 @@ import { loadFolderWeights } from "#dist/inference/load-weights.js";
 import { nativeModel } from "#dist/models/config.js";
 import { readModelFolder } from "#dist/models/folder.js";
 import {
-  type NativeObjectiveOptions,
   type NativeOptimizerOptions,
+  type NativeRegularizerOptions,
   type NativeTrainer,
   type NativeTrainerOptions,
   native,
@@ -74,7 +74,7 @@ export function packEncoderBatch(
   };
 }
 
-export const plainObjective: NativeObjectiveOptions = {
+export const plainRegularizer: NativeRegularizerOptions = {
   type: "none",
   forwards: 1,
   epsilon: [0],
@@ -95,7 +95,7 @@ export async function withEncoder<T>(
   const trainer = new (native().Trainer)({
     model: nativeModel(model.config, 1),
     kind: model.config.kind,
-    objective: plainObjective,
+    regularizer: plainRegularizer,
     optimizer: plainOptimizer,
     ...{ seed: 1, device: "cpu", precision: "fp64", threads: 1 },
     ...options,
@@ -132,8 +132,8 @@ export async function expectEncoderParity(
   device: string,
   precision: "fp32" | "fp64",
 ): Promise<void> {
-  const objective = { ...c.objective, cleanDropout: 0, forwardDropout: [0] };
-  const options = { objective, optimizer: c.optimizer, device, precision };
+  const regularizer = { ...c.regularizer, cleanDropout: 0, forwardDropout: [0] };
+  const options = { regularizer, optimizer: c.optimizer, device, precision };
   await withEncoder(folderOf(c), options, async (trainer) => {
     for (const [i, batch] of encoderBatches[c.kind].entries()) {
       const learningRate = learningRateAt(i, { ...c.schedule, totalSteps: c.events.length });

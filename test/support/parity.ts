@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type {
-  NativeObjectiveOptions,
   NativeOptimizerOptions,
+  NativeRegularizerOptions,
   NativeStepResult,
   NativeTrainerOptions,
   PackedBatch,
@@ -29,19 +29,21 @@ export interface ParityFeature {
 
 export interface ParityCase {
   model: "bilstm" | "textcnn" | "texthan";
-  kind: "classification" | "regression";
+  kind: "classification" | "regression" | "multilabel";
   name: string;
-  objective: Omit<NativeObjectiveOptions, "cleanDropout" | "forwardDropout">;
+  regularizer: Omit<NativeRegularizerOptions, "cleanDropout" | "forwardDropout">;
   optimizer: NativeOptimizerOptions;
   schedule: Omit<Schedule, "totalSteps">;
   feature?: ParityFeature;
   events: ParityEvent[];
   weights: Record<string, [number, number]>;
+  /** Of label sets: those of each step, `[B, C]`; else the fixture's. */
+  labels?: number[][];
 }
 
 interface Fixture {
   sizes: { vocabularySize: number; embeddingSize: number; hiddenSize: number; classes: number };
-  batches: Record<ParityCase["kind"], { texts: number[][]; labels: number[] }[]>;
+  batches: Record<"classification" | "regression", { texts: number[][]; labels: number[] }[]>;
   cases: ParityCase[];
 }
 
@@ -68,7 +70,7 @@ function pack(texts: number[][], labels: number[], kind: ParityCase["kind"]): Pa
   return {
     tokens: Int32Array.from(texts.flat()),
     sequenceStarts,
-    labels: (kind === "regression" ? Float32Array : Int32Array).from(labels.slice(0, texts.length)),
+    labels: (kind === "classification" ? Int32Array : Float32Array).from(labels),
     exampleIds: Int32Array.from(texts.keys()),
   };
 }
@@ -88,7 +90,7 @@ function trainerOptions(c: ParityCase, device: string, precision: "fp32" | "fp64
       embeddingStd: 0.1,
     },
     kind: c.kind,
-    objective: { ...c.objective, cleanDropout: 0, forwardDropout: [0], ...lossOf(c.feature) },
+    regularizer: { ...c.regularizer, cleanDropout: 0, forwardDropout: [0], ...lossOf(c.feature) },
     optimizer: { ...c.optimizer, ...learningOf(c.feature) },
     seed: 1,
     device,
@@ -125,13 +127,17 @@ const checksums = (values: Float64Array) => [
  */
 export function constantRate(c: Omit<ParityCase, "schedule">): readonly [string, ParityCase] {
   const learningRate = c.events[0]?.learningRate ?? Number.NaN;
-  const { epsilon } = c.objective as { epsilon: number | readonly number[] };
-  const objective = {
+  const { epsilon, sparedTokens: spared } = c.regularizer as unknown as {
+    epsilon: number | readonly number[];
+    sparedTokens?: readonly number[];
+  };
+  const regularizer = {
     ...{ forwards: 1, klWeight: 0, klReduction: "batch-mean" as const },
-    ...c.objective,
+    ...c.regularizer,
+    ...(spared && { sparedTokens: Int32Array.from(spared) }),
     epsilon: typeof epsilon === "number" ? [epsilon] : epsilon,
   };
-  return [c.name, { ...c, objective, schedule: { type: "constant", warmupRatio: 0, learningRate } }];
+  return [c.name, { ...c, regularizer, schedule: { type: "constant", warmupRatio: 0, learningRate } }];
 }
 
 /** The cases with a name for a test. */
@@ -182,14 +188,20 @@ export async function expectParity(
   const folder = mkdtempSync(join(tmpdir(), "rat-parity-"));
   const trainer = new (native().Trainer)(trainerOptions(c, device, precision));
   try {
-    await trainer.load("model", parityWeights(c.model, c.kind));
+    const kind = c.kind === "regression" ? "regression" : "classification";
+    await trainer.load("model", parityWeights(c.model, kind));
     if (c.feature?.classWeights) await trainer.setClassWeights(Float64Array.from(c.feature.classWeights));
     const totalSteps = c.events.length;
-    for (const [i, { texts, labels }] of fixture.batches[c.kind].entries()) {
+    for (const [i, { texts, labels: ofFixture }] of fixture.batches[kind].entries()) {
+      const labels = c.labels?.[i] ?? ofFixture;
+      const width = labels.length / texts.length;
       const learningRate = learningRateAt(i, { ...c.schedule, totalSteps });
       const half = Math.ceil(texts.length / 2);
-      const parts = inParts ? [texts.slice(0, half), texts.slice(half)] : [texts];
-      const batches = parts.map((some, part) => pack(some, labels.slice(part * half), c.kind));
+      const bounds = inParts ? [0, half, texts.length] : [0, texts.length];
+      const batches = bounds
+        .slice(1)
+        .map((end, part) => [bounds[part] ?? 0, end] as const)
+        .map(([from, end]) => pack(texts.slice(from, end), labels.slice(from * width, end * width), c.kind));
       const event = await trainer.trainStep(batches, i + 1, learningRate);
       expectEvent({ ...event, learningRate }, c.events[i], precision, `step ${i + 1}`);
     }

@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { ENCODER_FAMILIES } from "#dist/models/families/index.js";
 import {
   type NativeModelOptions,
-  type NativeObjectiveOptions,
+  type NativeRegularizerOptions,
   type NativeTrainer,
   type NativeTrainerOptions,
   native,
   type PackedBatch,
 } from "#dist/native/binding.js";
+import type { TaskKind } from "#dist/targets/index.js";
 import { readSafetensors } from "./safetensors.js";
 
 export const VOCABULARY = 9;
@@ -90,7 +91,7 @@ export const tinyModels: Readonly<Record<string, NativeModelOptions>> = {
 };
 export const modelNames = Object.keys(tinyModels);
 
-export const NONE: NativeObjectiveOptions = {
+export const NONE: NativeRegularizerOptions = {
   type: "none",
   forwards: 1,
   epsilon: [0],
@@ -100,10 +101,10 @@ export const NONE: NativeObjectiveOptions = {
   forwardDropout: [0],
 };
 
-export interface TinyOptions extends Partial<Omit<NativeTrainerOptions, "model" | "objective">> {
+export interface TinyOptions extends Partial<Omit<NativeTrainerOptions, "model" | "regularizer">> {
   /** What differs from the tiny model. */
   readonly model?: Partial<NativeModelOptions>;
-  readonly objective?: Partial<NativeObjectiveOptions>;
+  readonly regularizer?: Partial<NativeRegularizerOptions>;
 }
 
 /**
@@ -112,7 +113,7 @@ export interface TinyOptions extends Partial<Omit<NativeTrainerOptions, "model" 
  */
 export function tinyTrainer(
   name: string,
-  { model: changed, objective, ...options }: TinyOptions = {},
+  { model: changed, regularizer, ...options }: TinyOptions = {},
 ): NativeTrainer {
   const tiny = tinyModels[name];
   if (!tiny) throw new Error(`there is no model ${name}`);
@@ -121,7 +122,7 @@ export function tinyTrainer(
   return new (native().Trainer)({
     model: { ...model, outputs: kind === "regression" ? 1 : CLASSES },
     kind,
-    objective: { ...NONE, ...objective },
+    regularizer: { ...NONE, ...regularizer },
     optimizer: { type: "sgd", weightDecay: 0, clipNorm: 0 },
     ...{ seed: 5, device: "cpu", precision: "fp64", threads: 1 },
     ...options,
@@ -161,19 +162,19 @@ export function packTexts(
   };
 }
 
+function labelsOf(ids: readonly number[], kind: TaskKind): Int32Array | Float32Array {
+  if (kind === "regression") return Float32Array.from(ids, (id) => Math.sin(id));
+  if (kind === "classification") return Int32Array.from(ids, (id) => id % CLASSES);
+  // Bits of the id: no label, one, two or all.
+  return Float32Array.from(ids.flatMap((id) => Array.from({ length: CLASSES }, (_, c) => (id >> c) & 1)));
+}
+
 /** Example `id` is always the same text with the same label. */
-export function examplesOf(
-  ids: readonly number[],
-  kind: "classification" | "regression" = "classification",
-): PackedBatch {
+export function examplesOf(ids: readonly number[], kind: TaskKind = "classification"): PackedBatch {
   const texts = ids.map((id) =>
     Array.from({ length: 1 + (id % LONGEST) }, (_, i) => 2 + ((id * 5 + i * 3) % (VOCABULARY - 2))),
   );
-  const labels =
-    kind === "regression"
-      ? Float32Array.from(ids, (id) => Math.sin(id))
-      : Int32Array.from(ids, (id) => id % CLASSES);
-  return packTexts(texts, labels, ids);
+  return packTexts(texts, labelsOf(ids, kind), ids);
 }
 
 /** The trainer's weights as they are now. */

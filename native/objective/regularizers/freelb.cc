@@ -1,5 +1,5 @@
 // FreeLB (Zhu et al., "FreeLB: Enhanced Adversarial Training for Natural Language Understanding", ICLR 2020), beside the
-// lines of its Algorithm 1, from a start at zero: every step of the ascent also trains.
+// lines of its Algorithm 1: every step of the ascent also trains.
 #include "core/check.h"
 #include "objective/regularizers/regularizer.h"
 
@@ -13,7 +13,7 @@ class FreeLb final : public Regularizer {
   std::vector<ForwardLayout> forwards() const override {
     std::vector<ForwardLayout> all;
     for (int64_t t = 0; t < options_.ascent_steps; ++t)
-      all.push_back({.first_pass = t, .rates = {options_.forward_dropout[0]}});
+      all.push_back({.first_pass = options_.same_masks ? 0 : t, .rates = {options_.forward_dropout[0]}});
     return all;
   }
   Scope scope() const override { return options_.scope; }
@@ -21,15 +21,14 @@ class FreeLb final : public Regularizer {
   StepLog<at::Tensor> run(Step& step) const override {
     const auto steps = static_cast<size_t>(options_.ascent_steps);
     StepLog<at::Tensor> log;
-    Perturbation delta;
+    Perturbation delta = start_of(options_, step);  // line 5
     for (size_t t = 0; t < steps; ++t) {
       // Lines 8 and 9: the mean of the gradients at delta_0 .. delta_K-1 is what updates the parameters.
       const PassResult pass = step.run({.forward = t,
-                                        .delta = t == 0 ? nullptr : &delta,
+                                        .delta = t == 0 && options_.starts_at_zero ? nullptr : &delta,
                                         .weight = 1 / static_cast<double>(steps),
                                         .slope = options_.scope});
       log.adversarial_loss = t == 0 ? pass.supervised : log.adversarial_loss + pass.supervised;
-      if (t == 0) delta = zero_perturbation(options_.scope, pass.slope);  // line 5
       log.delta_norm = delta.norm;
       log.skipped_perturbations = delta.skipped;
       // Lines 10 and 11: delta_t = the projection of delta_t-1 + alpha * g / ||g||.

@@ -1,5 +1,5 @@
 // PGD (Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018) on the embedded rows:
-// K steps of ascent from zero, whose gradients are not kept, then the loss of the sample that they found.
+// K steps of ascent, whose gradients are not kept, then the loss of the sample that they found.
 #include "core/check.h"
 #include "objective/regularizers/regularizer.h"
 
@@ -10,7 +10,8 @@ class Pgd final : public Regularizer {
  public:
   explicit Pgd(const RegularizerOptions& options) : options_(options) {}
 
-  /// The clean one, those of the ascent, and the last; each with masks of its own.
+  /// The clean one, those of the ascent, and the last; each with masks of its own. An ascent that does not begin at zero has
+  /// its first step with the masks of the clean one.
   std::vector<ForwardLayout> forwards() const override {
     std::vector<ForwardLayout> all{{.first_pass = 0, .rates = {options_.clean_dropout}}};
     for (int64_t k = 1; k <= options_.ascent_steps; ++k)
@@ -23,15 +24,20 @@ class Pgd final : public Regularizer {
     const auto climb = [&](const Perturbation& from, const PassResult& pass) {
       return ascended(from, pass.slope, step.batches(), options_.step_size, options_.epsilon[0]);
     };
-    // The clean sample is where the ascent begins, so its gradient is the first slope.
+    // From zero the clean sample is where the ascent begins, and its gradient the first slope.
     const PassResult clean = step.run({.forward = 0, .slope = options_.scope});
     step.mark("clean");
-    Perturbation delta = climb(zero_perturbation(options_.scope, clean.slope), clean);
+    Perturbation delta = start_of(options_, step);
     const auto last = static_cast<size_t>(options_.ascent_steps);
-    for (size_t k = 1; k < last; ++k)
+    for (size_t k = 0; k < last; ++k) {
+      const bool is_clean = k == 0 && options_.starts_at_zero;
       delta = climb(
           delta,
-          step.run({.forward = k, .delta = &delta, .keeps_parameters = false, .slope = options_.scope}));
+          is_clean
+              ? clean
+              : step.run(
+                    {.forward = k, .delta = &delta, .keeps_parameters = false, .slope = options_.scope}));
+    }
     step.mark("perturb");
     const PassResult adversarial = step.run({.forward = last, .delta = &delta});
     step.mark("adversarial");

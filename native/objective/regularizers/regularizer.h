@@ -21,7 +21,14 @@ struct RegularizerOptions {
   Scope scope = Scope::kMatrix;            // of delta
   int64_t ascent_steps = 1;                // of the methods that climb
   double step_size = 0;                    // of an ascent, as an L2 norm
+  bool starts_at_zero = true;              // else at uniform noise
+  bool same_masks = false;             // whether all steps of an ascent have the dropout masks of the first
+  Noise noise = Noise::kUniform;       // of r3f
+  std::vector<int32_t> spared_tokens;  // ids that no perturbation touches
 };
+
+/// Where the ascents begin.
+Perturbation start_of(const RegularizerOptions& options, const Step& step);
 
 class Regularizer {
  public:
@@ -45,6 +52,8 @@ std::unique_ptr<Regularizer> make_none(const RegularizerOptions& options);
 std::unique_ptr<Regularizer> make_fgm(const RegularizerOptions& options);
 std::unique_ptr<Regularizer> make_pgd(const RegularizerOptions& options);
 std::unique_ptr<Regularizer> make_r_drop(const RegularizerOptions& options);
+std::unique_ptr<Regularizer> make_r3f(const RegularizerOptions& options);
+std::unique_ptr<Regularizer> make_smart(const RegularizerOptions& options);
 std::unique_ptr<Regularizer> make_r_at(const RegularizerOptions& options);
 
 }  // namespace rat
