@@ -26,8 +26,15 @@ export type { Logger } from "./logger.js";
 // Metrics
 export { type GlueAverages, type GlueResult, glueAverages } from "./metrics/glue-averages.js";
 export type { MetricName, Metrics } from "./metrics/types.js";
+export {
+  ALPHA_CONVENTIONS,
+  type AlphaConvention,
+  type AlphaSizes,
+  convertAlpha,
+} from "./regularizers/alpha.js";
 export type {
   CheckpointEvent,
+  DiagnosticsEvent,
   EvalEvent,
   StepEvent,
   TrainEvent,

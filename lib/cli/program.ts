@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { MODEL_TYPES, TASK_NAMES } from "../config/fields.js";
 import { REGULARIZER_TYPES } from "../regularizers/index.js";
+import { defineConvertAlpha } from "./convert-alpha.js";
 import { defineData } from "./data.js";
 import { defineDoctor } from "./doctor.js";
 import { defineEvaluate } from "./evaluate.js";
@@ -79,9 +80,8 @@ function createProgram(signal: AbortSignal): Command {
     .configureOutput({ outputError: () => {} }) // `fail` reports
     .configureHelp({ showGlobalOptions: false })
     .addHelpText("after", helpText);
-  for (const define of [defineTrain, defineEvaluate, definePredict, defineData, defineDoctor, defineSetup]) {
-    define(program, signal);
-  }
+  const ofModels = [defineTrain, defineEvaluate, definePredict, defineData];
+  for (const define of [...ofModels, defineConvertAlpha, defineDoctor, defineSetup]) define(program, signal);
   for (const command of program.commands) {
     for (const each of [command, ...command.commands]) {
       each.allowExcessArguments(false).option("--debug", "show the stack of an error");

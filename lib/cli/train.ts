@@ -1,5 +1,6 @@
 /** `r-at train`: trains a model, tests it, and writes everything to an output folder. */
 import type { Command } from "commander";
+import { presetOf } from "../config/presets.js";
 import { refuseStrayFields } from "../config/regularizer.js";
 import { type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
 import type { LoadedTask } from "../datasets/types.js";
@@ -44,8 +45,13 @@ export function defineTrain(program: Command, signal: AbortSignal): void {
       const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
       const config = asUsage(() => resolveRunConfig({ ...file, ...given }), flags.config);
       asUsage(() => refuseStrayFields(config.regularizer, given));
+      for (const difference of differencesOf(config)) note(`preset ${config.preset}: ${difference}`);
       await train(config, flags, signal);
     });
+}
+
+function differencesOf({ preset, model }: ResolvedRunConfig): readonly string[] {
+  return preset === undefined ? [] : presetOf(preset, model).differences;
 }
 
 async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: AbortSignal): Promise<void> {

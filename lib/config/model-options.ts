@@ -9,9 +9,16 @@ export function checkModelOptions(options: {
   readonly isNew: boolean;
   readonly vectors?: string | undefined;
   readonly resetHead?: boolean | undefined;
+  readonly reinitLayers?: number | undefined;
 }): void {
   if (options.isNew && options.resetHead) {
     throw configError("resetHead", "resetHead is for the model of a folder: the head of a new model is new");
+  }
+  if (options.isNew && options.reinitLayers) {
+    throw configError(
+      "reinitLayers",
+      "reinitLayers is for a pretrained encoder: the layers of a new model are new",
+    );
   }
   if (!options.isNew && options.vectors !== undefined) {
     throw configError(

@@ -10,6 +10,7 @@ import { METRIC_NAMES } from "../metrics/types.js";
 import { REGULARIZER_TYPES } from "../regularizers/index.js";
 import { TASK_KINDS } from "../targets/index.js";
 import { choice, flag, integer, MAX_FORWARDS, number, numbers, TASK_NAMES, text } from "./fields.js";
+import { PRESET_NAMES } from "./preset-names.js";
 
 /** Headings of the help, in its order. */
 export type Group = "Data" | "Model and tokens" | "Regularizer" | "Optimisation" | "Run";
@@ -131,6 +132,11 @@ export const OPTIONS = {
     false,
     { ...ofModel, identity: false },
   ),
+  reinitLayers: withDefault(
+    integer("layers of the folder's encoder, from the top, that start anew", { min: 0, max: 255 }),
+    0,
+    { ...ofModel, identity: false },
+  ),
   embeddingSize: optional(integer("width of the word embeddings", { min: 1, max: 65_536 }), {
     ...ofSizes,
     otherwise: "300",
@@ -184,6 +190,10 @@ export const OPTIONS = {
     ofModel,
   ),
 
+  preset: optional(choice(PRESET_NAMES, "options under one name; what is given besides stands above it"), {
+    group: "Regularizer",
+    ...{ owner: "run", otherwise: "none", argument: "<name>" },
+  }),
   regularizer: withDefault(choice(REGULARIZER_TYPES, "how training is regularized"), "r-at", {
     group: "Regularizer",
     owner: "run",
@@ -343,6 +353,13 @@ export const OPTIONS = {
     owner: "trainer",
     otherwise: "the model's, 0.5",
   }),
+  diagnostics: optional(
+    integer("steps between two measurements of the model on dev: flatness, consistency", { min: 1 }),
+    {
+      ...ofRun,
+      otherwise: "off",
+    },
+  ),
   evalEvery: optional(integer("steps between two evaluations on dev", { min: 1 }), {
     ...ofRun,
     identity: true,

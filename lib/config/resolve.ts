@@ -8,6 +8,8 @@ import { checkFolderOptions } from "./folder-options.js";
 import { checkModelOptions } from "./model-options.js";
 import { OPTION_NAMES, OPTIONS, type OptionName, optionRecord } from "./options.js";
 import { parseOptions } from "./parse.js";
+import { PRESET_NAMES } from "./preset-names.js";
+import { presetOf } from "./presets.js";
 import { type ResolvedRegularizer, resolveRegularizer } from "./regularizer.js";
 import { type RunConfig, runConfigSchema } from "./schema.js";
 
@@ -27,7 +29,7 @@ export type ResolvedRunConfig = Omit<Parsed, RegularizerField> & Omit<ResolvedRe
  *   number of forwards, or no place to take data from.
  */
 export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknown>>): ResolvedRunConfig {
-  const parsed = parseOptions(runConfigSchema, raw, "the run configuration");
+  const parsed = parseOptions(runConfigSchema, withPreset(raw), "the run configuration");
   if (parsed.data === undefined && parsed.train === undefined) {
     throw configError(
       "data",
@@ -54,6 +56,14 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
     epsilon,
   );
   return withoutUndefined({ ...rest, ...filledIn, regularizer }) as ResolvedRunConfig;
+}
+
+/** A preset's options below those that are given. A wrong name or model is for the schema to say. */
+function withPreset(raw: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { model, preset }: Partial<RunConfig> = Object(raw);
+  const name = PRESET_NAMES.find((known) => known === preset);
+  if (name === undefined || typeof model !== "string") return raw;
+  return { ...presetOf(name, model).options, ...withoutUndefined(raw) };
 }
 
 /** Of a model that is trained from scratch, where they differ. */

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { RATError } from "../errors.js";
 import type { Logger } from "../logger.js";
+import { topPrefixes } from "../models/encoder-config.js";
 import { CONFIG_FILE, headTensor, type ModelFolder } from "../models/folder.js";
 import { planWeights } from "../models/weights.js";
 import type { NativeTrainer } from "../native/binding.js";
@@ -15,7 +16,13 @@ import type { NativeTrainer } from "../native/binding.js";
 export async function loadFolderWeights(
   model: NativeTrainer,
   folder: ModelFolder,
-  options: { readonly resetHead: boolean; readonly newHead: boolean; readonly logger: Logger | undefined },
+  options: {
+    readonly resetHead: boolean;
+    readonly newHead: boolean;
+    /** How many layers from the top stay as the seed made them. */
+    readonly freshLayers?: number;
+    readonly logger: Logger | undefined;
+  },
 ): Promise<void> {
   const { config, weights } = folder;
   const head = headTensor(config).replace(/weight$/, "");
@@ -23,9 +30,13 @@ export async function loadFolderWeights(
   const { encoder } = config;
   if (!encoder) return model.load("model", first, options.resetHead ? { except: head } : undefined);
 
-  const wanted = (await model.parameters()).filter(
-    ({ name }) => !(options.resetHead && name.startsWith(head)),
-  );
+  const fresh = [
+    ...topPrefixes(encoder.shape, options.freshLayers ?? 0),
+    ...(options.resetHead ? [head] : []),
+  ];
+  const isFresh = ({ name }: { readonly name: string }) => fresh.some((prefix) => name.startsWith(prefix));
+  const parameters = await model.parameters();
+  const wanted = parameters.filter((parameter) => !isFresh(parameter));
   const plan = await planWeights(weights, wanted, encoder.family.basePrefix);
   const { dense } = encoder.shape.native.names;
   const isHead = (name: string) => name.startsWith(head) || name.startsWith(`${dense}.`);
@@ -39,9 +50,14 @@ export async function loadFolderWeights(
     );
   }
   for (const { file, names } of plan.loads) await model.loadTensors(file, names);
-  const fresh = options.resetHead ? [`${head}weight`, `${head}bias`, ...plan.missing] : plan.missing;
-  if (fresh.length > 0) {
-    options.logger?.info(`The head is new, drawn from the seed: ${fresh.join(", ")}`);
+  const newHead = [...(options.resetHead ? [`${head}weight`, `${head}bias`] : []), ...plan.missing];
+  if (newHead.length > 0) {
+    options.logger?.info(`The head is new, drawn from the seed: ${newHead.join(", ")}`);
+  }
+  if (options.freshLayers) {
+    options.logger?.info(
+      `The top ${options.freshLayers} layers are new, drawn from the seed: ${fresh.join("*, ")}*`,
+    );
   }
   if (plan.unexpected.length > 0) {
     const shown = plan.unexpected.slice(0, 8).join(", ");

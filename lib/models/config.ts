@@ -157,15 +157,16 @@ export function parseModelConfig(text: string, file: string): ModelConfig {
  * A model as the native side builds it.
  *
  * @param embeddingStd - Of a new word model's embeddings.
+ * @param freshLayers - How many layers of an encoder, from the top, start anew.
  */
-export function nativeModel(config: ModelConfig, embeddingStd: number): NativeModelOptions {
+export function nativeModel(config: ModelConfig, embeddingStd: number, freshLayers = 0): NativeModelOptions {
   return {
     ...config.sizes,
     vocabularySize: config.vocabularySize,
     outputs: targetOf(config.kind).outputs(config.labels),
     paddingId: config.paddingId,
     embeddingStd,
-    ...(config.encoder && { encoder: { ...config.encoder.shape.native, pretrained: true } }),
+    ...(config.encoder && { encoder: { ...config.encoder.shape.native, pretrained: true, freshLayers } }),
   };
 }
 

@@ -78,6 +78,13 @@ export function parseEncoderConfig(
   };
 }
 
+/** How the names of the weights begin that the top layers have, and of the layer between them and the classifier. */
+export function topPrefixes({ native }: EncoderShape, layers: number): string[] {
+  if (layers === 0) return [];
+  const sets = new Set(native.layerOrder.slice(-layers));
+  return [...[...sets].map((set) => native.layerPrefixes[set] ?? ""), `${native.names.dense}.`];
+}
+
 /** Whether labels are those that `transformers` gives a model that was not told any. */
 export function areGenericLabels(labels: readonly string[]): boolean {
   return labels.every((label, index) => label === `LABEL_${index}`);

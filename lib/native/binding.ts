@@ -49,6 +49,8 @@ export interface NativeEncoderOptions {
   readonly initializerRange: number;
   /** Whether all but the head will be loaded, so that there is no need to draw it. */
   readonly pretrained: boolean;
+  /** How many layers from the top are drawn all the same. Default: 0. */
+  readonly freshLayers?: number;
   /** How the names of each set of layer weights begin. */
   readonly layerPrefixes: readonly string[];
   /** Which set each layer uses. */
@@ -199,6 +201,13 @@ export interface NativeStepProfile {
   readonly allocatedBytes: number;
 }
 
+/** Sums over the examples of a batch; native/trainer/diagnostics.h defines them. */
+export interface NativeDiagnostics {
+  readonly inputGradientNorm: number;
+  readonly submodelDivergence: number;
+  readonly averagingGap: number;
+}
+
 export interface NativeTensorInfo {
   readonly name: string;
   readonly shape: readonly number[];
@@ -241,6 +250,11 @@ export interface NativeTrainer {
   ): Promise<NativeStepResult | null>;
   /** Logits without dropout, row-major `[B, outputs]`. */
   predict(batch: PackedBatch): Promise<Float64Array>;
+  /**
+   * What the model as it is does around a batch with labels (section 6 of the paper), summed over its examples. Changes nothing;
+   * the masks of the `submodels` dropout samples, 2 to 8, are the same at every call.
+   */
+  diagnose(batch: PackedBatch, submodels: number): Promise<NativeDiagnostics>;
   /**
    * Writes tensors as a complete, fsynced safetensors file at `path` (which must not exist).
    * `model`: the weights; `best`: the last snapshot; `optimizer`: the optimizer's moments.

@@ -9,6 +9,10 @@ export function describeEvent(event: TrainEvent): string {
       return `step ${event.step}  loss ${event.loss.toFixed(4)}`;
     case "eval":
       return `step ${event.step}  ${event.split}: loss ${event.loss.toFixed(4)}, ${formatMetrics(event.metrics)}`;
+    case "diagnostics": {
+      const { step, inputGradientNorm, submodelDivergence, averagingGap } = event;
+      return `step ${step}  input gradient ${inputGradientNorm.toFixed(4)}, sub-models ${submodelDivergence.toFixed(4)} apart, averaging gap ${averagingGap.toFixed(4)}`;
+    }
     case "checkpoint":
       return `step ${event.step}  checkpoint: ${event.path}`;
     case "warning":

@@ -38,6 +38,8 @@ export interface RunState {
   readonly epoch: number;
   /** Evaluations on dev so far. */
   readonly evaluations: readonly Evaluation[];
+  /** The last step that was measured for diagnostics; absent in checkpoints from before they were. */
+  readonly diagnosed?: number;
   /** Everything that the course of the run depends on; compared on resume. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly environment: RunEnvironment;

@@ -34,6 +34,25 @@ export interface EvalEvent {
   readonly metrics: Metrics;
 }
 
+/**
+ * What section 6 of the R-AT paper says of a model, on a fixed probe of the dev set; means over its examples.
+ *
+ * Sub-models are the model under different dropout masks, four of them, the same at every time.
+ */
+export interface DiagnosticsEvent {
+  readonly type: "diagnostics";
+  readonly step: number;
+  /** ‖∇ₓL‖₂ of the embedded sample, without dropout (equation 15): how steep the loss is there. */
+  readonly inputGradientNorm: number;
+  /** Bidirectional KL between two sub-models (regression: squared difference). */
+  readonly submodelDivergence: number;
+  /**
+   * Total variation distance between the mean of the sub-models' predictions and the prediction without dropout (equations 16
+   * to 21); regression: absolute difference.
+   */
+  readonly averagingGap: number;
+}
+
 /** A checkpoint was written. */
 export interface CheckpointEvent {
   readonly type: "checkpoint";
@@ -48,7 +67,10 @@ export interface WarningEvent {
   readonly message: string;
 }
 
-export type TrainEvent = StepEvent | EvalEvent | CheckpointEvent | WarningEvent;
+/** What `log.jsonl` has a line for. */
+export type LoggedEvent = StepEvent | EvalEvent | DiagnosticsEvent;
+
+export type TrainEvent = LoggedEvent | CheckpointEvent | WarningEvent;
 
 /** What a finished run amounts to; `summary.json` and `train --json` hold it with `"command":"train"` in front. */
 export interface TrainSummary {

@@ -75,6 +75,11 @@ export class Plan {
       : step % evalEvery === 0;
   }
 
+  isDiagnosed(step: number): boolean {
+    const { diagnostics } = this.settings;
+    return diagnostics !== undefined && step % diagnostics === 0;
+  }
+
   isCheckpointed(step: number): boolean {
     const { checkpointEvery } = this.settings;
     return checkpointEvery !== undefined && step % checkpointEvery === 0;

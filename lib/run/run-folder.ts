@@ -16,7 +16,7 @@ import {
   type RunState,
   writeCheckpoint,
 } from "./checkpoint.js";
-import type { EvalEvent, StepEvent, TrainSummary } from "./events.js";
+import type { LoggedEvent, TrainSummary } from "./events.js";
 import { RunLog } from "./run-log.js";
 
 const CONFIG = "config.json";
@@ -109,12 +109,13 @@ export class RunFolder {
     const kept = text.split("\n").filter((line) => {
       const event = parseEvent(line);
       if (event?.type === "step") return event.step <= state.step;
+      if (event?.type === "diagnostics") return event.step <= (state.diagnosed ?? 0);
       return event?.type === "eval" && event.split === "dev" && evaluated.has(event.step);
     });
     await replaceFile(path, kept.map((line) => `${line}\n`).join(""));
   }
 
-  log(event: StepEvent | EvalEvent): void {
+  log(event: LoggedEvent): void {
     this.#log?.write(event);
   }
 
@@ -163,10 +164,10 @@ async function refuseOccupied(
 }
 
 /** A line of the log; undefined for one that was cut off in the middle. */
-function parseEvent(line: string): StepEvent | EvalEvent | undefined {
+function parseEvent(line: string): LoggedEvent | undefined {
   try {
     const event: unknown = JSON.parse(line);
-    return typeof event === "object" && event !== null ? (event as StepEvent | EvalEvent) : undefined;
+    return typeof event === "object" && event !== null ? (event as LoggedEvent) : undefined;
   } catch {
     return undefined;
   }

@@ -11,8 +11,9 @@ import type { Operation } from "../inference/operation.js";
 import { type NativeStepResult, native } from "../native/binding.js";
 import type { Checkpoint, RunEnvironment, RunTotals } from "./checkpoint.js";
 import { loadCheckpoint } from "./checkpoint.js";
+import { diagnose } from "./diagnostics.js";
 import { type Evaluation, EvaluationHistory } from "./early-stopping.js";
-import type { EvalEvent, StepEvent, TrainEvent, TrainSummary } from "./events.js";
+import type { LoggedEvent, StepEvent, TrainEvent, TrainSummary } from "./events.js";
 import type { TrainerParts } from "./parts.js";
 import type { Plan, Position } from "./plan.js";
 import type { RunFolder } from "./run-folder.js";
@@ -68,6 +69,8 @@ export class TrainingSession {
   /** Steps whose results have been seen: the weights are those after this step once the queue is empty. */
   #done: number;
   #totals: RunTotals;
+  /** The last step that was measured; where a run begins there is nothing to measure. */
+  #diagnosed: number;
   #startedAt = performance.now();
   #secondsApart = 0;
   /** What the newest checkpoint holds; undefined as long as the weights are not those of this run. */
@@ -84,6 +87,7 @@ export class TrainingSession {
     this.#history = new EvaluationHistory(metric, patience, state?.evaluations);
     this.#done = state?.step ?? options.plan.begin.step;
     this.#totals = state?.totals ?? NO_TOTALS;
+    this.#diagnosed = state?.diagnosed ?? this.#done;
     this.#isEnded = state !== undefined && state.endedAt !== null;
   }
 
@@ -197,6 +201,18 @@ export class TrainingSession {
     this.#setApart(from);
   }
 
+  /** Measures the model on dev if it is time. */
+  async diagnoseIfDue(): Promise<void> {
+    const { plan, data, parts } = this.#options;
+    const step = this.#handedOver;
+    if (data.dev === null || !plan.isDiagnosed(step) || this.#diagnosed === step) return;
+    await this.settle();
+    const from = performance.now();
+    this.#log({ type: "diagnostics", step, ...(await diagnose(parts.model, data.dev)) });
+    this.#diagnosed = step;
+    this.#setApart(from);
+  }
+
   async checkpointIfDue(): Promise<void> {
     if (!this.#options.plan.isCheckpointed(this.#handedOver)) return;
     await this.settle();
@@ -214,6 +230,7 @@ export class TrainingSession {
       evaluations: this.#history.evaluations,
       identity,
       environment: environmentOf(parts),
+      diagnosed: this.#diagnosed,
       endedAt: this.#isEnded ? plan.lastStep : null,
       totals: this.#currentTotals(),
     });
@@ -292,7 +309,7 @@ export class TrainingSession {
     );
   }
 
-  #log(event: StepEvent | EvalEvent): void {
+  #log(event: LoggedEvent): void {
     this.#options.folder?.log(event);
     this.#options.emit(event);
   }

@@ -17,6 +17,8 @@ export interface InitialWeights {
   readonly folder: ModelFolder | undefined;
   /** Whether the head stays as the seed made it. */
   readonly resetHead: boolean;
+  /** How many layers of an encoder, from the top, stay as the seed made them. */
+  readonly reinitLayers: number;
   /** File of word vectors, for a new model. */
   readonly vectors: string | undefined;
   readonly logger: Logger | undefined;
@@ -30,9 +32,11 @@ export interface InitialWeights {
  *   throws for word vectors.
  */
 export async function setInitialWeights(model: NativeTrainer, from: InitialWeights): Promise<void> {
-  const { folder, resetHead, vectors, logger } = from;
-  if (folder)
-    await loadFolderWeights(model, folder, { resetHead, newHead: resetHead || !folder.hasHead, logger });
+  const { folder, resetHead, reinitLayers, vectors, logger } = from;
+  if (folder) {
+    const newHead = resetHead || !folder.hasHead;
+    await loadFolderWeights(model, folder, { resetHead, newHead, freshLayers: reinitLayers, logger });
+  }
   if (vectors !== undefined) await useWordVectors(model, vectors, from);
 }
 

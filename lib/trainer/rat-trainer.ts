@@ -8,7 +8,7 @@ import { checkFolderOptions } from "../config/folder-options.js";
 import { parseOptions } from "../config/parse.js";
 import { fitSettingsSchema } from "../config/schema.js";
 import { type Dataset, SPLIT_NAMES, type SplitName } from "../datasets/types.js";
-import { invalidArgument, RATError } from "../errors.js";
+import { configError, invalidArgument, RATError } from "../errors.js";
 import { type EncodedDataset, encodeDataset } from "../inference/encoded-dataset.js";
 import { type EvaluationResult, evaluateDataset } from "../inference/evaluate.js";
 import { type Operation, Operations } from "../inference/operation.js";
@@ -126,6 +126,8 @@ export class RATTrainer implements AsyncDisposable {
         checkFolderOptions(settings);
         checkFitOptions(settings);
         checkMetric(settings.metric, this.#parts.task);
+        if (settings.diagnostics !== undefined && !this.#parts.task.dev)
+          throw configError("diagnostics", "diagnostics are measured on a dev set, and the task has none");
         const folder = output === undefined ? undefined : await RunFolder.open(output, { resume, overwrite });
         try {
           const session = await this.#prepare(options, operation, emit, folder);
@@ -142,10 +144,12 @@ export class RATTrainer implements AsyncDisposable {
   async #train(session: TrainingSession): Promise<TrainSummary> {
     try {
       await session.begin();
-      // A resumed run may have stopped just before an evaluation; a run of no steps evaluates the initial model.
+      // A resumed run may have stopped just before a measurement or an evaluation; a run of no steps evaluates the initial model.
+      await session.diagnoseIfDue();
       await session.evaluateIfDue();
       while (!session.isOver) {
         await session.step();
+        await session.diagnoseIfDue();
         await session.evaluateIfDue();
         await session.checkpointIfDue();
       }

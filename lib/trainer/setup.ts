@@ -37,8 +37,8 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   resolveRegularizer(settings.regularizer, settings.dropout); // What is wrong with it is said before anything is read.
   const named = "path" in settings.model ? settings.model.path : undefined;
   const newModel = "type" in settings.model ? settings.model : undefined;
-  const { resetHead = false, vectors } = settings;
-  checkModelOptions({ isNew: named === undefined, resetHead, vectors });
+  const { resetHead = false, reinitLayers = 0, vectors } = settings;
+  checkModelOptions({ isNew: named === undefined, resetHead, reinitLayers, vectors });
   const { buildInfo, liveTrainers } = await loadNative();
   const path = named === undefined ? undefined : await fetchModel(named, { signal });
   const folder = path === undefined ? undefined : await readModelFolder(path);
@@ -65,12 +65,16 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     const { device } = choice;
     const live = liveTrainers();
     const threads = chooseThreads(settings.threads, build.hardwareThreads, live);
+    if (reinitLayers > 0) {
+      if (!config.encoder) throw configError("reinitLayers", "reinitLayers is for encoders");
+      checkLayers("reinitLayers", reinitLayers, config);
+    }
     if (precision === "bf16" && !config.encoder) {
       throw configError("precision", `bf16 is for encoders; train a ${config.sizes.type} in fp32`);
     }
     const inUse: TrainerSettingsInUse = { ...filled, device, threads };
     const model = await createNative({
-      model: nativeModel(config, filled.embeddingStd),
+      model: nativeModel(config, filled.embeddingStd, reinitLayers),
       kind: task.kind,
       regularizer: {
         ...nativeRegularizer(regularizer, dropout, tokenizer.specialIds),
@@ -81,7 +85,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     });
     try {
       await setInitialWeights(model, {
-        ...{ config, tokenizer, folder, resetHead, vectors, signal },
+        ...{ config, tokenizer, folder, resetHead, reinitLayers, vectors, signal },
         logger: options.logger,
       });
       throwIfAborted(signal);
@@ -138,15 +142,19 @@ function configOfNew(
 /** @throws RATError `ERR_RAT_CONFIG` if the model has fewer layers than are to be frozen. */
 function nativeOptimizer(settings: TrainerSettingsInUse, config: ModelConfig): NativeOptimizerOptions {
   const { optimizer: type, weightDecay, clipNorm, layerDecay, freeze = 0 } = settings;
-  const layers = config.encoder?.shape.layers ?? config.sizes.layers;
-  if (typeof freeze === "number" && freeze > layers) {
-    throw configError(
-      "freeze",
-      `Expected at most ${layers} for freeze but received ${freeze}: the model has no more layers`,
-    );
-  }
+  if (typeof freeze === "number") checkLayers("freeze", freeze, config);
   const frozenDepths = freeze === "embeddings" ? 1 : freeze === 0 ? 0 : freeze + 1;
   return { type, weightDecay, clipNorm, layerDecay, frozenDepths };
+}
+
+/** @throws RATError `ERR_RAT_CONFIG` if the model has fewer layers. */
+function checkLayers(option: "freeze" | "reinitLayers", wanted: number, config: ModelConfig): void {
+  const layers = config.encoder?.shape.layers ?? config.sizes.layers;
+  if (wanted <= layers) return;
+  throw configError(
+    option,
+    `Expected at most ${layers} for ${option} but received ${wanted}: the model has no more layers`,
+  );
 }
 
 async function tokenizerOf(path: string | undefined): Promise<Tokenizer> {

@@ -92,6 +92,8 @@ EncoderOptions encoder_options(const Napi::Object& object) {
   encoder.feed_forward_dropout = get_boolean(object, "feedForwardDropout");
   encoder.initializer_range = get_number(object, "initializerRange");
   encoder.pretrained = get_boolean(object, "pretrained");
+  if (!object.Get("freshLayers").IsUndefined())
+    encoder.fresh_layers = get_integer(object, "freshLayers", 0, 255);
   encoder.layer_prefixes = get_strings(object, "layerPrefixes");
   encoder.layer_order = get_integers(object, "layerOrder", 0, 255);
   encoder.names = string_map(object.Get("names"), "names");

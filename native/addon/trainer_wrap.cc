@@ -62,8 +62,9 @@ Napi::Function TrainerWrap::define(Napi::Env env) {
   return DefineClass(
       env, "Trainer",
       {InstanceMethod<&TrainerWrap::train_step>("trainStep"),
-       InstanceMethod<&TrainerWrap::predict>("predict"), InstanceMethod<&TrainerWrap::save>("save"),
-       InstanceMethod<&TrainerWrap::load>("load"), InstanceMethod<&TrainerWrap::load_tensors>("loadTensors"),
+       InstanceMethod<&TrainerWrap::predict>("predict"), InstanceMethod<&TrainerWrap::diagnose>("diagnose"),
+       InstanceMethod<&TrainerWrap::save>("save"), InstanceMethod<&TrainerWrap::load>("load"),
+       InstanceMethod<&TrainerWrap::load_tensors>("loadTensors"),
        InstanceMethod<&TrainerWrap::snapshot>("snapshot"), InstanceMethod<&TrainerWrap::restore>("restore"),
        InstanceMethod<&TrainerWrap::set_embedding_rows>("setEmbeddingRows"),
        InstanceMethod<&TrainerWrap::set_class_weights>("setClassWeights"),
@@ -137,6 +138,23 @@ Napi::Value TrainerWrap::predict(const Napi::CallbackInfo& info) {
     return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) -> TrainerThread::Resolve {
       return
           [logits = trainer.predict(*batch)](Napi::Env env) -> Napi::Value { return doubles(env, logits); };
+    });
+  });
+}
+
+Napi::Value TrainerWrap::diagnose(const Napi::CallbackInfo& info) {
+  return guarded_promise(info.Env(), [&] {
+    check_receiver(info);
+    auto batch = std::make_shared<PackedBatch>(packed_batch(info[0]));
+    const int64_t submodels = integer_argument(info[1], "submodels", 2, kMaxForwards);
+    return submit(info, [=](Trainer& trainer, const std::atomic<bool>&) -> TrainerThread::Resolve {
+      return [found = trainer.diagnose(*batch, submodels)](Napi::Env env) -> Napi::Value {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("inputGradientNorm", found.input_gradient_norm);
+        object.Set("submodelDivergence", found.submodel_divergence);
+        object.Set("averagingGap", found.averaging_gap);
+        return object;
+      };
     });
   });
 }

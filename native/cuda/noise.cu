@@ -1,5 +1,6 @@
 // One thread a Philox block, as dropout's masks: up to four neighbouring elements of a row.
 #include "core/kernels.h"
+#include "core/step_scalars.h"
 #include "cuda/launch.h"
 #include "objective/noise.h"
 

@@ -38,6 +38,8 @@ class Encoder final : public Model {
               encoder_.position_offset);
     RAT_CHECK(static_cast<int64_t>(encoder_.layer_order.size()) == options_.layers, "ERR_RAT_INVALID_ARG",
               "layerOrder must name a set of weights for each of the ", options_.layers, " layers");
+    RAT_CHECK(encoder_.fresh_layers <= options_.layers, "ERR_RAT_INVALID_ARG",
+              "freshLayers is more than the ", options_.layers, " layers");
     // The head is drawn first, so that it is the same whether the rest is drawn or loaded.
     const LinearLayer dense = make_linear(width, width);
     const LinearLayer classifier = make_linear(options_.outputs, width);
@@ -53,6 +55,8 @@ class Encoder final : public Model {
     const auto& order = encoder_.layer_order;
     for (const std::string& prefix : encoder_.layer_prefixes) {
       const auto set = static_cast<int64_t>(layers_.size());
+      const bool is_fresh = std::find(order.end() - encoder_.fresh_layers, order.end(), set) != order.end();
+      skip_ = encoder_.pretrained && !is_fresh;
       set_depth(1 +
                 (std::find(order.begin(), order.end(), set) - order.begin()));  // of the first that has it
       layers_.push_back(add_layer(prefix));

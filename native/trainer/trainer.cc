@@ -198,6 +198,16 @@ std::vector<double> Trainer::predict(const PackedBatch& batch) {
   return {values, values + logits.numel()};
 }
 
+Diagnostics Trainer::diagnose(const PackedBatch& batch, int64_t submodels) {
+  const c10::OptionalDeviceGuard guard(device_);
+  check_batch(batch, limits(), options_.loss.target);
+  require_sound();
+  return rat::diagnose(
+      *model_, batch, options_.loss,
+      {submodels, options_.regularizer.clean_dropout, stream_key(options_.seed, Stream::kDropout)},
+      vocabulary_scratch_, device_);
+}
+
 void Trainer::set_class_weights(const std::vector<double>& weights) {
   const c10::OptionalDeviceGuard guard(device_);
   RAT_CHECK(options_.loss.target == Target::kClass &&

@@ -16,6 +16,7 @@
 #include "objective/losses.h"
 #include "objective/regularizers/regularizer.h"
 #include "optim/optimizer.h"
+#include "trainer/diagnostics.h"
 #include "trainer/operator_times.h"
 #include "trainer/step_check.h"
 
@@ -67,6 +68,9 @@ class Trainer {
 
   /// Logits without dropout, row-major `[B, C]`.
   std::vector<double> predict(const PackedBatch& batch);
+
+  /// What `batch`, which has labels, shows of the model as it is: trainer/diagnostics.h.
+  Diagnostics diagnose(const PackedBatch& batch, int64_t submodels);
 
   void save(StateKind what, const std::string& path, const std::map<std::string, std::string>& metadata);
   /// All or nothing: names, shapes and dtypes are checked before the first tensor is overwritten. Tensors

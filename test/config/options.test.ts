@@ -11,8 +11,18 @@ it("a run is another with every option but those that change nothing of its cour
     (name) => !["task", "tokenizer", "run"].includes(optionRecord(name).owner),
   );
   expect(ofTraining).toEqual([
-    ...["resetHead", "vectors", "embeddingStd", "epochs", "maxSteps", "device", "threads", "logEvery"],
-    ...["checkpointEvery", "output", "resume", "overwrite", "allowResumeElsewhere"],
+    ...[
+      "resetHead",
+      "reinitLayers",
+      "vectors",
+      "embeddingStd",
+      "epochs",
+      "maxSteps",
+      "device",
+      "threads",
+      "logEvery",
+    ],
+    ...["diagnostics", "checkpointEvery", "output", "resume", "overwrite", "allowResumeElsewhere"],
   ]);
 });
 

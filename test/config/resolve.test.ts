@@ -12,6 +12,7 @@ describe("defaults", () => {
       ...base,
       split: "official",
       resetHead: false,
+      reinitLayers: 0,
       embeddingStd: 0.1,
       vocabularySize: 30_000,
       lowercase: true,

@@ -16,6 +16,7 @@
 #include "layers/dropout.h"
 #include "layers/rows.h"
 #include "objective/losses.h"
+#include "objective/noise.h"
 
 using at::Tensor;
 
@@ -82,7 +83,7 @@ struct OneBatch {
     return all;
   }
   static rat::StepScalars scalars(const std::vector<int64_t>& copies) {
-    rat::StepScalars all{.dropout_key = {1u, 2u}, .step = 3};
+    rat::StepScalars all{.dropout_key = {1u, 2u}, .ascent_key = {3u, 4u}, .step = 3};
     all.set_dropout(forwards(copies), {});
     return all;
   }
@@ -132,19 +133,24 @@ void test_batch(const rat::PackedBatch& packed) {
 }
 
 void test_losses(at::ScalarType type, double close) {
-  // Whether it is a regression, and whether labels are smoothed and classes weighted.
-  const std::pair<bool, bool> kinds[] = {{false, false}, {false, true}, {true, false}};
+  using rat::Target;
+  // What labels are, and whether they are smoothed and classes weighted.
+  const std::pair<Target, bool> kinds[] = {
+      {Target::kClass, false}, {Target::kClass, true}, {Target::kScore, false}, {Target::kLabelSet, false}};
+  int turn = 0;
   for (const int64_t classes : {1, 2, 3, 31, 33, 127, 128, 129, 300})
     for (const int64_t batch : {1, 2, 7, 129})
       for (const int64_t forwards : {1, 2, 3})
-        for (const auto& [regression, features] : kinds) {
-          if (regression && classes != 1) continue;
+        for (const auto& [target, features] : kinds) {
+          if (target == Target::kScore && classes != 1) continue;
           if (quick && (forwards != 2 || batch > 7 || classes > 129)) continue;
           const Tensor logits = at::randn({forwards * batch, classes}, type) * 3;
-          const Tensor labels =
-              regression ? at::randn({batch}, type) : at::randint(classes, {batch}, at::kLong);
+          const Tensor labels = target == Target::kScore      ? at::randn({batch}, type)
+                                : target == Target::kLabelSet ? at::randint(2, {batch * classes}, type)
+                                                              : at::randint(classes, {batch}, at::kLong);
           rat::LossOptions options;
-          options.regression = regression;
+          options.target = target;
+          options.consistency = static_cast<rat::Consistency>(turn++ % std::size(rat::kConsistencyNames));
           options.kl_weight = 0.5;
           rat::LossOptions on_gpu = options;
           if (features) {
@@ -154,11 +160,27 @@ void test_losses(at::ScalarType type, double close) {
             options.class_weight_sum = on_gpu.class_weight_sum = options.class_weights.sum().item<double>();
           }
           const rat::Normaliser normaliser{static_cast<double>(batch), static_cast<double>(batch)};
-          const auto a = rat::forward_losses(logits, labels, forwards, options, normaliser);
-          const auto b = rat::forward_losses(logits.to(kGpu), labels.to(kGpu), forwards, on_gpu, normaliser);
+          rat::LossWeights weights;
+          if (turn % 5 == 0) weights.supervised_forwards = 1;
+          const auto a = rat::forward_losses(logits, labels, forwards, options, normaliser, weights);
+          const auto b =
+              rat::forward_losses(logits.to(kGpu), labels.to(kGpu), forwards, on_gpu, normaliser, weights);
           same("losses", a.values, b.values, 1e-12);
           same("dlogits", a.dlogits, b.dlogits, close);
         }
+}
+
+void test_noise(const rat::PackedBatch& packed) {
+  const OneBatch a(at::kCPU, packed, {1}), b(kGpu, packed, {1});
+  for (const int64_t width : {1, 3, 4, 5, 32, 257})
+    for (const auto kind : {rat::Noise::kUniform, rat::Noise::kNormal}) {
+      const auto draw = [&](const OneBatch& on) {
+        const rat::MaskRows& rows = on.rows(0).token_rows;
+        return rat::kernels::noise.on(on.batch().tokens().device())(rows.example_ids, rows.positions, width,
+                                                                    on.step.device_scalars(), kind);
+      };
+      same("noise", draw(a), draw(b), kind == rat::Noise::kUniform ? 0 : 1e-14);
+    }
 }
 
 void test_dropout(at::ScalarType type, const rat::PackedBatch& packed) {
@@ -287,6 +309,7 @@ int main(int argc, char** argv) {
     if (quick && type == at::kDouble) continue;
     const double close = type == at::kFloat ? 1e-5 : 1e-12;
     test_losses(type, close);
+    if (type == at::kFloat) test_noise(packed);
     test_dropout(type, packed);
     test_conv_max_pool(type, close, packed);
     test_attention_pool(type, close, packed);

@@ -13,7 +13,7 @@ const casesOf = (file: string) => {
 };
 
 describeOnGpu("beside PyTorch on CUDA", () => {
-  for (const file of ["features.json", "ascent.json"])
+  for (const file of ["features.json", "ascent.json", "methods.json"])
     for (const precision of ["fp32", "fp64"] as const)
       test.each(sample(casesOf(file), 5))(`in ${precision}: %s`, (_, c) =>
         expectParity(c, "cuda:0", precision),

@@ -9,7 +9,7 @@ export interface EncoderShape {
   readonly hiddenSize: number;
   readonly layers: number;
   readonly paddingId: number;
-  readonly native: Omit<NativeEncoderOptions, "pretrained">;
+  readonly native: Omit<NativeEncoderOptions, "pretrained" | "freshLayers">;
 }
 
 /** One family; adding one is a file like `bert.ts` and a line in `index.ts`. */

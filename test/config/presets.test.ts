@@ -1,0 +1,46 @@
+/** Presets: what they set, that what is given stands above them, and that a resolved one resolves to itself. */
+import { describe, expect, it } from "vitest";
+import { PRESET_NAMES } from "#dist/config/preset-names.js";
+import { presetOf } from "#dist/config/presets.js";
+import { resolveRunConfig } from "#dist/config/resolve.js";
+
+const base = { task: "rte", data: "d" };
+
+it("released-code is R-AT as its repository runs it", () => {
+  const folder = resolveRunConfig({ ...base, model: "bert/", preset: "released-code" });
+  expect(folder).toMatchObject({
+    ...{ preset: "released-code", regularizer: "r-at", klReduction: "sum", klWeight: 0.5 },
+    ...{ optimizer: "bertadam", shuffle: false, maxLength: 70 },
+  });
+  expect(presetOf("released-code", "bert/").differences).toHaveLength(2);
+  expect(resolveRunConfig({ ...base, model: "textcnn", preset: "released-code" }).maxLength).toBe(400);
+});
+
+it("strong-baseline trains longer and anew at the top, with any regularizer", () => {
+  const config = resolveRunConfig({
+    ...base,
+    model: "bert/",
+    preset: "strong-baseline",
+    regularizer: "r-drop",
+  });
+  expect(config).toMatchObject({ epochs: 20, warmupRatio: 0.1, reinitLayers: 1, regularizer: "r-drop" });
+  expect(resolveRunConfig({ ...base, model: "bilstm", preset: "strong-baseline" }).reinitLayers).toBe(0);
+});
+
+describe.each(PRESET_NAMES)("%s", (preset) => {
+  it.each(["textcnn", "bert/"])("resolves to what resolves to itself, for %s", (model) => {
+    const config = resolveRunConfig({ ...base, model, preset });
+    expect(resolveRunConfig(config)).toEqual(config);
+  });
+
+  it("gives way to what is given", () => {
+    const given = { epochs: 7, klReduction: "element-mean", optimizer: "sgd", regularizer: "r-at" } as const;
+    expect(resolveRunConfig({ ...base, model: "bert/", preset, ...given })).toMatchObject(given);
+  });
+});
+
+it("bad call - an unknown preset is refused with the names there are", () => {
+  expect(() => resolveRunConfig({ ...base, model: "textcnn", preset: "table8" })).toThrow(
+    /paper, released-code, strong-baseline/,
+  );
+});
