@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { passesOf } from "#dist/config/regularizer.js";
 import type { NativeStepProfile } from "#dist/native/binding.js";
 import type { Python } from "./python.js";
 import { RunnerError, RunnerProcess } from "./runner/process.js";
@@ -12,7 +13,7 @@ import { type GateStep, type Method, type RunnerCase, WARM_BATCHES } from "./run
 import { isNoisy, mean, ratioOf, type Spread, spreadOf, utilisation } from "./statistics.js";
 import type { BenchmarkCase } from "./suites.js";
 import { paddingFactor, type TokenBatch, tokenBatches, tokensOf } from "./workloads/batches.js";
-import { type BenchmarkModel, benchmarkModel, passesOf, passFlop } from "./workloads/models.js";
+import { type BenchmarkModel, benchmarkModel, passFlop } from "./workloads/models.js";
 
 export interface Setting {
   readonly device: string;
@@ -186,7 +187,7 @@ class Measurement {
     const msPerStep = spreadOf(own.blocks);
     const tokens = batches.reduce((sum, batch) => sum + tokensOf(batch), 0) / batches.length;
     const pass = mean(batches.map((batch) => passFlop(this.#model, batch)));
-    const flopPerStep = pass * passesOf(method.type, method.forwards);
+    const flopPerStep = pass * passesOf(method);
     // All blocks of a round together have all batches once.
     const perSecond = 1000 / mean(own.blocks);
     const { model, regularizer, precision, batchSize, task } = one;

@@ -54,13 +54,6 @@ export function benchmarkModel(name: string): BenchmarkModel {
   return { name, kind: "encoder", options, config, classes: CLASSES };
 }
 
-/** Forwards of a step, each with a backward: what the method cannot do without. */
-export function passesOf(regularizer: string, forwards: number): number {
-  if (regularizer === "none") return 1;
-  if (regularizer === "r-drop") return forwards;
-  return 1 + (regularizer === "fgm" ? 1 : forwards);
-}
-
 /**
  * Of one forward and its backward. A product's backward is two of its size; of a maximum over time only the windows that won
  * have a gradient.

@@ -4,7 +4,7 @@ import { presetOf } from "../config/presets.js";
 import { refuseStrayFields } from "../config/regularizer.js";
 import { type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
 import type { LoadedTask } from "../datasets/types.js";
-import { describeSummary } from "../report/words.js";
+import { describeEstimate, describeSummary } from "../report/words.js";
 import type { RATTrainer } from "../trainer/rat-trainer.js";
 import { readConfigFile } from "./config-file.js";
 import { refusalIsUsage } from "./failure.js";
@@ -15,6 +15,7 @@ import { note, print, printJson } from "./output.js";
 interface TrainFlags {
   readonly config?: string;
   readonly report?: boolean;
+  readonly estimate?: boolean;
   readonly json?: boolean;
 }
 
@@ -38,6 +39,7 @@ export function defineTrain(program: Command, signal: AbortSignal): void {
   command
     .option("--config <file>", "YAML or JSON file with any of these options, in camel case")
     .option("--report", "print precision, recall and F1 by class and the confusion matrix")
+    .option("--estimate", "make a few steps, print what the run would take, and train nothing")
     .option("--json", "print the summary as one JSON object")
     .addHelpText("after", examples)
     .action(async (flags: TrainFlags) => {
@@ -64,6 +66,7 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
   await fetchNamedModel(config.model, signal);
   const task = await refusalIsUsage(loadTask(config.task, { ...taskOptions(config), signal }));
   note(describeTask(task));
+  if (flags.estimate) return estimate(config, task, flags, signal);
   let progress: ReturnType<typeof createProgress> | undefined;
   // While the bar is there, only it may write.
   const say = (message: string) => (progress ? progress.log(message) : note(message));
@@ -93,6 +96,19 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
   ).finally(stop);
   if (flags.json) await printJson({ command: "train", ...summary });
   else await print(describeSummary(summary));
+}
+
+async function estimate(
+  config: ResolvedRunConfig,
+  task: LoadedTask,
+  flags: TrainFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const { estimateRun } = await import("../pipeline/estimate.js");
+  const logger = { info: note, warn: (message: string) => note(`warning: ${message}`) };
+  const found = await estimateRun(config, task, { signal, logger });
+  if (flags.json) await printJson({ command: "train", estimate: found });
+  else await print(describeEstimate(found));
 }
 
 async function printReport(

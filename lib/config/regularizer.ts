@@ -54,6 +54,17 @@ export function forwardCount(type: RegularizerType, forwards?: number): number {
   return "always" in known ? known.always : (forwards ?? known.default);
 }
 
+/** Forwards with a backward that a step makes of each example. */
+export function passesOf({
+  type,
+  forwards,
+  ascentSteps = 1,
+  ascentInit = "zero",
+}: ResolvedRegularizer): number {
+  const definition: RegularizerDefinition = regularizerOf(type);
+  return definition.passes({ forwards: forwardCount(type, forwards), ascentSteps, ascentInit });
+}
+
 /**
  * Fills in what the regularizer reads and drops the rest. Default: R-AT.
  *

@@ -28,13 +28,30 @@ export interface TrainedModel {
  * @param task - What `loadTask(config.task, taskOptions(config))` gives: several runs may share it.
  * @throws RATError what `trainTokenizer`, `RATTrainer.create` and `fit` throw.
  */
-export async function trainFromConfig<T>(
+export function trainFromConfig<T>(
   config: ResolvedRunConfig,
   task: LoadedTask,
   hooks: TrainHooks,
   use: (trained: TrainedModel) => Promise<T>,
 ): Promise<T> {
-  const { signal, logger } = hooks;
+  return withTrainer(config, task, hooks, async (trainer) => {
+    const run = trainer.fit({ ...fitOptions(config), signal: hooks.signal });
+    run.started.then(
+      ({ totalSteps }) => hooks.onStart?.(totalSteps),
+      () => undefined,
+    );
+    for await (const event of run) hooks.onEvent?.(event);
+    return await use({ trainer, summary: await run });
+  });
+}
+
+/** Calls `use` with a configuration's trainer that has not trained yet; it is disposed of afterwards. */
+export async function withTrainer<T>(
+  config: ResolvedRunConfig,
+  task: LoadedTask,
+  { signal, logger }: TrainHooks,
+  use: (trainer: RATTrainer) => Promise<T>,
+): Promise<T> {
   const tokenizer = isModelType(config.model)
     ? await trainTokenizer(task.train, { ...tokenizerOptions(config), ...(signal && { signal }) })
     : undefined;
@@ -43,13 +60,7 @@ export async function trainFromConfig<T>(
       ...trainerOptions(config),
       ...{ task, tokenizer, signal, logger },
     });
-    const run = trainer.fit({ ...fitOptions(config), signal });
-    run.started.then(
-      ({ totalSteps }) => hooks.onStart?.(totalSteps),
-      () => undefined,
-    );
-    for await (const event of run) hooks.onEvent?.(event);
-    return await use({ trainer, summary: await run });
+    return await use(trainer);
   } finally {
     await tokenizer?.dispose();
   }

@@ -21,6 +21,12 @@ export interface RegularizerDefinition {
   readonly fields: readonly RegularizerField[];
   /** How many forwards it regularizes (K): always so many, or so many unless `forwards` says otherwise. */
   readonly forwards: { readonly always: number } | { readonly default: number };
+  /** How many forwards with a backward a step makes of each example: what it cannot do without, and so what it costs. */
+  passes(options: {
+    readonly forwards: number;
+    readonly ascentSteps: number;
+    readonly ascentInit: string;
+  }): number;
   /** Of its fields, where they are not those of all regularizers (`lib/config/options.ts`). */
   readonly defaults?: Readonly<Partial<Record<RegularizerField, string | number>>>;
   /** For tables and help. */

@@ -7,6 +7,7 @@ export const smart = define({
     ...(["ascentSteps", "stepSize", "scope", "spareSpecialTokens"] as const),
   ],
   forwards: { always: 1 },
+  passes: ({ ascentSteps }) => 2 + 2 * ascentSteps,
   defaults: { ascentSteps: 1, scope: "example" },
   summary:
     "the clean loss and the divergence from the forward within `epsilon` that `ascentSteps` steps up that divergence find (smoothness-inducing; the label-free part is VAT)",

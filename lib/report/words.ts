@@ -1,6 +1,6 @@
 /** Events, metrics and durations in words, the same in every command. */
 import type { Metrics } from "../metrics/types.js";
-import type { TrainEvent, TrainSummary } from "../run/events.js";
+import type { RunEstimate, TrainEvent, TrainSummary } from "../run/events.js";
 
 /** One line about an event, as `step 40  dev: loss 0.4210, accuracy 0.8120`. */
 export function describeEvent(event: TrainEvent): string {
@@ -33,6 +33,15 @@ export function formatSeconds(seconds: number): string {
   if (s < 60) return `${s}s`;
   if (s < 3600) return `${Math.floor(s / 60)}m${two(s % 60)}s`;
   return `${Math.floor(s / 3600)}h${two(Math.floor((s % 3600) / 60))}m`;
+}
+
+/** What a run would take, in two lines. */
+export function describeEstimate(estimate: RunEstimate): string {
+  const { steps, passes, secondsPerStep, seconds, peakMemoryBytes, triedSteps } = estimate;
+  return [
+    `${steps} steps of ${secondsPerStep.toFixed(3)} s (${passes} passes each) and the evaluations: about ${formatSeconds(seconds)}`,
+    `memory: ${(peakMemoryBytes / 1e9).toFixed(2)} GB at most in the ${triedSteps} steps that were tried`,
+  ].join("\n");
 }
 
 /** A finished run in a few lines. */

@@ -96,3 +96,18 @@ export interface TrainSummary {
   /** Absolute path of the output folder, or null if none was asked for. */
   readonly output: string | null;
 }
+
+/** What a run would take: `pipeline/estimate.ts`. */
+export interface RunEstimate {
+  readonly steps: number;
+  /** Forwards with a backward in a step; plain training has 1. */
+  readonly passes: number;
+  /** Of one step, the median of those that were tried. */
+  readonly secondsPerStep: number;
+  /** Of the whole run, with its evaluations on dev and test. */
+  readonly seconds: number;
+  /** The most that the process held (on a GPU, the device); longer texts than those that were met can take more. */
+  readonly peakMemoryBytes: number;
+  /** Steps that were tried. */
+  readonly triedSteps: number;
+}

@@ -24,6 +24,7 @@ import { Run } from "../run/run.js";
 import { RunFolder } from "../run/run-folder.js";
 import { saveModel } from "../run/save-model.js";
 import { environmentOf, type SessionData, TrainingSession } from "../run/session.js";
+import { peakMemoryBytes } from "../run/summary.js";
 import type { Prediction } from "../targets/definition.js";
 import type { TaskKind } from "../targets/index.js";
 import type { EvaluateOptions, EvaluationData, TrainerOptions } from "./options.js";
@@ -290,6 +291,15 @@ export class RATTrainer implements AsyncDisposable {
       if (typeof folder !== "string" || folder === "") invalidArgument("folder", "a path", folder);
       await saveModel(this.#parts, folder, signal);
     });
+  }
+
+  /**
+   * The most memory so far, in bytes: of this trainer on its GPU, of the process on the CPU.
+   *
+   * @throws RATError `ERR_RAT_DISPOSED`.
+   */
+  peakMemoryBytes(): Promise<number> {
+    return this.#reading({}, () => peakMemoryBytes(this.#parts));
   }
 
   /**

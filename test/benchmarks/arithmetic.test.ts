@@ -1,5 +1,7 @@
 /** The benchmark's own arithmetic, on made-up times and shapes. */
+
 import { describe, expect, it } from "vitest";
+import { passesOf } from "#dist/config/regularizer.js";
 import { limits } from "../../benchmarks/host.js";
 import { gateOf } from "../../benchmarks/measure.js";
 import {
@@ -19,13 +21,7 @@ import {
   tokensOf,
   workloadTasks,
 } from "../../benchmarks/workloads/batches.js";
-import {
-  benchmarkModel,
-  benchmarkModels,
-  forwardFlop,
-  passesOf,
-  passFlop,
-} from "../../benchmarks/workloads/models.js";
+import { benchmarkModel, benchmarkModels, forwardFlop, passFlop } from "../../benchmarks/workloads/models.js";
 
 describe("statistics", () => {
   it("percentiles are linear between neighbours", () => {
@@ -69,11 +65,15 @@ describe("statistics", () => {
 
 describe("work", () => {
   it("passes of a step", () => {
-    expect(passesOf("none", 1)).toBe(1);
-    expect(passesOf("fgm", 1)).toBe(2);
-    expect(passesOf("r-drop", 2)).toBe(2);
-    expect(passesOf("r-at", 2)).toBe(3);
-    expect(passesOf("r-at", 3)).toBe(4);
+    expect(passesOf({ type: "none" })).toBe(1);
+    expect(passesOf({ type: "fgm" })).toBe(2);
+    expect(passesOf({ type: "r-drop" })).toBe(2);
+    expect(passesOf({ type: "r-at" })).toBe(3);
+    expect(passesOf({ type: "r-at", forwards: 3 })).toBe(4);
+    expect(passesOf({ type: "freelb", ascentSteps: 3 })).toBe(3);
+    expect(passesOf({ type: "pgd", ascentSteps: 3 })).toBe(4);
+    expect(passesOf({ type: "pgd", ascentSteps: 3, ascentInit: "uniform" })).toBe(5);
+    expect(passesOf({ type: "smart", ascentSteps: 1 })).toBe(4);
   });
 
   it("operations of bert-base are those of its weights", () => {

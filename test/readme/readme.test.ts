@@ -17,7 +17,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { REGULARIZERS } from "#dist/regularizers/index.js";
+import { optionRecord } from "#dist/config/options.js";
+import { PRESET_NAMES } from "#dist/config/preset-names.js";
+import { ALPHA_CONVENTIONS } from "#dist/regularizers/alpha.js";
+import { REGULARIZER_TYPES, REGULARIZERS } from "#dist/regularizers/index.js";
 import { type RepositoryFiles, startHub } from "../hub/server.js";
 
 const execute = promisify(execFile);
@@ -270,6 +273,15 @@ describe("README", () => {
       expect({ line, stderr }).toEqual({ line, stderr: "" });
     }
     expect(readFileSync(join(project, "predictions.jsonl"), "utf8").trim().split("\n")).toHaveLength(2);
+  });
+
+  it("has a documentation of regularizers that leaves none out, nor a preset, a consistency or a convention of α", () => {
+    const documentation = readFileSync(join(root, "docs/regularizers.md"), "utf8");
+    const names = [
+      ...[...REGULARIZER_TYPES, ...PRESET_NAMES, ...Object.keys(ALPHA_CONVENTIONS)],
+      ...(optionRecord("consistency").schema.meta()?.choices ?? []),
+    ];
+    for (const name of names) expect(documentation).toMatch(new RegExp(`^\\|.*\`${name}\`.*\\|`, "m"));
   });
 
   it("lists every regularizer, with the flags that are its own and its source", () => {

@@ -124,8 +124,10 @@ def climb(delta, slope, c, texts):
 def divergent_step(model, c, texts, labels, regression, step):
     """R3F and SMART: the clean loss, and the divergence from the outputs of the perturbed texts."""
     reduction = c.get("klReduction", "batch-mean")
+    kept = parity.supervised, parity.consistency
     methods.set_losses(c, False)
-    consistency = parity.consistency if not regression else REGRESSION
+    consistency = REGRESSION if regression else parity.consistency
+    parity.supervised, parity.consistency = kept
 
     def divergence(delta):
         both = [outputs(model, texts, spread(d, texts, c.get("scope", "example"))) for d in ([0 * d for d in delta], delta)]
