@@ -16,19 +16,19 @@ import { predictTexts, type TextInput } from "../inference/predictions.js";
 import type { Checkpoint } from "../run/checkpoint.js";
 import { setClassWeights } from "../run/class-weights.js";
 import type { TrainEvent, TrainSummary } from "../run/events.js";
-import { checkResume, runIdentity, runRecord } from "../run/identity.js";
 import type { FitOptions } from "../run/options.js";
 import type { TrainerParts } from "../run/parts.js";
 import { Plan, START } from "../run/plan.js";
 import { Run } from "../run/run.js";
 import { RunFolder } from "../run/run-folder.js";
+import { checkResume, runIdentity, runRecord } from "../run/run-identity.js";
 import { saveModel } from "../run/save-model.js";
 import { environmentOf, type SessionData, TrainingSession } from "../run/session.js";
 import { peakMemoryBytes } from "../run/summary.js";
 import type { Prediction } from "../targets/definition.js";
 import type { TaskKind } from "../targets/index.js";
 import type { EvaluateOptions, EvaluationData, TrainerOptions } from "./options.js";
-import { setUpTrainer } from "./setup.js";
+import { setUpTrainer } from "./set-up-trainer.js";
 import { checkMetric } from "./task-options.js";
 
 /**

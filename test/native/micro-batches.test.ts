@@ -26,6 +26,10 @@ const methods: Record<string, Partial<NativeRegularizerOptions>> = {
   fgm: { type: "fgm", epsilon: [2], cleanDropout: RATE, forwardDropout: [0.5] },
   "r-drop": { ...two, type: "r-drop" },
   "r-at": { ...two, type: "r-at", epsilon: [1, 3] },
+  "r-at of eight": {
+    ...{ type: "r-at", forwards: 8, klWeight: 0.7, consistency: "js", cleanDropout: RATE },
+    ...{ epsilon: [1, 2, 0, 0.5, 3, 1, 0.1, 2], forwardDropout: [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7] },
+  },
   "r-at, KL summed": { ...two, type: "r-at", epsilon: [2], klReduction: "sum" },
   "r-at, KL by element": { ...two, type: "r-at", epsilon: [2], klReduction: "element-mean" },
   pgd: { ...climb, type: "pgd", scope: "example" },

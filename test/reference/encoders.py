@@ -162,12 +162,13 @@ def climbing_cases(family, regression):
 
 
 def main():
-    # With a folder as argument: writes there, to be compared with the fixtures.
+    # With a folder as argument: writes there, to be compared with the fixtures; with families after it, those alone.
     target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    families = sys.argv[2:] or FAMILIES
     if target == FOLDER:
         shutil.rmtree(FOLDER, ignore_errors=True)
     cases, models = [], []
-    for family in FAMILIES:
+    for family in families:
         for regression in (False, True):
             kind = "regression" if regression else "classification"
             folder = target / f"{family}-{kind}"

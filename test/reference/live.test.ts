@@ -64,9 +64,14 @@ test.each(["ascent", "features", "methods"])(
 );
 
 test("the committed encoders are what the script makes of them", { timeout: 300_000 }, () => {
-  python("encoders.py", [folder]);
+  // Those that differ the most; the script makes all of them.
+  const families = ["bert", "albert", "electra"];
+  python("encoders.py", [folder, ...families]);
   const read = (path: string) => JSON.parse(readFileSync(join(path, "encoders.json"), "utf8"));
-  const [made, committed] = [read(folder), read(join(import.meta.dirname, "fixtures/encoders"))];
+  const made = read(folder);
+  const committed = read(join(import.meta.dirname, "fixtures/encoders"));
+  for (const part of ["models", "cases"])
+    committed[part] = committed[part].filter(({ family }: { family: string }) => families.includes(family));
   // What bf16 is off by depends on the processor.
   for (const { models } of [made, committed]) for (const model of models) delete model.bf16;
   expectAlike(made, committed);

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { resolveRunConfig } from "#dist/config/resolve.js";
 import type { EncodedDataset } from "#dist/inference/encoded-dataset.js";
 import type { Checkpoint } from "#dist/run/checkpoint.js";
-import { checkResume, runIdentity, runRecord } from "#dist/run/identity.js";
 import type { TrainerParts } from "#dist/run/parts.js";
 import { Plan } from "#dist/run/plan.js";
+import { checkResume, runIdentity, runRecord } from "#dist/run/run-identity.js";
 import { expectRATError } from "../trainer/toy.js";
 
 const parts = {

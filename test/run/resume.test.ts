@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { Regularizer } from "#dist/config/schema.js";
 import type { Checkpoint, RunEnvironment } from "#dist/run/checkpoint.js";
 import type { TrainSummary } from "#dist/run/events.js";
-import { checkResume } from "#dist/run/identity.js";
 import type { FitOptions } from "#dist/run/options.js";
+import { checkResume } from "#dist/run/run-identity.js";
 import type { TrainerOptions } from "#dist/trainer/options.js";
 import { expectRATError, temporaryFolder, toyExamples, toyTaskWith, toyTrainer } from "../trainer/toy.js";
 

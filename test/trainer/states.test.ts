@@ -202,7 +202,12 @@ describe("misuse", () => {
     ["layers of a textcnn", { model: { type: "textcnn", layers: 1 } }, "ERR_RAT_CONFIG", /model\.layers/],
     ["a folder that is not there", { model: { path: "./no/such" } }, "ERR_RAT_PATH", /no\/such/],
     ["a misspelt option", { dropOut: 0.1 }, "ERR_RAT_CONFIG", /did you mean dropout/],
-    ["a method for later", { regularizer: { type: "freelb" } }, "ERR_RAT_CONFIG", /none, fgm, r-drop, r-at/],
+    [
+      "an unknown regularizer",
+      { regularizer: { type: "mixup" } },
+      "ERR_RAT_CONFIG",
+      /none, fgm, pgd, freelb, r-drop, r-at, r3f, smart/,
+    ],
     [
       "an option of another method",
       { regularizer: { type: "fgm", klWeight: 1 } },
