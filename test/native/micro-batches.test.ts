@@ -28,7 +28,10 @@ const methods: Record<string, Partial<NativeRegularizerOptions>> = {
   "r-at": { ...two, type: "r-at", epsilon: [1, 3] },
   "r-at of eight": {
     ...{ type: "r-at", forwards: 8, klWeight: 0.7, consistency: "js", cleanDropout: RATE },
-    ...{ epsilon: [1, 2, 0, 0.5, 3, 1, 0.1, 2], forwardDropout: [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7] },
+    ...{
+      epsilon: [0.1, 0.2, 0, 0.05, 0.3, 0.1, 0.01, 0.2],
+      forwardDropout: [0, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.4],
+    },
   },
   "r-at, KL summed": { ...two, type: "r-at", epsilon: [2], klReduction: "sum" },
   "r-at, KL by element": { ...two, type: "r-at", epsilon: [2], klReduction: "element-mean" },
