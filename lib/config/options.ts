@@ -189,6 +189,13 @@ export const OPTIONS = {
     { fromScratch: 0.5, fineTuning: undefined },
     ofModel,
   ),
+  classifierDropout: optional(
+    number("dropout rate before the classifier of an encoder, beside its own rates elsewhere", {
+      min: 0,
+      below: 1,
+    }),
+    { ...ofModel, otherwise: "the model's" },
+  ),
 
   preset: optional(choice(PRESET_NAMES, "options under one name; what is given besides stands above it"), {
     group: "Regularizer",

@@ -117,6 +117,10 @@ function planModel(settings: Settings, task: Task<Dataset>, source: ModelSource)
     if (!config.encoder) throw configError("reinitLayers", "reinitLayers is for encoders");
     checkLayers("reinitLayers", filled.reinitLayers, config);
   }
+  if (filled.classifierDropout !== undefined && (!config.encoder || filled.dropout !== null)) {
+    const why = config.encoder ? "dropout sets it already" : `a ${config.sizes.type} has one rate, dropout`;
+    throw configError("classifierDropout", `classifierDropout goes with an encoder's own rates; ${why}`);
+  }
   if (filled.precision === "bf16" && !config.encoder) {
     throw configError("precision", `bf16 is for encoders; train a ${config.sizes.type} in fp32`);
   }
@@ -146,8 +150,10 @@ async function createModel(
 ): Promise<NativeTrainer> {
   const { dropout, embeddingStd, labelSmoothing, temperature, reinitLayers, resetHead, vectors } = settings;
   const { seed, device, precision, threads } = settings;
+  const { encoder, ...sizes } = nativeModel(config, embeddingStd, reinitLayers);
+  const { classifierDropout = encoder?.classifierDropout ?? 0 } = settings;
   const model = await createNative({
-    model: nativeModel(config, embeddingStd, reinitLayers),
+    model: encoder ? { ...sizes, encoder: { ...encoder, classifierDropout } } : sizes,
     kind: config.kind,
     regularizer: {
       ...nativeRegularizer(regularizer, dropout, tokenizer.specialIds),
