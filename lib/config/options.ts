@@ -376,6 +376,11 @@ export const OPTIONS = {
     ...ofRun,
     otherwise: "off",
   }),
+  keepCheckpoints: withDefault(
+    integer("checkpoints of a run that are kept, the newest", { min: 1 }),
+    2,
+    ofRun,
+  ),
   patience: optional(integer("stop after N evaluations without a better one", { min: 1 }), {
     ...ofRun,
     identity: true,

@@ -30,8 +30,6 @@ const RUN_ENTRIES = [CONFIG, LOG, SUMMARY, CHECKPOINTS, MODEL];
 /** The lock is left out: a run that waits for it may just be writing it. */
 const LEFTOVERS = /^(config\.json|log\.jsonl|summary\.json|model)$/;
 
-const KEPT_CHECKPOINTS = 2;
-
 /** An output folder that this process holds the lock of. */
 export class RunFolder {
   /** Absolute. */
@@ -120,13 +118,13 @@ export class RunFolder {
   }
 
   /**
-   * Writes a checkpoint and deletes all but the last two that this run wrote or went on from. The log is on the disk
+   * Writes a checkpoint and deletes all but the last `kept` that this run wrote or went on from. The log is on the disk
    * first: what a checkpoint has behind it is not taken again, so a line that is lost then stays lost.
    */
-  async checkpoint(model: NativeTrainer, state: RunState): Promise<string> {
+  async checkpoint(model: NativeTrainer, state: RunState, kept: number): Promise<string> {
     await this.#log?.sync();
     const path = await writeCheckpoint(this.#checkpoints, model, state);
-    this.#kept = [...this.#kept.filter((kept) => kept !== path), path].slice(-KEPT_CHECKPOINTS);
+    this.#kept = [...this.#kept.filter((other) => other !== path), path].slice(-kept);
     await pruneCheckpoints(this.#checkpoints, this.#kept);
     return path;
   }

@@ -9,7 +9,7 @@ import type { EncodedDataset } from "../inference/encoded-dataset.js";
 import { type EvaluationTask, evaluateDataset } from "../inference/evaluate.js";
 import type { Operation } from "../inference/operation.js";
 import { type NativeStepResult, native } from "../native/binding.js";
-import type { Checkpoint, RunEnvironment, RunTotals } from "./checkpoint.js";
+import type { Checkpoint, RunEnvironment, RunState, RunTotals } from "./checkpoint.js";
 import { loadCheckpoint } from "./checkpoint.js";
 import { diagnose } from "./diagnostics.js";
 import { type Evaluation, EvaluationHistory } from "./early-stopping.js";
@@ -223,7 +223,7 @@ export class TrainingSession {
     const { folder, parts, plan, identity, emit } = this.#options;
     if (folder === undefined) return;
     const from = performance.now();
-    const path = await folder.checkpoint(parts.model, {
+    const state: RunState = {
       begin: plan.begin,
       step: this.#done,
       epoch: plan.epochOf(this.#done),
@@ -233,7 +233,8 @@ export class TrainingSession {
       diagnosed: this.#diagnosed,
       endedAt: this.#isEnded ? plan.lastStep : null,
       totals: this.#currentTotals(),
-    });
+    };
+    const path = await folder.checkpoint(parts.model, state, plan.settings.keepCheckpoints);
     this.#saved = { step: this.#done, evaluations: this.#history.evaluations.length };
     emit({ type: "checkpoint", step: this.#done, path });
     this.#setApart(from);

@@ -22,7 +22,15 @@ it("a run is another with every option but those that change nothing of its cour
       "threads",
       "logEvery",
     ],
-    ...["diagnostics", "checkpointEvery", "output", "resume", "overwrite", "allowResumeElsewhere"],
+    ...[
+      "diagnostics",
+      "checkpointEvery",
+      "keepCheckpoints",
+      "output",
+      "resume",
+      "overwrite",
+      "allowResumeElsewhere",
+    ],
   ]);
 });
 

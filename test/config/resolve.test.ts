@@ -44,6 +44,7 @@ describe("defaults", () => {
       precision: "fp32",
       logEvery: 10,
       resume: false,
+      keepCheckpoints: 2,
       overwrite: false,
       allowResumeElsewhere: false,
     });

@@ -156,6 +156,15 @@ describe("a run that was aborted and resumed equals one that was not", () => {
 });
 
 describe("checkpoints", () => {
+  it.each([
+    [1, ["step-15"]],
+    [9, ["step-10", "step-15", "step-5"]],
+  ])("stay by number: %d", async (keepCheckpoints, expected) => {
+    const output = join(await temporaryFolder(), "run");
+    await runInto(output, { fit: { checkpointEvery: 5, keepCheckpoints } });
+    expect(await checkpointsOf(output)).toEqual(expected);
+  });
+
   it("come every N steps, and the last two stay", async () => {
     const output = join(await temporaryFolder(), "run");
     await runInto(output, { fit: { checkpointEvery: 5 } });
