@@ -24,8 +24,14 @@ RAT_HOST_DEVICE double noise_of(const PhiloxBlock& bits, int lane, Noise noise) 
   if (noise == Noise::kUniform) return 2 * unit(lane) - 1;
   // Box and Muller: a pair of lanes gives a pair of numbers.
   const int first = lane & ~1;
-  const double radius = sqrt(-2 * log(unit(first))), angle = 2 * 3.14159265358979323846 * unit(first + 1);
-  return lane == first ? radius * cos(angle) : radius * sin(angle);
+  const double radius = sqrt(-2 * log(unit(first))), turns = unit(first + 1);
+#ifdef __CUDA_ARCH__
+  // cos and sin would keep a stack for arguments that they have to reduce.
+  return radius * (lane == first ? cospi(2 * turns) : sinpi(2 * turns));
+#else
+  const double angle = 2 * 3.14159265358979323846 * turns;
+  return radius * (lane == first ? cos(angle) : sin(angle));
+#endif
 }
 
 }  // namespace rat

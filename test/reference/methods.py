@@ -22,6 +22,7 @@ R_DROP = {"type": "r-drop", "forwards": 2, "epsilon": [0.0], **KL}
 LOSSES = ["kl", "ce", "js", "mae", "mse"]
 CASES = {
     **{f"r-at, {name}": {**R_AT, "consistency": name} for name in LOSSES},
+    "r-at, released code's two clean backwards": {**R_AT, "epsilon": [0.8]},
     "r-at, js summed": {**R_AT, "consistency": "js", "klReduction": "sum"},
     "r-at, mae by element": {**R_AT, "consistency": "mae", "klReduction": "element-mean"},
     "r-at, ce of four forwards": {**R_AT, "forwards": 4, "epsilon": [1.0, 0.5, 2.0, 1.5], "consistency": "ce"},
@@ -88,13 +89,36 @@ def set_losses(regularizer, of_sets):
     parity.supervised, parity.consistency = supervised, consistency
 
 
+def released_step(model, optimizer, regularizer, texts, labels):
+    """R-AT as its released code makes the step: one clean backward for delta alone, a second one with all the rest."""
+    matrix = model.embedding.weight
+    outputs = parity.one_by_one(parity.call)
+    optimizer.zero_grad()
+    parity.supervised(outputs(model, texts, {}), labels, False).backward()
+    gradient = matrix.grad.clone()
+    optimizer.zero_grad()
+    clean = parity.supervised(outputs(model, texts, {}), labels, False)
+    deltas = [radius * gradient / gradient.norm() for radius in regularizer["epsilon"] * regularizer["forwards"]]
+    perturbed = [outputs(model, texts, {"embedding.weight": matrix + delta}) for delta in deltas]
+    adversarial = torch.stack([parity.supervised(o, labels, False) for o in perturbed]).mean()
+    kl = parity.consistency(perturbed, False, "batch-mean")
+    total = clean + adversarial + regularizer["klWeight"] * kl
+    total.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), OPTIONS["clipNorm"])
+    for group in optimizer.param_groups:
+        group["lr"] = parity.LEARNING_RATE
+    optimizer.step()
+    return {"loss": total.item(), "cleanLoss": clean.item(), "adversarialLoss": adversarial.item(), "klLoss": kl.item(),
+            "deltaNorm": sum(delta.norm().item() for delta in deltas) / len(deltas), "gradNorm": norm.item()}
+
+
 def sets_of(labels):
     """Label sets out of class indices: from none of the labels to all of them."""
     generator = torch.Generator().manual_seed(int(labels.sum()) + 31)
     return torch.randint(0, 2, (len(labels), CLASSES), generator=generator).double()
 
 
-def run(model_name, regularizer, of_sets):
+def run(model_name, regularizer, of_sets, title):
     set_losses(regularizer, of_sets)
     model = initial_model(model_name, False)
     optimizer = make_optimizer(model, OPTIONS)
@@ -102,7 +126,10 @@ def run(model_name, regularizer, of_sets):
     for texts, labels in batches(False):
         labels = sets_of(labels) if of_sets else labels
         all_labels.append(labels.flatten().tolist())
-        event = parity.train_step(model, optimizer, OPTIONS, regularizer, texts, labels, False, parity.LEARNING_RATE)
+        if title.startswith("r-at, released"):
+            event = released_step(model, optimizer, regularizer, texts, labels)
+        else:
+            event = parity.train_step(model, optimizer, OPTIONS, regularizer, texts, labels, False, parity.LEARNING_RATE)
         events.append({**event, "learningRate": parity.LEARNING_RATE})
     return {"events": events, "weights": checksums(model), **({"labels": all_labels} if of_sets else {})}
 
@@ -116,7 +143,7 @@ def cases(wanted=lambda name: True):
                 if wanted(name):
                     found.append({"model": model, "kind": kind, "name": name,
                                   "regularizer": {"klReduction": "batch-mean", **regularizer}, "optimizer": OPTIONS,
-                                  **run(model, regularizer, kind == "multilabel")})
+                                  **run(model, regularizer, kind == "multilabel", title)})
     return found
 
 
