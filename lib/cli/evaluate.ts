@@ -1,8 +1,10 @@
 /** `r-at evaluate`: loss and metrics of a trained model on one split of a task. */
 import { type Command, Option } from "commander";
-import { SPLIT_NAMES, type SplitName } from "../datasets/types.js";
+import { type Example, type LoadedTask, SPLIT_NAMES, type SplitName } from "../datasets/types.js";
 import { RATError } from "../errors.js";
+import type { Classifier } from "../inference/classifier.js";
 import { formatMetrics } from "../report/words.js";
+import { targetOf } from "../targets/index.js";
 import { refusalIsUsage } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
@@ -40,19 +42,15 @@ export function defineEvaluate(program: Command, signal: AbortSignal): void {
 async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSignal): Promise<void> {
   const { name, options } = taskOf(command, { split: flags.splitBy });
   const use = useOf(command);
-  const [{ loadTask }, { Classifier }] = await Promise.all([
-    import("../datasets/load-task.js"),
-    import("../inference/classifier.js"),
-  ]);
-  const task = await refusalIsUsage(loadTask(name, { ...options, signal }));
-  const examples = task[flags.split];
-  if (!examples) {
-    const other = flags.split === "dev" ? "test" : "dev";
-    throw new RATError("ERR_RAT_LABEL", `${name} has no labelled ${flags.split} rows; try --split ${other}`);
-  }
-  note(`${name}: ${examples.length} ${flags.split} rows`);
+  const { Classifier } = await import("../inference/classifier.js");
+  // The files first: what is wrong with them is said before a model is fetched.
+  const loaded = isOneFile(name, options, flags.split)
+    ? undefined
+    : await load(name, options, flags.split, signal);
   await fetchNamedModel(flags.model, signal);
   await using classifier = await Classifier.load(flags.model, { ...use, signal });
+  const { task, examples } = loaded ?? (await loadFile(classifier, options, flags.split, signal));
+  note(`${name}: ${examples.length} ${flags.split} rows`);
   const evaluation = await classifier.evaluate(examples, task, { signal });
   const { loss, metrics, labels } = evaluation;
   const result = { command: "evaluate", task: name, split: flags.split, loss, metrics };
@@ -64,4 +62,42 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
     else await print(`${line}\n\n${renderClassReport(report, labels)}`);
   } else if (flags.json) await printJson(result);
   else await print(line);
+}
+
+type TaskOptions = ReturnType<typeof taskOf>["options"];
+type Loaded = { readonly task: LoadedTask | EvaluatedTask; readonly examples: readonly Example[] };
+type EvaluatedTask = Pick<LoadedTask, "name" | "kind" | "labels" | "metrics">;
+
+/** Whether all there is is the file to evaluate on, so that only the model knows the labels. */
+function isOneFile(name: string, { data, train, ...files }: TaskOptions, split: SplitName): boolean {
+  const file = split === "dev" || split === "test" ? files[split] : undefined;
+  return name === "custom" && data === undefined && train === undefined && file !== undefined;
+}
+
+async function load(
+  name: string,
+  options: TaskOptions,
+  split: SplitName,
+  signal: AbortSignal,
+): Promise<Loaded> {
+  const { loadTask } = await import("../datasets/load-task.js");
+  const task = await refusalIsUsage(loadTask(name, { ...options, signal }));
+  const examples = task[split];
+  if (examples) return { task, examples };
+  const other = split === "dev" ? "test" : "dev";
+  throw new RATError("ERR_RAT_LABEL", `${name} has no labelled ${split} rows; try --split ${other}`);
+}
+
+async function loadFile(
+  { kind, labels }: Classifier,
+  { dev, test, split: _, limitDev, limitTest, ...columns }: TaskOptions,
+  split: SplitName,
+  signal: AbortSignal,
+): Promise<Loaded> {
+  const { readExamples } = await import("../datasets/read-examples.js");
+  const named = labels.length === 0 ? {} : { labels };
+  const reading = { ...columns, ...named, kind, task: "custom", labelMode: "required", signal } as const;
+  const rows = await refusalIsUsage(readExamples((split === "dev" ? dev : test) ?? "", reading));
+  const examples = rows.slice(0, split === "dev" ? limitDev : limitTest) as Example[];
+  return { task: { name: "custom", kind, labels, metrics: targetOf(kind).usualMetrics }, examples };
 }

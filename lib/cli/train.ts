@@ -1,8 +1,11 @@
 /** `r-at train`: trains a model, tests it, and writes everything to an output folder. */
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { presetOf } from "../config/presets.js";
 import { refuseStrayFields } from "../config/regularizer.js";
 import { type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
+import type { RunConfig } from "../config/schema.js";
 import type { LoadedTask } from "../datasets/types.js";
 import { describeEstimate, describeSummary } from "../report/words.js";
 import type { RATTrainer } from "../trainer/rat-trainer.js";
@@ -11,6 +14,7 @@ import { refusalIsUsage } from "./failure.js";
 import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
+import { configOfFile } from "./train-file.js";
 
 interface TrainFlags {
   readonly config?: string;
@@ -21,6 +25,7 @@ interface TrainFlags {
 
 const examples = `
 Examples:
+  $ r-at train tickets.csv
   $ r-at train --task imdb --data data/imdb --model textcnn --output runs/imdb
   $ r-at train --task agnews --data data/agnews --model bilstm --regularizer r-at --epsilon 0.5,1 --output runs/ag
   $ r-at train --task custom --train reviews.csv --text-column review --label-column stars --model textcnn
@@ -34,7 +39,8 @@ export function defineTrain(program: Command, signal: AbortSignal): void {
   const command = program
     .command("train")
     .description("train a model on a task, and test it")
-    .usage("--task <name> --data <folder> --model <name|folder> [options]");
+    .usage("<file> | --task <name> --data <folder> --model <name|folder> [options]")
+    .argument("[file]", "CSV, TSV, JSON lines or Parquet of your own; its columns are guessed");
   addRunFlags(command);
   command
     .option("--config <file>", "YAML or JSON file with any of these options, in camel case")
@@ -42,14 +48,31 @@ export function defineTrain(program: Command, signal: AbortSignal): void {
     .option("--estimate", "make a few steps, print what the run would take, and train nothing")
     .option("--json", "print the summary as one JSON object")
     .addHelpText("after", examples)
-    .action(async (flags: TrainFlags) => {
+    .action(async (path: string | undefined, flags: TrainFlags) => {
       const given = givenRunFlags(command);
       const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
-      const config = asUsage(() => resolveRunConfig({ ...file, ...given }), flags.config);
+      const named = { ...file, ...given } as Partial<RunConfig>;
+      const ofFile = path === undefined ? {} : await configOfFile(path, named, signal);
+      const resolved = asUsage(() => resolveRunConfig({ ...ofFile, ...named }), flags.config);
+      const isNamed = flags.estimate || resolved.output !== undefined;
+      const config = isNamed ? resolved : { ...resolved, output: newRunFolder(resolved) };
+      if (!isNamed) note(`the run goes to ${config.output} (--output)`);
       asUsage(() => refuseStrayFields(config.regularizer, given));
       for (const difference of differencesOf(config)) note(`preset ${config.preset}: ${difference}`);
       await train(config, flags, signal);
     });
+}
+
+/** Where a run goes that names no folder: `runs/<task>-<model>-<date>-<time>`, which nothing has yet. */
+function newRunFolder({ task, model }: ResolvedRunConfig): string {
+  const [date, time] = new Date()
+    .toISOString()
+    .replace(/[-:]|\..*/g, "")
+    .split("T");
+  const base = join("runs", `${task}-${basename(model)}-${date}-${time}`);
+  let folder = base;
+  for (let again = 2; existsSync(folder); again++) folder = `${base}-${again}`;
+  return folder;
 }
 
 function differencesOf({ preset, model }: ResolvedRunConfig): readonly string[] {

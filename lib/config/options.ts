@@ -99,7 +99,10 @@ export const OPTIONS = {
     "official",
     ofTask,
   ),
-  textColumn: optional(text("custom: column of the text"), { ...ofTask, argument: "<column>" }),
+  textColumn: optional(text("custom: column of the text, or several with commas between them"), {
+    ...ofTask,
+    argument: "<column>",
+  }),
   pairColumn: optional(text("custom: column of the second text"), { ...ofTask, argument: "<column>" }),
   labelColumn: optional(text("custom: column of the label"), { ...ofTask, argument: "<column>" }),
   labels: optional(
@@ -111,6 +114,23 @@ export const OPTIONS = {
     argument: "<text>",
     otherwise: "a JSON array",
   }),
+  testShare: optional(
+    number("custom: part of the training rows that is test where there is no test file", {
+      above: 0,
+      below: 1,
+    }),
+    { ...ofTask, otherwise: "none" },
+  ),
+  delimiter: optional(
+    z
+      .string()
+      .regex(/^(auto|.)$/su, { error: "expected one character" })
+      .meta({
+        description: "custom: what stands between the fields of CSV files",
+        kind: "text",
+      }),
+    { ...ofTask, argument: "<character>", otherwise: "found in the first row" },
+  ),
   kind: optional(choice(TASK_KINDS, "custom: what the labels are"), ofTask),
   limitTrain: optional(integer("train on the first N rows only", { min: 1 }), {
     ...ofTask,

@@ -4,6 +4,14 @@ import { dataError, formatError } from "./data-error.js";
 import { checkColumnCount, isBlankRow, type TableRow } from "./table.js";
 import { MAX_LINE_BYTES, type ReadOptions, readBlocks } from "./text-file.js";
 
+/** Those that are looked for. */
+const DELIMITERS: readonly string[] = [",", ";", "\t", "|"];
+
+export interface CsvOptions extends ReadOptions {
+  /** One character between fields, or `auto`: the one that the first row has most of. Default: a comma. */
+  readonly delimiter?: string | undefined;
+}
+
 /**
  * The rows of a CSV file, the header (if it has one) first. Every row must have as many columns as the first; blank
  * lines are skipped, except in a file of one column.
@@ -11,8 +19,8 @@ import { MAX_LINE_BYTES, type ReadOptions, readBlocks } from "./text-file.js";
  * @throws RATError `ERR_RAT_DATA_FORMAT` for wrong quoting or another number of columns, with the line where the row
  * starts; `ERR_RAT_LIMIT` for a row above 64 MiB; and as `readBlocks`.
  */
-export async function* readCsv(path: string, options: ReadOptions = {}): AsyncGenerator<TableRow> {
-  const parser = new RecordParser(path);
+export async function* readCsv(path: string, options: CsvOptions = {}): AsyncGenerator<TableRow> {
+  let parser = options.delimiter === "auto" ? undefined : new RecordParser(path, options.delimiter ?? ",");
   let columns: number | undefined;
   const checked = function* (rows: readonly TableRow[]): Generator<TableRow> {
     for (const row of rows) {
@@ -22,8 +30,27 @@ export async function* readCsv(path: string, options: ReadOptions = {}): AsyncGe
       yield row;
     }
   };
-  for await (const block of readBlocks(path, options)) yield* checked(await parser.parse(block.bytes));
-  yield* checked(await parser.finish());
+  for await (const { bytes } of readBlocks(path, options)) {
+    parser ??= new RecordParser(path, delimiterOf(bytes.toString("utf8")));
+    yield* checked(await parser.parse(bytes));
+  }
+  if (parser) yield* checked(await parser.finish());
+}
+
+/** The delimiter that the first row has most often outside of quotes; a comma where it has none. */
+export function delimiterOf(text: string): string {
+  const counts = new Map(DELIMITERS.map((delimiter) => [delimiter, 0]));
+  let isQuoted = false;
+  for (const character of text) {
+    if (character === '"') isQuoted = !isQuoted;
+    else if (!isQuoted && character === "\n") break;
+    else if (!isQuoted) {
+      const count = counts.get(character);
+      if (count !== undefined) counts.set(character, count + 1);
+    }
+  }
+  const [[first] = [","]] = [...counts].filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
+  return first;
 }
 
 /** csv-parse, fed block by block; it gives rows with the physical line where each starts. */
@@ -34,9 +61,10 @@ class RecordParser {
   /** Where the next row starts. csv-parse's own counter takes a CRLF inside quotes for two lines. */
   #line = 1;
 
-  constructor(file: string) {
+  constructor(file: string, delimiter: string) {
     this.#file = file;
     const options: Options<string[]> = {
+      delimiter,
       record_delimiter: ["\r\n", "\n"],
       relax_column_count: true,
       max_record_size: MAX_LINE_BYTES,

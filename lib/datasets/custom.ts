@@ -7,7 +7,7 @@ import type { Layout } from "./layout.js";
 /** Options that belong to `custom` alone. */
 export interface CustomColumns {
   /**
-   * Name of the text column. Default: `text`. If every column that is given is a whole number, the files have no header
+   * Name of the text column, or several with commas between them, which are joined by a blank. Default: `text`. If every column that is given is a whole number, the files have no header
    * and the numbers are 0-based column indices (JSON lines always have names).
    */
   readonly textColumn?: string | undefined;
@@ -19,6 +19,12 @@ export interface CustomColumns {
   readonly labels?: readonly string[] | undefined;
   /** `multilabel`: what stands between the labels of a row; without it a row's label is one, or a JSON array of them. */
   readonly labelSeparator?: string | undefined;
+  /** Part of the training rows that is test where there is no test file, stratified and always the same. Default: none. */
+  readonly testShare?: number | undefined;
+  /**
+   * Between the fields of CSV files: one character. Default: the one of `,` `;` tab and `|` that the first row has most of.
+   */
+  readonly delimiter?: string | undefined;
   /** Default: `classification`. */
   readonly kind?: TaskKind | undefined;
 }
@@ -30,6 +36,8 @@ export const CUSTOM_OPTIONS = [
   "labelColumn",
   "labels",
   "labelSeparator",
+  "testShare",
+  "delimiter",
   "kind",
 ] as const;
 
@@ -45,7 +53,7 @@ function named(...stems: readonly string[]): string[] {
  * @throws RATError `ERR_RAT_INVALID_ARG` for options that do not go together.
  */
 export function customTask(options: CustomColumns): TaskDefinition {
-  const { kind = "classification", labels, labelSeparator } = options;
+  const { kind = "classification", labels, labelSeparator, delimiter = "auto" } = options;
   const target = targetOf(kind);
   if (labels !== undefined) checkLabels(labels, target);
   if (labelSeparator !== undefined && kind !== "multilabel") {
@@ -54,6 +62,8 @@ export function customTask(options: CustomColumns): TaskDefinition {
       "labelSeparator is for kind multilabel; leave it out, or change kind",
     );
   }
+  if (typeof delimiter !== "string" || (delimiter !== "auto" && [...delimiter].length !== 1))
+    invalidArgument("delimiter", "one character", delimiter);
   return {
     name: "custom",
     description: "Your own CSV, TSV, JSON or Parquet files",
@@ -62,7 +72,8 @@ export function customTask(options: CustomColumns): TaskDefinition {
     ...(labelSeparator !== undefined && { labelSeparator }),
     metrics: target.usualMetrics,
     syntax: null,
-    layouts: [chooseColumns(options)],
+    delimiter,
+    layouts: chooseColumns(options),
     folders: ["custom"],
     official: {
       train: named("train"),
@@ -74,7 +85,7 @@ export function customTask(options: CustomColumns): TaskDefinition {
   };
 }
 
-function chooseColumns({ textColumn, pairColumn, labelColumn }: CustomColumns): Layout {
+function chooseColumns({ textColumn, pairColumn, labelColumn }: CustomColumns): Layout[] {
   const given = [textColumn, pairColumn, labelColumn].filter((column) => column !== undefined);
   for (const column of given) {
     if (typeof column !== "string" || column === "")
@@ -82,12 +93,16 @@ function chooseColumns({ textColumn, pairColumn, labelColumn }: CustomColumns): 
   }
   const indices = given.filter((column) => /^\d+$/.test(column));
   if (indices.length === 0) {
-    return {
-      header: true,
-      text: [[textColumn ?? "text"]],
+    const others = {
       ...(pairColumn === undefined ? {} : { pair: [pairColumn] }),
       label: [labelColumn ?? "label"],
     };
+    const whole = textColumn ?? "text";
+    const parts = whole.split(",").map((name) => name.trim());
+    const layouts: Layout[] = [{ header: true, text: [[whole]], ...others }];
+    // A column may be called so, comma included.
+    if (parts.length > 1) layouts.push({ header: true, text: parts.map((name) => [name]), ...others });
+    return layouts;
   }
   if (indices.length < given.length || textColumn === undefined) {
     throw new RATError(
@@ -98,12 +113,14 @@ function chooseColumns({ textColumn, pairColumn, labelColumn }: CustomColumns): 
   if (new Set(indices.map(Number)).size < indices.length) {
     throw new RATError("ERR_RAT_INVALID_ARG", `Columns must differ; received ${given.join(", ")}`);
   }
-  return {
-    header: false,
-    text: [Number(textColumn)],
-    ...(pairColumn === undefined ? {} : { pair: Number(pairColumn) }),
-    ...(labelColumn === undefined ? {} : { label: Number(labelColumn) }),
-  };
+  return [
+    {
+      header: false,
+      text: [Number(textColumn)],
+      ...(pairColumn === undefined ? {} : { pair: Number(pairColumn) }),
+      ...(labelColumn === undefined ? {} : { label: Number(labelColumn) }),
+    },
+  ];
 }
 
 function checkLabels(labels: readonly string[], { kind, fewestLabels }: TargetDefinition): void {

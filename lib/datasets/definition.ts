@@ -51,6 +51,8 @@ export interface TaskDefinition {
   readonly labels: readonly string[] | null;
   /** How the files spell the labels, where that is not their name. */
   readonly spellings?: Readonly<Record<string, string>>;
+  /** Between the fields of CSV files, or `auto`. Default: a comma. */
+  readonly delimiter?: string;
   /** Between the labels of a row that has several. */
   readonly labelSeparator?: string;
   /** What stands in place of a label that is not there; such a row is left out of data that need labels. */

@@ -62,6 +62,8 @@ export interface ReadRowsOptions extends ReadOptions {
   readonly haveSets?: boolean | undefined;
   /** What stands in place of a label that is not there; where labels are required, such a row is left out. */
   readonly unlabelled?: readonly string[] | undefined;
+  /** Of CSV files, as {@link CsvOptions}. */
+  readonly delimiter?: string | undefined;
   /** Whether rows of a TSV file with too few columns are left out. */
   readonly skipsShortRows?: boolean | undefined;
   /** Called for each row that is left out. */
@@ -204,14 +206,18 @@ async function* readObjects(
   path: string,
   options: ReadRowsOptions & { readonly syntax: "jsonl" | "parquet" },
 ): AsyncGenerator<RawExample> {
-  const layout = options.layouts.find((each): each is NamedLayout => each.header);
+  const named = options.layouts.filter((each): each is NamedLayout => each.header);
+  let layout = named[0];
   if (!layout) {
     throw formatError(
       { file: path, line: 1 },
       "expected a table without a header; the columns of this file have names",
     );
   }
+  let isFirst = true;
   for await (const row of readRecords(path, options.syntax, options)) {
+    if (isFirst) layout = named.find(({ text }) => text.every((names) => hasOne(row, names))) ?? layout;
+    isFirst = false;
     const label =
       layout.label && options.labels !== "ignored" ? labelIn(path, row, layout.label, options) : undefined;
     yield makeExample({
@@ -252,6 +258,10 @@ function labelIn(
     );
   }
   return String(value);
+}
+
+function hasOne({ value }: JsonRow, names: readonly string[]): boolean {
+  return names.some((name) => Object.hasOwn(value, name));
 }
 
 function valueIn(row: JsonRow, names: readonly string[]): unknown {

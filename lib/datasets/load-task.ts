@@ -52,8 +52,9 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
   const { labels, rows } = await readTrain(task, sources.train, reading);
   const read = async (path: string) =>
     (await readLabelled(task, path, labelParser(task, labels), reading)).map(exampleOf);
-  const { train, dev } = await takeDev(rows, sources, read, options.signal);
-  const test = sources.test === null ? null : await read(sources.test);
+  const { rows: rest, test: heldOut } = takeTest(rows, sources, options.testShare);
+  const { train, dev } = await takeDev(rest, sources, read, options.signal);
+  const test = sources.test === null ? heldOut : await read(sources.test);
   const mismatched = sources.mismatched === null ? null : await read(sources.mismatched);
   const loaded = {
     name: task.name,
@@ -79,6 +80,9 @@ function sourceOf({ signal: _, ...options }: LoadTaskOptions): Record<string, un
 function checkOptions(options: LoadTaskOptions): void {
   const { split = "official" } = options;
   if (split !== "official" && split !== "paper") invalidArgument("split", '"official" or "paper"', split);
+  const { testShare } = options;
+  if (testShare !== undefined && !(testShare > 0 && testShare < 1))
+    invalidArgument("testShare", "a number between 0 and 1", testShare);
   for (const name of ["limitTrain", "limitDev", "limitTest"] as const) {
     const limit = options[name];
     if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
@@ -128,6 +132,17 @@ async function readTrain(
     );
   }
   return { labels: orderLabels(found), rows };
+}
+
+/** Where there is no test file, the share that is wanted. */
+function takeTest(
+  rows: readonly Row[],
+  { test }: SplitSources,
+  share: number | undefined,
+): { rows: readonly Row[]; test: Example[] | null } {
+  if (test !== null || share === undefined) return { rows, test: null };
+  const parts = holdOut(rows.map(exampleOf), share);
+  return { rows: parts.train, test: parts.dev };
 }
 
 async function takeDev(

@@ -18,12 +18,15 @@ export async function* readTaskRows(
   options: ReadOptions & { readonly onSkip?: () => void },
 ): AsyncGenerator<RawExample> {
   if (typeof path !== "string" || path === "") invalidArgument("a data file", "a path", path);
-  const { readFolder, layouts, unlabelled, skipsShortRows } = task;
+  const { readFolder, layouts, unlabelled, skipsShortRows, delimiter } = task;
   const syntax = syntaxOf(path, task.syntax);
   if (readFolder && (await isFolder(path))) yield* readFolder(path, options);
   else {
     const haveSets = targetOf(task.kind).label === "set";
-    yield* readRows(path, { ...options, layouts, labels, syntax, unlabelled, skipsShortRows, haveSets });
+    yield* readRows(path, {
+      ...options,
+      ...{ layouts, labels, syntax, unlabelled, skipsShortRows, delimiter, haveSets },
+    });
   }
 }
 

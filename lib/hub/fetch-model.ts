@@ -1,5 +1,6 @@
 /** Where a model's folder is: the one that was named, or the cache of the hub's models. */
 import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { RATError } from "../errors.js";
 import { findWeights, INDEX_FILE, WEIGHTS_FILE, weightFiles } from "../models/weights.js";
 import { vocabularyFiles } from "../tokenizers/convert/files.js";
@@ -13,7 +14,7 @@ const CONFIG = "config.json";
 const OPTIONAL = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
 /**
- * The folder of a model that is named by its path, or by `owner/name` or `owner/name@revision` on the Hugging Face hub.
+ * The folder of a model that is named by its path (a run's folder has it in `model/`), or by `owner/name` or `owner/name@revision` on the Hugging Face hub.
  * A hub's model is fetched once, into the cache that the Python libraries share (`HF_HUB_CACHE`, `HF_HOME`), and only the
  * files that are needed; afterwards there is no network. `HF_ENDPOINT` names another server, `HF_TOKEN` gives access,
  * `HF_HUB_OFFLINE=1` forbids the network.
@@ -21,12 +22,23 @@ const OPTIONAL = ["tokenizer_config.json", "special_tokens_map.json", "added_tok
  * @throws RATError as `fetchRepository`; `ERR_RAT_UNSAFE_FORMAT` for a model that the hub has as a pickle file only.
  */
 export async function fetchModel(model: string, options: FetchOptions = {}): Promise<string> {
-  const isHere = await stat(model).then(
+  if (await isThere(model)) return modelOfRun(model);
+  const repository = parseModelName(model);
+  return repository ? fetchRepository(repository, { ...options, choose, isComplete }) : model;
+}
+
+/** The folder of a run has its model in a folder of its own. */
+async function modelOfRun(folder: string): Promise<string> {
+  const model = join(folder, "model");
+  const isRun = (await isThere(join(folder, "log.jsonl"))) && (await isThere(join(model, CONFIG)));
+  return isRun ? model : folder;
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
     () => true,
     () => false,
   );
-  const repository = isHere ? undefined : parseModelName(model);
-  return repository ? fetchRepository(repository, { ...options, choose, isComplete }) : model;
 }
 
 const choose: Choose = async (files, get) => {

@@ -66,18 +66,14 @@ describe("train", () => {
       file,
       `task: custom\ndata: ${folder}\nmodel: textcnn\nepochs: 9\nembeddingSize: 16\nhiddenSize: 8\n`,
     );
-    const { code, stdout } = await run([
-      "train",
-      "--config",
-      file,
-      "--max-steps",
-      "1",
-      "--seed",
-      "7",
-      "--json",
-    ]);
+    const flags = ["train", "--config", file, "--max-steps", "1", "--seed", "7", "--json"];
+    const { code, stdout, stderr } = await run(flags, "", { cwd: folder });
     expect(code).toBe(0);
-    expect(parseOnlyLine(stdout)).toMatchObject({ steps: 1, seed: 7, output: null });
+    const summary = parseOnlyLine(stdout);
+    // A run that names no folder goes to one of its own, and says so.
+    const output = expect.stringMatching(/runs.custom-textcnn-\d{8}-\d{6}$/);
+    expect(summary).toMatchObject({ steps: 1, seed: 7, output });
+    expect(stderr).toContain("runs/custom-textcnn-");
   });
 
   it("prints for people what happened, and the report when asked", async () => {
@@ -94,7 +90,8 @@ describe("train", () => {
   it("reports on a folder's model in the order of its labels, whatever that of the task", async () => {
     const task = ["--task", "custom", "--data", folder, "--labels", "good,bad"];
     for (const command of [["train", "--max-steps", "0"], ["evaluate"]]) {
-      const { stdout } = await run([...command, ...task, "--model", model(), "--device", "cpu", "--report"]);
+      const flags = [...command, ...task, "--model", model(), "--device", "cpu", "--report"];
+      const { stdout } = await run(flags, "", { cwd: folder });
       expect(stdout).toMatch(/^bad( +\d\.\d+){3} +8\ngood( +\d\.\d+){3} +8$/m);
       expect(stdout).toMatch(/^bad( +\d+){2}\ngood( +\d+){2}$/m);
     }
