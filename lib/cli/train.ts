@@ -53,18 +53,22 @@ export function defineTrain(program: Command, signal: AbortSignal): void {
       const file = flags.config === undefined ? {} : await readConfigFile(flags.config);
       const named = { ...file, ...given } as Partial<RunConfig>;
       const ofFile = path === undefined ? {} : await configOfFile(path, named, signal);
-      const resolved = asUsage(() => resolveRunConfig({ ...ofFile, ...named }), flags.config);
-      const isNamed = flags.estimate || resolved.output !== undefined;
-      const config = isNamed ? resolved : { ...resolved, output: newRunFolder(resolved) };
-      if (!isNamed) note(`the run goes to ${config.output} (--output)`);
+      const raw = { ...ofFile, ...named };
+      const output = folderOf(raw);
+      if (output !== raw.output && !flags.estimate) note(`the run goes to ${output} (--output)`);
+      const config = asUsage(() => resolveRunConfig({ ...raw, output }), flags.config);
       asUsage(() => refuseStrayFields(config.regularizer, given));
       for (const difference of differencesOf(config)) note(`preset ${config.preset}: ${difference}`);
       await train(config, flags, signal);
     });
 }
 
-/** Where a run goes that names no folder: `runs/<task>-<model>-<date>-<time>`, which nothing has yet. */
-function newRunFolder({ task, model }: ResolvedRunConfig): string {
+/**
+ * Where a run goes: the folder that it names, else `runs/<task>-<model>-<date>-<time>`, which nothing has yet. What is resumed
+ * has a name; what else is missing is for the schema to say.
+ */
+function folderOf({ output, task, model, resume }: Partial<RunConfig>): string | undefined {
+  if (output !== undefined || resume || typeof task !== "string" || typeof model !== "string") return output;
   const [date, time] = new Date()
     .toISOString()
     .replace(/[-:]|\..*/g, "")
