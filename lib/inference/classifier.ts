@@ -19,7 +19,8 @@ import { encodeDataset } from "./encoded-dataset.js";
 import { type EvaluationResult, evaluateDataset } from "./evaluate.js";
 import { labelsOfFolder } from "./labels.js";
 import { Operations } from "./operation.js";
-import { predictTexts, type TextInput } from "./predictions.js";
+import { PredictQueue } from "./predict-queue.js";
+import { checkInputs, predictChecked, type TextInput } from "./predictions.js";
 
 export type {
   ClassPrediction,
@@ -34,6 +35,30 @@ export interface ClassifierOptions extends ClassifierSettings {
   /** Default: quiet. */
   readonly logger?: Logger | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * How calls of `predict` that overlap are put together: at most `maxTexts` texts at once (512), and what the first call waits
+   * for others, in milliseconds (0: the rest of the turn of the event loop). More waiting makes larger batches and later answers.
+   */
+  readonly batching?:
+    | { readonly maxTexts?: number | undefined; readonly maxWaitMs?: number | undefined }
+    | undefined;
+}
+
+interface ClassifierFacts {
+  readonly path: string;
+  readonly device: string;
+  readonly batching: ClassifierOptions["batching"];
+}
+
+/** @throws RATError `ERR_RAT_INVALID_ARG` for a bound that is none. */
+function checkBatching(batching: ClassifierOptions["batching"]): void {
+  if (batching === undefined) return;
+  if (typeof batching !== "object" || batching === null) invalidArgument("batching", "an object", batching);
+  const { maxTexts = 1, maxWaitMs = 0 } = batching;
+  if (!Number.isSafeInteger(maxTexts) || maxTexts < 1)
+    invalidArgument("batching.maxTexts", "a whole number above 0", maxTexts);
+  if (!(maxWaitMs >= 0 && maxWaitMs <= 60_000))
+    invalidArgument("batching.maxWaitMs", "milliseconds from 0 to 60000", maxWaitMs);
 }
 
 /** How to predict. */
@@ -43,15 +68,30 @@ export interface PredictOptions {
 
 /** A model folder, loaded. Calls may overlap; each is answered in the order of its inputs. */
 export class Classifier implements AsyncDisposable {
+  /** `cpu` or `cuda:N`. */
+  readonly device: string;
   readonly #path: string;
   readonly #model: NativeTrainer;
   readonly #config: ModelConfig;
   readonly #tokenizer: Tokenizer;
   readonly #operations = new Operations("classifier");
+  readonly #queue: PredictQueue<Prediction>;
   #disposal: Promise<void> | undefined;
 
-  private constructor(model: NativeTrainer, config: ModelConfig, tokenizer: Tokenizer, path: string) {
+  private constructor(
+    model: NativeTrainer,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    { path, device, batching }: ClassifierFacts,
+  ) {
     this.#path = path;
+    this.device = device;
+    const { kind, labels, maxLength, threshold } = config;
+    const predictor = { model, tokenizer, kind, labels, maxLength, threshold };
+    this.#queue = new PredictQueue((texts, signal) => predictChecked(predictor, texts, signal), {
+      maxTexts: batching?.maxTexts ?? 512,
+      maxWaitMs: batching?.maxWaitMs ?? 0,
+    });
     this.#model = model;
     this.#config = config;
     this.#tokenizer = tokenizer;
@@ -67,7 +107,8 @@ export class Classifier implements AsyncDisposable {
   static async load(model: string, options: ClassifierOptions = {}): Promise<Classifier> {
     if (typeof model !== "string" || model === "") invalidArgument("model", "a path", model);
     if (typeof options !== "object" || options === null) invalidArgument("options", "an object", options);
-    const { signal, logger, ...plain } = options;
+    const { signal, logger, batching, ...plain } = options;
+    checkBatching(batching);
     const settings = parseOptions(classifierSettingsSchema, plain, "Classifier.load");
     throwIfAborted(signal);
     const { buildInfo, liveTrainers } = await loadNative();
@@ -91,7 +132,7 @@ export class Classifier implements AsyncDisposable {
       });
       await loadFolderWeights(native, content, { resetHead: false, newHead: false, logger });
       throwIfAborted(signal);
-      return new Classifier(native, config, tokenizer, folder);
+      return new Classifier(native, config, tokenizer, { path: folder, device: choice.device, batching });
     } catch (error) {
       await Promise.all([native?.dispose(), tokenizer.dispose()]);
       throw fromNative(error);
@@ -103,6 +144,11 @@ export class Classifier implements AsyncDisposable {
     return this.#config.labels;
   }
 
+  /** Most tokens of a text; longer ones are cut. */
+  get maxLength(): number {
+    return this.#config.maxLength;
+  }
+
   /** Whether predictions have a `label`, a `score` or `labels`. */
   get kind(): TaskKind {
     return this.#config.kind;
@@ -110,14 +156,20 @@ export class Classifier implements AsyncDisposable {
 
   /**
    * Classifies (or scores) texts. Texts of like length are computed together; results are in input order. The event loop
-   * stays free however many there are.
+   * stays free however many there are. Calls that overlap are computed together, in their order (`batching` of `load`): each
+   * gets its own answers or its own error. What a text is computed together with changes its probabilities by rounding alone.
    *
    * @throws RATError `ERR_RAT_INVALID_ARG` for an input that is no text; `ERR_RAT_ABORTED`; `ERR_RAT_DISPOSED`.
    */
   predict(texts: string | readonly TextInput[], options: PredictOptions = {}): Promise<Prediction[]> {
-    const { kind, labels, maxLength, threshold } = this.#config;
-    const predictor = { model: this.#model, tokenizer: this.#tokenizer, kind, labels, maxLength, threshold };
-    return this.#operations.perform(options, ({ signal }) => predictTexts(predictor, texts, signal));
+    return this.#operations.perform(options, async ({ signal }) =>
+      this.#queue.predict(await checkInputs(texts, signal), signal),
+    );
+  }
+
+  /** Computes one text, so that the first one that somebody waits for is as quick as the next. */
+  async warmUp(options: PredictOptions = {}): Promise<void> {
+    await this.predict("warm", options);
   }
 
   /**

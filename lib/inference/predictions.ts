@@ -35,8 +35,16 @@ export async function predictTexts(
   inputs: string | readonly TextInput[],
   signal: AbortSignal,
 ): Promise<Prediction[]> {
+  return predictChecked(predictor, await checkInputs(inputs, signal), signal);
+}
+
+/** {@link predictTexts} of inputs that are known to be texts. */
+export async function predictChecked(
+  predictor: Predictor,
+  texts: readonly TextOrPair[],
+  signal: AbortSignal,
+): Promise<Prediction[]> {
   const { model, tokenizer, kind, labels, maxLength, threshold = DEFAULT_THRESHOLD } = predictor;
-  const texts = await checkInputs(inputs, signal);
   if (texts.length === 0) return [];
   const packed = await tokenizer.encodeAll(texts, { maxLength, signal });
   const target = targetOf(kind);
@@ -51,7 +59,8 @@ export async function predictTexts(
   return predictions;
 }
 
-async function checkInputs(
+/** @throws RATError `ERR_RAT_INVALID_ARG` for an input that is no text; `ERR_RAT_ABORTED`. */
+export async function checkInputs(
   inputs: string | readonly TextInput[],
   signal: AbortSignal,
 ): Promise<TextOrPair[]> {

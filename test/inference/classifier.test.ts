@@ -94,6 +94,33 @@ describe("predicts", () => {
     expect(prediction).toEqual({ score: expect.any(Number) });
   });
 
+  it("one text for each of many callers as it does all of them, and the error of one is its own", async () => {
+    await using classifier = await load();
+    const texts = Array.from({ length: 100 }, (_, i) => `a ${i % 2 ? "dull" : "great"} film ${i}`);
+    const together = await classifier.predict(texts);
+    const calls = texts.map((text) => classifier.predict(text));
+    const refused = classifier.predict([{ text: 1 }] as never);
+    const bad = expectRATError(() => refused, "ERR_RAT_INVALID_ARG", /texts\[0\]\.text/);
+    for (const [i, call] of calls.entries()) {
+      const [own] = await call;
+      expect(own?.label).toBe(together[i]?.label);
+      expect(own?.probability).toBeCloseTo(together[i]?.probability ?? Number.NaN, 5);
+    }
+    await bad;
+  });
+
+  it("knows its limits and place, and warms up", async () => {
+    await using classifier = await load();
+    expect(classifier).toMatchObject({
+      device: "cpu",
+      maxLength: expect.any(Number),
+      labels: toyTask.labels,
+    });
+    await classifier.warmUp();
+    const bad = () => Classifier.load(model, { batching: { maxTexts: 0 } });
+    await expectRATError(bad, "ERR_RAT_INVALID_ARG", /batching\.maxTexts/);
+  });
+
   it("for several callers at once", async () => {
     await using classifier = await load();
     const texts = toyExamples(40, 22).map(({ text }) => text);
