@@ -1,11 +1,11 @@
 /** `r-at predict`: what a trained model says about texts from the command line, a file or stdin. */
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { ReadExamplesOptions } from "../datasets/read-examples.js";
 import type { Prediction } from "../inference/classifier.js";
-import type { TextOrPair } from "../tokenizers/types.js";
 import { refusalIsUsage, UsageError } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
+import { type Asked, PredictionFile, rowOf } from "./prediction-file.js";
 import { addTaskFlags, addUseFlags, taskOf, useOf } from "./task-flags.js";
 import { readFileLines, readStdinLines, textsAtOnce } from "./text-input.js";
 
@@ -16,6 +16,10 @@ interface PredictFlags {
   readonly textColumn?: string;
   readonly data?: string;
   readonly glueSubmission?: string;
+  readonly output?: string;
+  readonly idColumn?: string;
+  readonly topK?: number;
+  readonly withText?: boolean;
   readonly json?: boolean;
 }
 
@@ -24,10 +28,12 @@ Examples:
   $ r-at predict --model runs/imdb/model "a great film" "what a bore"
   $ r-at predict --model runs/imdb/model --input texts.txt > predictions.jsonl
   $ zcat texts.gz | r-at predict --model runs/imdb/model | head
+  $ r-at predict --model runs/tickets --input new.csv --id-column id --output predictions.csv
   $ r-at predict --model runs/cola/model --task cola --input data/cola/test.tsv --json
   $ r-at predict --model runs/cola/model --task cola --data data/cola --glue-submission submission
 
-The input is one text a line unless --task or --text-column says otherwise. Without --json there is one JSON object a
+The input is one text a line; a .csv, .tsv, .jsonl or .parquet file is a table whose text column is guessed, or named by
+--text-column, or has the format of --task. Without --json there is one JSON object a
 line, in the order of the input: {"label","probability","probabilities"}, for regression {"score"}, for multilabel {"labels","probabilities"}.`;
 
 /** Flags about a task's files that mean nothing here: the one file is `--input`. */
@@ -49,6 +55,10 @@ export function definePredict(program: Command, signal: AbortSignal): void {
       "--glue-submission <folder>",
       "answer the task's test sets in the files that the GLUE server takes",
     )
+    .option("--output <file>", "write predictions to a .csv or .jsonl file")
+    .option("--id-column <column>", "custom tables: a column that is copied to the output as id")
+    .option("--with-text", "copy the texts to the output")
+    .option("--top-k <n>", "probabilities of the n most probable labels alone, falling", parseCount)
     .option("--json", "print all predictions as one JSON object")
     .addHelpText("after", examples)
     .action((texts: string[], flags: PredictFlags) => predict(command, texts, flags, signal));
@@ -66,13 +76,47 @@ async function predict(
   const { Classifier } = await import("../inference/classifier.js");
   await fetchNamedModel(flags.model, signal);
   await using classifier = await Classifier.load(flags.model, { ...use, signal });
-  const all: Prediction[] = [];
-  for await (const texts of input) {
-    const predictions = await classifier.predict(texts, { signal });
-    if (flags.json) all.push(...predictions);
-    else if (!(await printLines(predictions))) return;
+  const all: Record<string, unknown>[] = [];
+  const file = flags.output === undefined ? undefined : new PredictionFile(flags.output);
+  const withText = flags.withText === true;
+  const isPlain = !withText && flags.idColumn === undefined && file === undefined;
+  let count = 0;
+  try {
+    for await (const texts of input) {
+      const predictions = (await classifier.predict(texts, { signal })).map((prediction) =>
+        topOf(prediction, flags.topK),
+      );
+      const rows = isPlain
+        ? (predictions as unknown as Record<string, unknown>[])
+        : predictions.map((prediction, i) => rowOf(texts[i] ?? { text: "" }, prediction, { withText }));
+      count += rows.length;
+      if (file) await file.write(rows);
+      else if (flags.json) all.push(...rows);
+      else if (!(await printLines(rows))) return;
+    }
+    await file?.finish();
+  } catch (error) {
+    await file?.discard();
+    throw error;
   }
-  if (flags.json) await printJson({ command: "predict", predictions: all });
+  if (flags.json)
+    await printJson({
+      command: "predict",
+      ...(file ? { output: flags.output, rows: count } : { predictions: all }),
+    });
+  else if (file) note(`${flags.output}: ${count} predictions`);
+}
+
+/** With the most probable labels alone. */
+function topOf(prediction: Prediction, count: number | undefined): Prediction {
+  if (count === undefined || !prediction.probabilities) return prediction;
+  const top = Object.entries(prediction.probabilities).sort(([, a], [, b]) => b - a);
+  return { ...prediction, probabilities: Object.fromEntries(top.slice(0, count)) } as Prediction;
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("Expected a whole number above 0.");
+  return Number(text);
 }
 
 async function submit(
@@ -102,20 +146,26 @@ function chooseInput(
   given: readonly string[],
   flags: PredictFlags,
   signal: AbortSignal,
-): AsyncIterable<TextOrPair[]> | Iterable<TextOrPair[]> {
+): AsyncIterable<Asked[]> | Iterable<Asked[]> {
   if (flags.data !== undefined)
     throw new UsageError("--data is for --glue-submission; name one file with --input");
   if (given.length > 0) {
     if (flags.input !== undefined) throw new UsageError("Expected texts or --input but received both");
     return [given.map((text) => ({ text }))];
   }
+  const isGuessed =
+    flags.task === undefined && flags.textColumn === undefined && TABLE.test(flags.input ?? "");
+  if (isGuessed) return readGuessedTable(command, flags, signal);
   const isTable = flags.task !== undefined || flags.textColumn !== undefined;
+  if (!isTable && flags.idColumn !== undefined)
+    throw new UsageError("--id-column is for tables: a .csv, .tsv, .jsonl or .parquet file");
   if (isTable) {
     if (flags.input === undefined || flags.input === "-") {
       throw new UsageError("Expected --input FILE with --task or --text-column: stdin is one text a line");
     }
     const { name, options } = taskOf(command, { task: flags.task ?? "custom" });
-    return readTable(flags.input, { ...options, task: name, labelMode: "ignored", signal });
+    const { idColumn } = flags;
+    return readTable(flags.input, { ...options, idColumn, task: name, labelMode: "ignored", signal });
   }
   if (flags.input === undefined && process.stdin.isTTY) {
     note("Reading texts from the terminal, one a line; Ctrl-D ends.");
@@ -125,12 +175,29 @@ function chooseInput(
     : readFileLines(flags.input, signal);
 }
 
-async function* readTable(path: string, options: ReadExamplesOptions): AsyncGenerator<TextOrPair[]> {
+/** Files that are tables without being told. */
+const TABLE = /\.(csv|tsv|jsonl|ndjson|parquet)(\.gz)?$/i;
+
+async function* readGuessedTable(
+  command: Command,
+  { input = "", idColumn }: PredictFlags,
+  signal: AbortSignal,
+): AsyncGenerator<Asked[]> {
+  const { name, options } = taskOf(command, { task: "custom" });
+  const { guessTextColumns } = await import("../datasets/guess-columns.js");
+  const columns = await refusalIsUsage(guessTextColumns(input, { ...options, signal } as object));
+  note(
+    `columns: text = ${columns.textColumn}${columns.pairColumn ? `, pair = ${columns.pairColumn}` : ""} (--text-column)`,
+  );
+  yield* readTable(input, { ...options, ...columns, idColumn, task: name, labelMode: "ignored", signal });
+}
+
+async function* readTable(path: string, options: ReadExamplesOptions): AsyncGenerator<Asked[]> {
   const { readExamples } = await import("../datasets/read-examples.js");
   const rows = await refusalIsUsage(readExamples(path, options));
   for (let start = 0; start < rows.length; start += textsAtOnce) yield rows.slice(start, start + textsAtOnce);
 }
 
-async function printLines(predictions: readonly Prediction[]): Promise<boolean> {
+async function printLines(predictions: readonly object[]): Promise<boolean> {
   return await print(predictions.map((prediction) => JSON.stringify(prediction)).join("\n"));
 }

@@ -15,6 +15,8 @@ export interface CustomColumns {
   readonly pairColumn?: string | undefined;
   /** Column of the label. Default: `label`. Must be given when `textColumn` is an index and labels are to be read. */
   readonly labelColumn?: string | undefined;
+  /** Column that tells rows apart; {@link readExamples} gives it. Default: none. */
+  readonly idColumn?: string | undefined;
   /** Class names in index order. Default: those of the training data, in numeric order if all are whole numbers. */
   readonly labels?: readonly string[] | undefined;
   /** `multilabel`: what stands between the labels of a row; without it a row's label is one, or a JSON array of them. */
@@ -34,6 +36,7 @@ export const CUSTOM_OPTIONS = [
   "textColumn",
   "pairColumn",
   "labelColumn",
+  "idColumn",
   "labels",
   "labelSeparator",
   "testShare",
@@ -85,7 +88,7 @@ export function customTask(options: CustomColumns): TaskDefinition {
   };
 }
 
-function chooseColumns({ textColumn, pairColumn, labelColumn }: CustomColumns): Layout[] {
+function chooseColumns({ textColumn, pairColumn, labelColumn, idColumn }: CustomColumns): Layout[] {
   const given = [textColumn, pairColumn, labelColumn].filter((column) => column !== undefined);
   for (const column of given) {
     if (typeof column !== "string" || column === "")
@@ -96,6 +99,7 @@ function chooseColumns({ textColumn, pairColumn, labelColumn }: CustomColumns): 
     const others = {
       ...(pairColumn === undefined ? {} : { pair: [pairColumn] }),
       label: [labelColumn ?? "label"],
+      ...(idColumn !== undefined && { id: [idColumn] }),
     };
     const whole = textColumn ?? "text";
     const parts = whole.split(",").map((name) => name.trim());

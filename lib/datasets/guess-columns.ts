@@ -62,6 +62,17 @@ export async function guessColumns(path: string, options: GuessOptions = {}): Pr
   return { textColumn, labelColumn, ...(pairColumn !== undefined && { pairColumn }) };
 }
 
+/** {@link guessColumns} without a label. */
+export async function guessTextColumns(
+  path: string,
+  options: GuessOptions = {},
+): Promise<Omit<GuessedColumns, "labelColumn">> {
+  const columns = await sampleColumns(path, options);
+  const pair = pairOf(columns);
+  if (pair) return { textColumn: pair[0], pairColumn: pair[1] };
+  return { textColumn: choose(path, "text", columns, textLike) };
+}
+
 /** Candidates: those that are called so, else those that look so. */
 type Likeness = (columns: readonly Column[]) => readonly Column[];
 

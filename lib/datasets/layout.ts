@@ -226,9 +226,15 @@ async function* readObjects(
       texts: layout.text.map((names) => stringIn(path, row, names)),
       pair: layout.pair && stringIn(path, row, layout.pair),
       label: nameOf(label, layout.classes ?? []),
-      id: undefined,
+      id: layout.id && idIn(row, layout.id),
     });
   }
+}
+
+/** Undefined where one of them is missing. */
+function idIn({ value }: JsonRow, names: readonly string[]): string | undefined {
+  if (!names.every((name) => Object.hasOwn(value, name))) return undefined;
+  return names.map((name) => String(value[name])).join("\t");
 }
 
 function stringIn(file: string, row: JsonRow, names: readonly string[]): string {

@@ -25,6 +25,8 @@ export interface MaybeLabelledExample {
   readonly pair?: string;
   /** As {@link Example}'s. */
   readonly label?: Label;
+  /** Of `idColumn`, where the file has it. */
+  readonly id?: string;
 }
 
 /**
@@ -42,7 +44,11 @@ export async function readExamples(
   for await (const row of readTaskRows(task, path, options.labelMode ?? "optional", options)) {
     const label =
       options.labelMode === "ignored" || row.label === undefined ? undefined : parse(row.label, row);
-    examples.push(label === undefined ? textOf(row) : { ...textOf(row), label });
+    examples.push({
+      ...textOf(row),
+      ...(label !== undefined && { label }),
+      ...(options.idColumn !== undefined && row.id !== undefined && { id: row.id }),
+    });
   }
   if (examples.length === 0) throw formatError({ file: path, line: 1 }, "there are no rows in it");
   return examples;

@@ -1,6 +1,7 @@
 /** `r-at train tickets.csv`: from a file that somebody exported to predictions, with as few flags as there can be. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "csv-parse/sync";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run, temporaryFolder } from "./cli.js";
 
@@ -68,6 +69,7 @@ describe("a file alone", () => {
     const predicted = await here("predict", "--model", output, "my parcel please");
     expect(JSON.parse(predicted.stdout).label).toBe("shipping");
     writeFileSync(join(folder, "new.csv"), tickets(";", 40));
+    await predictsInto(output);
     const flags = [
       "--task",
       "custom",
@@ -82,6 +84,43 @@ describe("a file alone", () => {
     expect(evaluated.code, evaluated.stderr).toBe(0);
     expect(JSON.parse(evaluated.stdout).metrics.accuracy).toBeGreaterThan(0.9);
   });
+
+  /** Into files: with ids and texts, as CSV that a spreadsheet reads and as JSON lines. */
+  async function predictsInto(model: string): Promise<void> {
+    const input = ["predict", "--model", model, "--input", "new.csv", "--text-column", "subject,message"];
+    const csv = await here(...input, "--id-column", "id", "--with-text", "--output", "out.csv");
+    expect(csv.code, csv.stderr).toBe(0);
+    const rows = parse(readFileSync(join(folder, "out.csv"), "utf8"), { columns: true }) as Record<
+      string,
+      string
+    >[];
+    expect(rows).toHaveLength(40);
+    expect(Object.keys(rows[0] ?? {})).toEqual([
+      ...["id", "text", "label", "probability"],
+      ...["billing", "login", "praise", "shipping"].map((name) => `p(${name})`),
+    ]);
+    expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 40 }, (_, i) => String(i)));
+    const { text = "", probability = "" } = rows[3] ?? {};
+    expect(text).toContain('my "invoice" please');
+    expect(probability).toMatch(/^(0\.\d{1,6}|1)$/);
+    const jsonl = await here(...input, "--top-k", "2", "--output", "out.jsonl", "--json");
+    expect(JSON.parse(jsonl.stdout)).toMatchObject({ command: "predict", output: "out.jsonl", rows: 40 });
+    const [first] = readFileSync(join(folder, "out.jsonl"), "utf8")
+      .split("\n")
+      .map((line) => line && JSON.parse(line));
+    const [most = 0, next = 0] = Object.values(first.probabilities as Record<string, number>);
+    expect(Object.keys(first.probabilities)).toHaveLength(2);
+    expect(most).toBeGreaterThanOrEqual(next);
+    const broken = await here(
+      ...input.map((word) => (word === "new.csv" ? "none.csv" : word)),
+      "--output",
+      "broken.csv",
+    );
+    expect(broken.code).toBe(1);
+    expect(readdirSync(folder).filter((name) => name.startsWith("broken"))).toEqual([]);
+    const unknown = await here(...input, "--output", "out.xlsx");
+    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringMatching(/\.csv or \.jsonl/) });
+  }
 
   test("is the same run again from its config.json", async () => {
     const flags = ["--text-column", "message", ...quick, "--max-steps", "4", "--log-every", "1"];
