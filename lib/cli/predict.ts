@@ -185,7 +185,7 @@ async function* readGuessedTable(
 ): AsyncGenerator<Asked[]> {
   const { name, options } = taskOf(command, { task: "custom" });
   const { guessTextColumns } = await import("../datasets/guess-columns.js");
-  const columns = await refusalIsUsage(guessTextColumns(input, { ...options, signal } as object));
+  const columns = await refusalIsUsage(guessTextColumns(input, { ...options, signal }));
   note(
     `columns: text = ${columns.textColumn}${columns.pairColumn ? `, pair = ${columns.pairColumn}` : ""} (--text-column)`,
   );

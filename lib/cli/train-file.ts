@@ -37,9 +37,7 @@ export async function configOfFile(
   );
   const columns = isIndexed
     ? {}
-    : await refusalIsUsage(
-        guessColumns(path, { textColumn, pairColumn, labelColumn, delimiter, signal } as object),
-      );
+    : await refusalIsUsage(guessColumns(path, { textColumn, pairColumn, labelColumn, delimiter, signal }));
   const model = given.model ?? "textcnn";
   const held = given.test === undefined && given.testShare === undefined ? { testShare: TEST_SHARE } : {};
   for (const line of describe({ ...columns, ...held, ...(given.model === undefined && { model }) }))

@@ -15,7 +15,10 @@ export interface GuessedColumns {
 }
 
 /** What is known already, and how to read. */
-export interface GuessOptions extends ReadOptions, Partial<GuessedColumns> {
+export interface GuessOptions extends ReadOptions {
+  readonly textColumn?: string | undefined;
+  readonly pairColumn?: string | undefined;
+  readonly labelColumn?: string | undefined;
   readonly delimiter?: string | undefined;
 }
 
@@ -25,7 +28,7 @@ const SAMPLE = 300;
 const TEXT_NAMES =
   /^(text|sentence|review|comment|message|body|content|description|title|subject|question|tweet|post|utterance|document|ticket|email|query|abstract|headline|answer)(_?text)?s?$/i;
 const LABEL_NAMES =
-  /^(label|class|category|target|sentiment|stars?|rating|intent|topic|queue|tag|polarity|emotion|genre|type|department|y)(_?(name|id))?s?$/i;
+  /^(label|class|category|target|sentiment|stars?|scores?|rating|intent|topic|queue|tag|polarity|emotion|genre|type|department|y)(_?(name|id))?s?$/i;
 const PAIR_NAMES: readonly (readonly [RegExp, RegExp])[] = [
   [/^sentence_?1$/i, /^sentence_?2$/i],
   [/^question_?1$/i, /^question_?2$/i],
@@ -55,7 +58,7 @@ export async function guessColumns(path: string, options: GuessOptions = {}): Pr
   const pair = options.textColumn === undefined ? pairOf(columns) : undefined;
   const labelColumn =
     options.labelColumn ?? choose(path, "label", free(options.textColumn, pair?.[0], pair?.[1]), labelLike);
-  if (pair && options.pairColumn === undefined && ![labelColumn].some((name) => pair.includes(name)))
+  if (pair && options.pairColumn === undefined && !pair.includes(labelColumn))
     return { textColumn: pair[0], pairColumn: pair[1], labelColumn };
   const { pairColumn } = options;
   const textColumn = options.textColumn ?? choose(path, "text", free(labelColumn, pairColumn), textLike);
