@@ -17,7 +17,7 @@ import { median } from "./statistics.js";
 import { pack, tokenBatches } from "./workloads/batches.js";
 import { benchmarkModel } from "./workloads/models.js";
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const WARM = 3;
 const STEPS = 12;
 const CASES = [

@@ -37,7 +37,10 @@ The input is one text a line; a .csv, .tsv, .jsonl or .parquet file is a table w
 line, in the order of the input: {"label","probability","probabilities"}, for regression {"score"}, for multilabel {"labels","probabilities"}.`;
 
 /** Flags about a task's files that mean nothing here: the one file is `--input`. */
-const fileKeys = ["train", "dev", "test", "split", "limitTrain", "limitDev", "limitTest"] as const;
+const fileKeys = [
+  ...(["train", "dev", "test", "split", "testShare"] as const),
+  ...(["limitTrain", "limitDev", "limitTest"] as const),
+] as const;
 
 /** Adds the command. */
 export function definePredict(program: Command, signal: AbortSignal): void {
