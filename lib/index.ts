@@ -15,6 +15,7 @@ export {
   Classifier,
   type ClassifierOptions,
   type ClassPrediction,
+  type LabelSetPrediction,
   type Prediction,
   type PredictOptions,
   type ScorePrediction,
@@ -42,8 +43,8 @@ export type {
   WarningEvent,
 } from "./run/events.js";
 export type { FitOptions } from "./run/options.js";
-export type { Run } from "./run/run.js";
-export type { TaskKind } from "./targets/index.js";
+export type { Run, RunStart } from "./run/run.js";
+export type { Label, TaskKind } from "./targets/index.js";
 // Tokenizers
 export { loadTokenizer } from "./tokenizers/load.js";
 export type { EncodedText, PackedTexts, Tokenizer } from "./tokenizers/types.js";

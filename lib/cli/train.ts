@@ -120,9 +120,22 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
       if (flags.report) await printReport(trained.trainer, task, flags, signal);
       return trained.summary;
     },
-  ).finally(stop);
+  )
+    .finally(stop)
+    .catch((error: unknown) => {
+      adviseResume(config.output);
+      throw error;
+    });
   if (flags.json) await printJson({ command: "train", ...summary });
   else await print(describeSummary(summary));
+}
+
+/** What to type after an abort or a failure, if there is a checkpoint to go on from. */
+function adviseResume(output: string | undefined): void {
+  if (output === undefined || !existsSync(join(output, "checkpoints"))) return;
+  const config = join(output, "config.json");
+  const quoted = /^[\w./-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`;
+  note(`To go on from the last checkpoint: r-at train --config ${quoted} --resume`);
 }
 
 async function estimate(

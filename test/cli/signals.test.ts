@@ -42,6 +42,10 @@ describe.each([
       error: { code: "ERR_RAT_ABORTED", message: expect.any(String) },
     });
     expect(stderr).toContain(signal);
+    // The folder's name has a blank.
+    expect(stderr).toContain(
+      `To go on from the last checkpoint: r-at train --config '${join(output, "config.json")}' --resume`,
+    );
     expect(await readdir(join(output, "checkpoints"))).toEqual([expect.stringMatching(/^step-\d+$/)]);
     expect(await readdir(output)).not.toContain("summary.json");
   });
