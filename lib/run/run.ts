@@ -34,26 +34,28 @@ export class Run implements Promise<TrainSummary>, AsyncIterable<TrainEvent> {
   #kept = 0;
   #isOver = false;
   /** Wakes the iterations that wait for an event. */
-  #wake = deferred();
+  #wake = deferred<void>();
 
   /** @param start - Begins at once; its `emit` adds an event, its `begin` says that the first step is near. */
   constructor(
     start: (emit: (event: TrainEvent) => void, begin: (start: RunStart) => void) => Promise<TrainSummary>,
   ) {
-    let begin: (start: RunStart) => void = () => undefined;
-    const begun = new Promise<RunStart>((resolve) => {
-      begin = resolve;
-    });
+    const begun = deferred<RunStart>();
+    this.started = begun.promise;
+    // The run itself is what has to be awaited; this promise alone need not be handled.
+    this.started.catch(() => undefined);
     this.#done = start((event) => {
       this.#append(event);
       this.#notify();
-    }, begin).finally(() => {
-      this.#isOver = true;
-      this.#notify();
-    });
-    this.started = Promise.race([begun, this.#done.then(() => begun)]);
-    // Whoever awaits the run is told of its failure; this promise alone need not be handled.
-    this.started.catch(() => undefined);
+    }, begun.resolve)
+      .catch((error: unknown) => {
+        begun.reject(error);
+        throw error;
+      })
+      .finally(() => {
+        this.#isOver = true;
+        this.#notify();
+      });
   }
 
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is what a run is for.
@@ -105,10 +107,12 @@ export class Run implements Promise<TrainSummary>, AsyncIterable<TrainEvent> {
   }
 }
 
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((fulfil) => {
+function deferred<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (reason: unknown) => void = () => undefined;
+  const promise = new Promise<T>((fulfil, refuse) => {
     resolve = fulfil;
+    reject = refuse;
   });
-  return { promise, resolve };
+  return { promise, resolve, reject };
 }

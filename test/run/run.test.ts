@@ -1,4 +1,8 @@
+import { execFile } from "node:child_process";
+import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { RATError } from "#dist/errors.js";
 import type { TrainEvent, TrainSummary } from "#dist/run/events.js";
@@ -77,4 +81,32 @@ it("throws a failure from the iteration, after the events before it, and leaves 
   } finally {
     process.off("unhandledRejection", note);
   }
+});
+
+it("does not lose the failure of a run that nobody awaits, whether or not somebody asked when it begins", async () => {
+  const script = `
+    import { Run } from "#dist/run/run.js";
+    process.on("unhandledRejection", ({ message }) => console.log("unhandled:", message));
+    const fail = (message) => new Run(async () => { throw new Error(message); });
+    fail("alone");
+    fail("begun").started.catch(() => undefined);
+    fail("awaited").catch(() => undefined);
+  `;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
+    cwd: dirname(fileURLToPath(import.meta.url)),
+  });
+  expect(stdout.trim().split("\n").sort()).toEqual(["unhandled: alone", "unhandled: begun"]);
+});
+
+it("says when it begins, and that it failed before", async () => {
+  const run = new Run(async (_, begin) => {
+    begin({ totalSteps: 7 });
+    return summary;
+  });
+  expect(await run.started).toEqual({ totalSteps: 7 });
+  const failed = new Run(async () => {
+    throw new RATError("ERR_RAT_LIMIT", "too much");
+  });
+  await expect(failed.started).rejects.toMatchObject({ code: "ERR_RAT_LIMIT" });
+  await expect(failed).rejects.toMatchObject({ code: "ERR_RAT_LIMIT" });
 });
