@@ -5,7 +5,7 @@ import type { Prediction } from "../inference/classifier.js";
 import { refusalIsUsage, UsageError } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
-import { type Asked, PredictionFile, rowOf } from "./prediction-file.js";
+import { type Asked, PredictionFile, type PredictionRow, rowOf } from "./prediction-file.js";
 import { addTaskFlags, addUseFlags, taskOf, useOf } from "./task-flags.js";
 import { readFileLines, readStdinLines, textsAtOnce } from "./text-input.js";
 
@@ -61,7 +61,7 @@ export function definePredict(program: Command, signal: AbortSignal): void {
     .option("--output <file>", "write predictions to a .csv or .jsonl file")
     .option("--id-column <column>", "custom tables: a column that is copied to the output as id")
     .option("--with-text", "copy the texts to the output")
-    .option("--top-k <n>", "probabilities of the n most probable labels alone, falling", parseCount)
+    .option("--top-k <n>", "probabilities of the n most probable labels alone (not for .csv)", parseCount)
     .option("--json", "print all predictions as one JSON object")
     .addHelpText("after", examples)
     .action((texts: string[], flags: PredictFlags) => predict(command, texts, flags, signal));
@@ -76,22 +76,22 @@ async function predict(
   const use = useOf(command);
   if (flags.glueSubmission !== undefined) return submit(command, given, flags, signal);
   const input = chooseInput(command, given, flags, signal);
+  const file = flags.output === undefined ? undefined : new PredictionFile(flags.output);
+  // The columns of a table are the same labels in each row.
+  if (file?.format === "csv" && flags.topK !== undefined)
+    throw new UsageError("--top-k is for JSON; a .csv file has a column for every label");
   const { Classifier } = await import("../inference/classifier.js");
   await fetchNamedModel(flags.model, signal);
   await using classifier = await Classifier.load(flags.model, { ...use, signal });
-  const all: Record<string, unknown>[] = [];
-  const file = flags.output === undefined ? undefined : new PredictionFile(flags.output);
+  const all: PredictionRow[] = [];
   const withText = flags.withText === true;
-  const isPlain = !withText && flags.idColumn === undefined && file === undefined;
   let count = 0;
   try {
     for await (const texts of input) {
       const predictions = (await classifier.predict(texts, { signal })).map((prediction) =>
         topOf(prediction, flags.topK),
       );
-      const rows = isPlain
-        ? (predictions as unknown as Record<string, unknown>[])
-        : predictions.map((prediction, i) => rowOf(texts[i] ?? { text: "" }, prediction, { withText }));
+      const rows = predictions.map((prediction, i) => rowOf(texts[i], prediction, { withText }));
       count += rows.length;
       if (file) await file.write(rows);
       else if (flags.json) all.push(...rows);

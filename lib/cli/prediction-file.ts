@@ -1,8 +1,9 @@
 /** `r-at predict --output FILE`: predictions as CSV or JSON lines, by the file's suffix; complete or not there at all. */
 import { createWriteStream, type WriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { pathError } from "../errors.js";
+import { remove, temporarySibling } from "../files/durable-file.js";
 import type { Prediction } from "../inference/classifier.js";
 import type { TextOrPair } from "../tokenizers/types.js";
 import { UsageError } from "./failure.js";
@@ -12,58 +13,53 @@ export interface Asked extends TextOrPair {
   readonly id?: string | undefined;
 }
 
-/** What stands in the file besides a text's prediction. */
-export interface RowOptions {
-  readonly withText: boolean;
-}
+/** A prediction, and what tells which text it is of. */
+export type PredictionRow = Prediction & Partial<Asked>;
 
-/** Digits of a probability. */
-const DIGITS = 6;
-
-/** One result, flat enough for a table. */
+/** One result, with its text where that is wanted. */
 export function rowOf(
-  asked: Asked,
+  { id, text, pair }: Partial<Asked> = {},
   prediction: Prediction,
-  { withText }: RowOptions,
-): Record<string, unknown> {
-  const rounded = (value: number) => Number(value.toFixed(DIGITS));
-  const { label, labels, score, probability, probabilities } = prediction;
+  { withText }: { readonly withText: boolean },
+): PredictionRow {
   return {
-    ...(asked.id !== undefined && { id: asked.id }),
-    ...(withText && { text: asked.text, ...(asked.pair !== undefined && { pair: asked.pair }) }),
-    ...(score !== undefined && { score }),
-    ...(label !== undefined && { label, probability: rounded(probability) }),
-    ...(labels !== undefined && { labels }),
-    ...(probabilities && {
-      probabilities: Object.fromEntries(Object.entries(probabilities).map(([name, p]) => [name, rounded(p)])),
-    }),
+    ...(id !== undefined && { id }),
+    ...(withText && { text, ...(pair !== undefined && { pair }) }),
+    ...prediction,
   };
 }
 
+/** Digits of a probability in a file. */
+const DIGITS = 6;
+
 export class PredictionFile {
+  readonly format: "csv" | "jsonl";
   readonly #path: string;
   readonly #partial: string;
-  readonly #stream: WriteStream;
-  readonly #format: "csv" | "jsonl";
+  #stream: WriteStream | undefined;
   #columns: readonly string[] | undefined;
 
-  /** @throws UsageError for a suffix that is neither. */
+  /**
+   * Makes nothing yet.
+   *
+   * @throws UsageError for a suffix that is neither.
+   */
   constructor(path: string) {
     const suffix = /\.(csv|jsonl|ndjson)$/i.exec(path)?.[1]?.toLowerCase();
     if (suffix === undefined)
       throw new UsageError(`Expected a file that ends in .csv or .jsonl for --output but received ${path}`);
     this.#path = path;
-    this.#partial = `${path}.partial`;
-    this.#format = suffix === "csv" ? "csv" : "jsonl";
-    this.#stream = createWriteStream(this.#partial);
-    this.#stream.on("error", () => undefined); // Told by the write, or by the end, that it keeps from happening.
+    this.#partial = temporarySibling(path);
+    this.format = suffix === "csv" ? "csv" : "jsonl";
   }
 
-  async write(rows: readonly Record<string, unknown>[]): Promise<void> {
-    const lines = rows.map((row) => (this.#format === "csv" ? this.#csvLine(row) : JSON.stringify(row)));
+  async write(rows: readonly PredictionRow[]): Promise<void> {
+    const lines = rows
+      .map(rounded)
+      .map((row) => (this.format === "csv" ? this.#csvLine(row) : JSON.stringify(row)));
     if (lines.length === 0) return;
     await new Promise<void>((resolve, reject) => {
-      this.#stream.write(`${lines.join("\n")}\n`, (error) =>
+      this.#open().write(`${lines.join("\n")}\n`, (error) =>
         error ? reject(this.#failure(error)) : resolve(),
       );
     });
@@ -72,8 +68,9 @@ export class PredictionFile {
   /** Puts the file where it belongs. */
   async finish(): Promise<void> {
     try {
-      this.#stream.end();
-      await finished(this.#stream);
+      const stream = this.#open();
+      stream.end();
+      await finished(stream);
       await rename(this.#partial, this.#path);
     } catch (error) {
       throw this.#failure(error);
@@ -82,12 +79,21 @@ export class PredictionFile {
 
   /** Takes away what was written, after a failure. */
   async discard(): Promise<void> {
+    if (this.#stream === undefined) return;
     this.#stream.destroy();
-    await rm(this.#partial, { force: true });
+    await remove(this.#partial);
+  }
+
+  #open(): WriteStream {
+    if (this.#stream === undefined) {
+      this.#stream = createWriteStream(this.#partial);
+      this.#stream.on("error", () => undefined); // Told by the write, or by the end, that it keeps from happening.
+    }
+    return this.#stream;
   }
 
   /** The first row decides on the columns, and is preceded by their names. */
-  #csvLine(row: Record<string, unknown>): string {
+  #csvLine(row: PredictionRow): string {
     const flat = flatten(row);
     const names = this.#columns ?? Object.keys(flat);
     const line = names.map((name) => csvField(flat[name])).join(",");
@@ -102,13 +108,24 @@ export class PredictionFile {
   }
 }
 
-/** A column `p(NAME)` for each probability, and labels with `|` between them. */
-function flatten({ probabilities, labels, ...row }: Record<string, unknown>): Record<string, unknown> {
-  const columns = Object.entries((probabilities ?? {}) as Record<string, number>);
+function rounded(row: PredictionRow): PredictionRow {
+  const round = (value: number) => Number(value.toFixed(DIGITS));
+  const { probability, probabilities } = row;
   return {
     ...row,
-    ...(Array.isArray(labels) && { labels: labels.join("|") }),
-    ...Object.fromEntries(columns.map(([name, p]) => [`p(${name})`, p])),
+    ...(probability !== undefined && { probability: round(probability) }),
+    ...(probabilities && {
+      probabilities: Object.fromEntries(Object.entries(probabilities).map(([name, p]) => [name, round(p)])),
+    }),
+  } as PredictionRow;
+}
+
+/** A column `p(NAME)` for each probability, and labels with `|` between them. */
+function flatten({ probabilities = {}, labels, ...row }: PredictionRow): Record<string, unknown> {
+  return {
+    ...row,
+    ...(labels && { labels: labels.join("|") }),
+    ...Object.fromEntries(Object.entries(probabilities).map(([name, p]) => [`p(${name})`, p])),
   };
 }
 

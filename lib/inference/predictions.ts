@@ -71,7 +71,8 @@ export async function checkInputs(
     if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await giveWay(signal);
     const example = typeof input === "string" ? { text: input } : input;
     checkText(example, `texts[${row}]`);
-    texts.push(example);
+    // A copy: the call may wait in a queue, and the caller is free to change what is theirs.
+    texts.push({ ...example });
   }
   return texts;
 }

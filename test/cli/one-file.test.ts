@@ -117,7 +117,9 @@ describe("a file alone", () => {
       "broken.csv",
     );
     expect(broken.code).toBe(1);
-    expect(readdirSync(folder).filter((name) => name.startsWith("broken"))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.includes("broken"))).toEqual([]);
+    const cut = await here(...input, "--top-k", "2", "--output", "cut.csv");
+    expect(cut).toMatchObject({ code: 2, stderr: expect.stringMatching(/--top-k is for JSON/) });
     const unknown = await here(...input, "--output", "out.xlsx");
     expect(unknown).toMatchObject({ code: 2, stderr: expect.stringMatching(/\.csv or \.jsonl/) });
   }
