@@ -7,6 +7,7 @@ import { refuseStrayFields } from "../config/regularizer.js";
 import { type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
 import type { RunConfig } from "../config/schema.js";
 import type { LoadedTask } from "../datasets/types.js";
+import { isRATError } from "../errors.js";
 import { describeEstimate, describeSummary } from "../report/words.js";
 import type { RATTrainer } from "../trainer/rat-trainer.js";
 import { readConfigFile } from "./config-file.js";
@@ -79,8 +80,8 @@ function folderOf({ output, task, model, resume }: Partial<RunConfig>): string |
   return folder;
 }
 
-function differencesOf({ preset, model }: ResolvedRunConfig): readonly string[] {
-  return preset === undefined ? [] : presetOf(preset, model).differences;
+function differencesOf({ preset, ...given }: ResolvedRunConfig): readonly string[] {
+  return preset === undefined ? [] : presetOf(preset, given).differences;
 }
 
 async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: AbortSignal): Promise<void> {
@@ -123,7 +124,8 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
   )
     .finally(stop)
     .catch((error: unknown) => {
-      adviseResume(config.output);
+      // A checkpoint that cannot be gone on from is no advice.
+      if (!isRATError(error) || !error.code.startsWith("ERR_RAT_RESUME")) adviseResume(config.output);
       throw error;
     });
   if (flags.json) await printJson({ command: "train", ...summary });

@@ -13,9 +13,17 @@ export interface Preset {
   readonly differences: readonly string[];
 }
 
-/** @param model - Name of an architecture, or a folder: some options are for pretrained encoders alone. */
-export function presetOf(name: PresetName, model: string): Preset {
-  return PRESETS[name](!isModelType(model));
+/**
+ * A preset below what is given.
+ *
+ * @param given - `model` is the name of an architecture, or a folder: some options are for pretrained encoders alone. A
+ *   `dropout` takes the place of every rate, the classifier's too.
+ */
+export function presetOf(name: PresetName, { model, dropout }: Pick<RunConfig, "model" | "dropout">): Preset {
+  const preset = PRESETS[name](!isModelType(model));
+  if (dropout === undefined) return preset;
+  const { classifierDropout: _, ...options } = preset.options;
+  return { ...preset, options };
 }
 
 /** `isFineTuning`: whether the model comes from a folder. */

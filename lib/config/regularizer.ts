@@ -28,7 +28,10 @@ export type GivenRegularizer = { readonly type: RegularizerType } & {
 };
 
 /** Fields that describe one family of regularizers; the others mean the same to all that read them. */
-const OF_A_FAMILY = ["scope", "ascentSteps", "stepSize", "ascentInit", "sameMasks", "noise"] as const;
+const OF_A_FAMILY = [
+  ...(["scope", "ascentSteps", "stepSize", "ascentInit"] as const),
+  ...(["spareSpecialTokens", "sameMasks", "noise"] as const),
+] as const;
 
 /**
  * Refuses what was asked for on purpose and would do nothing. A configuration that serves several regularizers may hold it.

@@ -60,10 +60,10 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
 
 /** A preset's options below those that are given. A wrong name or model is for the schema to say. */
 function withPreset(raw: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { model, preset }: Partial<RunConfig> = Object(raw);
+  const { model, preset, dropout }: Partial<RunConfig> = Object(raw);
   const name = PRESET_NAMES.find((known) => known === preset);
   if (name === undefined || typeof model !== "string") return raw;
-  return { ...presetOf(name, model).options, ...withoutUndefined(raw) };
+  return { ...presetOf(name, { model, dropout }).options, ...withoutUndefined(raw) };
 }
 
 /** Of a model that is trained from scratch, where they differ. */

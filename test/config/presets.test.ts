@@ -12,7 +12,7 @@ it("released-code is R-AT as its repository runs it", () => {
     ...{ preset: "released-code", regularizer: "r-at", klReduction: "sum", klWeight: 0.5 },
     ...{ optimizer: "bertadam", shuffle: false, maxLength: 70, classifierDropout: 0.3 },
   });
-  expect(presetOf("released-code", "bert/").differences).toHaveLength(1);
+  expect(presetOf("released-code", { model: "bert/" }).differences).toHaveLength(1);
   expect(resolveRunConfig({ ...base, model: "textcnn", preset: "released-code" }).maxLength).toBe(400);
 });
 
@@ -25,6 +25,12 @@ it("strong-baseline trains longer and anew at the top, with any regularizer", ()
   });
   expect(config).toMatchObject({ epochs: 20, warmupRatio: 0.1, reinitLayers: 1, regularizer: "r-drop" });
   expect(resolveRunConfig({ ...base, model: "bilstm", preset: "strong-baseline" }).reinitLayers).toBe(0);
+});
+
+it("released-code leaves a dropout that is given as the one rate of the encoder", () => {
+  const config = resolveRunConfig({ ...base, model: "bert/", preset: "released-code", dropout: 0.2 });
+  expect(config).toMatchObject({ dropout: 0.2, maxLength: 70 });
+  expect(config.classifierDropout).toBeUndefined();
 });
 
 describe.each(PRESET_NAMES)("%s", (preset) => {
