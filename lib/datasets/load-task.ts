@@ -137,12 +137,17 @@ async function readTrain(
 /** Where there is no test file, the share that is wanted. */
 function takeTest(
   rows: readonly Row[],
-  { test }: SplitSources,
+  { test, train: path }: SplitSources,
   share: number | undefined,
 ): { rows: readonly Row[]; test: Example[] | null } {
   if (test !== null || share === undefined) return { rows, test: null };
   const parts = holdOut(rows.map(exampleOf), share);
-  return { rows: parts.train, test: parts.dev };
+  if (parts.dev.length > 0) return { rows: parts.train, test: parts.dev };
+  throw new RATError(
+    "ERR_RAT_DATA_FORMAT",
+    `${path} has too few rows to hold out a test set; name a file with test, or leave testShare out`,
+    { details: { file: path } },
+  );
 }
 
 async function takeDev(

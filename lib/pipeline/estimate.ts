@@ -1,5 +1,5 @@
 /** What a run will take, from a few of its steps: `r-at train --estimate`. */
-import { passesOf, resolveRegularizer } from "../config/regularizer.js";
+import { passesOf } from "../config/regularizer.js";
 import type { ResolvedRunConfig } from "../config/resolve.js";
 import type { LoadedTask } from "../datasets/types.js";
 import type { RunEstimate } from "../run/events.js";
@@ -28,24 +28,23 @@ export async function estimateRun(
   // Without dev and test, so that only steps are timed.
   const stepsAlone: LoadedTask = { ...task, dev: null, test: null, "dev-mismatched": null };
   return withTrainer(config, stepsAlone, hooks, async (trainer) => {
-    const { output: _, resume: __, overwrite: ___, diagnostics: ____, ...options } = fitOptions(config);
-    const { totalSteps: steps } = new Plan(options, task.train.length);
+    const options = fitOptions(config);
+    const { totalSteps: steps, stepsPerEpoch } = new Plan(options, task.train.length);
+    // What a step is made of; nothing that writes, evaluates or stops.
+    const { batchSize, microBatchSize, learningRate, shuffle } = options;
     const times = await timeSteps(
       trainer,
-      { ...options, metric: undefined, patience: undefined },
+      { batchSize, microBatchSize, learningRate, shuffle },
       hooks.signal,
     );
     const secondsPerStep = medianOf(times.seconds);
     const { test, dev, "dev-mismatched": mismatched } = task;
     const perExample = await timeEvaluation(trainer, dev ?? test ?? [], hooks.signal);
-    const evaluations = Math.ceil(
-      steps / (options.evalEvery ?? Math.ceil(task.train.length / (options.batchSize ?? 32))),
-    );
+    const evaluations = Math.ceil(steps / (options.evalEvery ?? stepsPerEpoch));
     const evaluated = evaluations * (dev?.length ?? 0) + (mismatched?.length ?? 0) + (test?.length ?? 0);
-    const { regularizer: type, ...fields } = config;
     return {
       ...{ steps, secondsPerStep },
-      passes: passesOf(resolveRegularizer({ ...fields, type })),
+      passes: passesOf({ ...config, type: config.regularizer }),
       seconds: steps * secondsPerStep + evaluated * perExample,
       peakMemoryBytes: times.peakMemoryBytes,
       triedSteps: times.seconds.length,

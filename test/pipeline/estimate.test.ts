@@ -28,6 +28,24 @@ test("counts the run's steps and passes, and takes as long as it said, within no
   expect(estimate.seconds / seconds).toBeLessThan(10);
 });
 
+test("leaves aside what is for a run that writes", async () => {
+  const output = join(folder, "writes");
+  const flags = [
+    "--checkpoint-every",
+    "5",
+    "--keep-checkpoints",
+    "3",
+    "--diagnostics",
+    "2",
+    "--patience",
+    "1",
+  ];
+  const { code, stderr } = await run(toyRun(folder, output, [...flags, "--eval-every", "5", "--estimate"]));
+  expect(stderr).not.toMatch(/Error|ERR_RAT/);
+  expect(code).toBe(0);
+  expect(existsSync(output)).toBe(false);
+});
+
 test("says it in words too", async () => {
   const { stdout } = await run(
     toyRun(folder, join(folder, "words"), ["--estimate", "--regularizer", "none"]),
