@@ -22,7 +22,7 @@ __global__ void fill_noise(const int32_t* ids, const int32_t* positions, int64_t
 #pragma unroll
     for (int lane = 0; lane < 4; ++lane) {
       const int64_t channel = block * 4 + lane - first;
-      if (channel >= 0 && channel < width) out[row * width + channel] = noise_of(bits, lane, noise);
+      if (channel >= 0 && channel < width) out[row * width + channel] = noise_of(bits.v, lane, noise);
     }
   }
 }

@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <vector>
+
 #include "core/kernels.h"
 #include "core/step_scalars.h"
 
@@ -15,15 +17,15 @@ at::Tensor cpu::noise(const at::Tensor& ids, const at::Tensor& positions, int64_
   const auto* position = positions.const_data_ptr<int32_t>();
   auto* value = out.data_ptr<double>();
   at::parallel_for(0, ids.size(0), 16, [&](int64_t begin, int64_t end) {
+    std::vector<uint32_t> bits(static_cast<size_t>(width + 8));
     for (int64_t row = begin; row < end; ++row) {
       const int64_t first = position[row] * width;
-      for (int64_t block = first / 4; block * 4 < first + width; ++block) {
-        const PhiloxBlock bits = philox4x32_10(
-            {{step.step, static_cast<uint32_t>(id[row]), 0, static_cast<uint32_t>(block)}}, step.ascent_key);
-        for (int lane = 0; lane < 4; ++lane) {
-          const int64_t channel = block * 4 + lane - first;
-          if (channel >= 0 && channel < width) value[row * width + channel] = noise_of(bits, lane, noise);
-        }
+      const int64_t lead = first % 4;
+      philox_fill(bits.data(), (lead + width + 3) / 4, step.step, static_cast<uint32_t>(id[row]), 0,
+                  static_cast<uint32_t>(first / 4), step.ascent_key);
+      for (int64_t i = 0; i < width; ++i) {
+        const int64_t at = lead + i;
+        value[row * width + i] = noise_of(bits.data() + at / 4 * 4, static_cast<int>(at % 4), noise);
       }
     }
   });

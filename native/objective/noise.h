@@ -17,10 +17,10 @@ enum class Noise : uint32_t {
   kNormal,   // standard
 };
 
-/// The number of lane `lane` of a block.
-RAT_HOST_DEVICE double noise_of(const PhiloxBlock& bits, int lane, Noise noise) {
+/// The number of lane `lane` of a block of four words.
+RAT_HOST_DEVICE double noise_of(const uint32_t* block, int lane, Noise noise) {
   // Between 0 and 1, neither included.
-  const auto unit = [&](int at) { return (bits.v[at] + 0.5) * (1.0 / 4294967296.0); };
+  const auto unit = [&](int at) { return (block[at] + 0.5) * (1.0 / 4294967296.0); };
   if (noise == Noise::kUniform) return 2 * unit(lane) - 1;
   // Box and Muller: a pair of lanes gives a pair of numbers.
   const int first = lane & ~1;
