@@ -2,22 +2,18 @@
  * Label smoothing, class weights, learning rates by layer and frozen parts: ten steps of every from-scratch model beside plain
  * PyTorch (test/reference/features.py), on the CPU, as one batch and in micro-batches.
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { constantRate, expectParity, type ParityCase } from "../support/parity.js";
+import { expectParity, fixtureCases } from "../support/parity.js";
 import { examplesOf, withTiny } from "../support/tiny-models.js";
 
-const fixture = join(import.meta.dirname, "../reference/fixtures/features.json");
-const { cases } = JSON.parse(readFileSync(fixture, "utf8")) as { cases: Omit<ParityCase, "schedule">[] };
-const named = cases.map(constantRate);
+const cases = fixtureCases("features.json");
 
 describe.each(["fp32", "fp64"] as const)("parity with PyTorch in %s", (precision) => {
-  test.each(named)("%s", (_, c) => expectParity(c, "cpu", precision));
+  test.each(cases)("%s", (_, c) => expectParity(c, "cpu", precision));
 });
 
 describe("in micro-batches", () => {
-  test.each(named)("%s", (_, c) => expectParity(c, "cpu", "fp64", true));
+  test.each(cases)("%s", (_, c) => expectParity(c, "cpu", "fp64", true));
 });
 
 describe("class weights", () => {

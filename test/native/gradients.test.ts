@@ -1,7 +1,8 @@
 /**
  * Every gradient of every model against central differences, in double and with dropout: masks depend on the step alone, so
  * the loss of a step is a function of the weights. At ε = 0 all terms of R-AT's loss are there and δ, which is a constant of
- * the step, moves with nothing; that the gradient at δ ≠ 0 is right is parity's to show.
+ * the step, moves with nothing. At δ ≠ 0 there are those methods whose δ is random and so moves with nothing either; that
+ * the gradient is right at a δ that follows one is parity's to show.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -39,6 +40,12 @@ const regularizers: Record<string, Partial<NativeRegularizerOptions>> = {
   },
   "r-drop, JS, smoothed": { ...two, type: "r-drop", consistency: "js", labelSmoothing: 0.1 },
   "r-at, CE, temperature": { ...two, type: "r-at", consistency: "ce", temperature: 2.5 },
+  "r3f, uniform": { ...two, type: "r3f", forwards: 1, forwardDropout: [0.5], epsilon: [0.3] },
+  "r3f, normal": { ...two, type: "r3f", forwards: 1, forwardDropout: [0.5], epsilon: [0.3], noise: "normal" },
+  "freelb, one step from a uniform start": {
+    ...{ type: "freelb", cleanDropout: RATE, forwardDropout: [0.5], epsilon: [0.3], scope: "example" },
+    ...{ ascentSteps: 1, stepSize: 0.1, ascentInit: "uniform" },
+  },
   "r-at, KL by element": { ...two, type: "r-at", klReduction: "element-mean" },
 };
 
@@ -83,7 +90,7 @@ async function compare(model: string, options: TinyOptions): Promise<void> {
 }
 
 // Losses know nothing of models, so the encoders, which take long, need not be tried with each.
-const ofEncoders = new Set(["r-drop", "r-at"]);
+const ofEncoders = new Set(["r-drop", "r-at", "r3f, uniform"]);
 
 describe.each(modelNames)("%s", (model) => {
   const isEncoder = tinyModels[model]?.type === "encoder";

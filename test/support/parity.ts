@@ -122,10 +122,19 @@ const checksums = (values: Float64Array) => [
 ];
 
 /**
- * A case of features.py or ascent.py, whose rate is constant, with a name for a test. The latter leave out what a method that
- * climbs does not read.
+ * The cases of features.py, ascent.py or methods.py, whose rate is constant, each with a name for a test.
+ *
+ * @param file - Name of the fixture.
  */
-export function constantRate(c: Omit<ParityCase, "schedule">): readonly [string, ParityCase] {
+export function fixtureCases(file: string): (readonly [string, ParityCase])[] {
+  const { cases } = JSON.parse(readFileSync(join(fixtures, file), "utf8")) as {
+    cases: Omit<ParityCase, "schedule">[];
+  };
+  return cases.map(constantRate);
+}
+
+/** The reference leaves out what a method does not read. */
+function constantRate(c: Omit<ParityCase, "schedule">): readonly [string, ParityCase] {
   const learningRate = c.events[0]?.learningRate ?? Number.NaN;
   const { epsilon, sparedTokens: spared } = c.regularizer as unknown as {
     epsilon: number | readonly number[];
