@@ -34,7 +34,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   const task = checkTask(givenTask);
   throwIfAborted(signal);
   checkBeforeReading(settings, task);
-  const { buildInfo } = await loadNative();
+  await loadNative();
   const source = await openSource(settings.model, givenTokenizer, signal);
   try {
     const plan = planModel(settings, task, source);
@@ -46,7 +46,7 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
     return {
       ...{ model, task, tokenizer, ownsTokenizer, settings: inUse },
       ...{ config: plan.config, regularizer: plan.regularizer, modelKind: plan.modelKind },
-      ...{ isNew: folder === undefined, modelName: name, build: buildInfo(), logger: logger ?? QUIET },
+      ...{ isNew: folder === undefined, modelName: name, build: place.build, logger: logger ?? QUIET },
     };
   } catch (error) {
     if (source.ownsTokenizer) await source.tokenizer.dispose();
@@ -64,18 +64,16 @@ function checkBeforeReading(settings: Settings, task: Task<Dataset>): void {
   checkModelOptions({ isNew: "type" in settings.model, resetHead, reinitLayers, vectors });
 }
 
-/** Where a model and its tokenizer come from. */
-interface ModelSource {
+/** Where a model and its tokenizer come from: sizes of a new one, or a folder. */
+type ModelSource = {
   /** What the user calls it. */
   readonly name: string;
-  /** Sizes of a new model; of a folder's they are in the folder. */
-  readonly sizes: ModelSizes | undefined;
-  readonly folder: ModelFolder | undefined;
-  /** Of the folder. */
-  readonly path: string;
   readonly tokenizer: Tokenizer;
   readonly ownsTokenizer: boolean;
-}
+} & (
+  | { readonly sizes: ModelSizes; readonly folder?: never }
+  | { readonly folder: ModelFolder; readonly path: string }
+);
 
 /** @throws RATError for a folder that is missing or none, or a new model without a tokenizer. */
 async function openSource(
@@ -86,13 +84,12 @@ async function openSource(
   if ("type" in model) {
     const tokenizer =
       given ?? invalidArgument("tokenizer", "a tokenizer for a new model (see trainTokenizer)", undefined);
-    const sizes = modelSizes(model);
-    return { name: model.type, sizes, folder: undefined, path: "", tokenizer, ownsTokenizer: false };
+    return { name: model.type, sizes: modelSizes(model), tokenizer, ownsTokenizer: false };
   }
   const path = await fetchModel(model.path, { signal });
   const folder = await readModelFolder(path);
   const tokenizer = given ?? (await loadTokenizer(path));
-  return { name: model.path, sizes: undefined, folder, path, tokenizer, ownsTokenizer: given === undefined };
+  return { name: model.path, folder, path, tokenizer, ownsTokenizer: given === undefined };
 }
 
 /** A model before it is made. */
@@ -105,14 +102,14 @@ interface ModelPlan {
 
 /** @throws RATError `ERR_RAT_CONFIG` or `ERR_RAT_MODEL_MISMATCH` for what does not fit together. */
 function planModel(settings: Settings, task: Task<Dataset>, source: ModelSource): ModelPlan {
-  const { sizes, folder, path, tokenizer } = source;
+  const { folder, tokenizer } = source;
   const modelKind: ModelKind = folder?.config.encoder ? "fineTuning" : "fromScratch";
   const epsilon = modelDefault("epsilon", modelKind);
   const regularizer = resolveRegularizer(settings.regularizer, settings.dropout, epsilon);
   const filled = fillIn(settings, folder, modelKind);
-  const config = folder
-    ? configOfFolder(folder, task, tokenizer, path, filled)
-    : configOfNew(sizes as ModelSizes, task, tokenizer, filled);
+  const config = source.folder
+    ? configOfFolder(source.folder, task, tokenizer, source.path, filled)
+    : configOfNew(source.sizes, task, tokenizer, filled);
   if (filled.reinitLayers > 0) {
     if (!config.encoder) throw configError("reinitLayers", "reinitLayers is for encoders");
     checkLayers("reinitLayers", filled.reinitLayers, config);
@@ -137,7 +134,7 @@ function choosePlace({ device: wanted = "auto", threads: given }: Settings, logg
   const threads = chooseThreads(given, build.hardwareThreads, live);
   const sharing = live === 0 ? "" : ` (${live} other trainer${live === 1 ? "" : "s"} live)`;
   return {
-    ...{ device, threads },
+    ...{ build, device, threads },
     description: `Device ${device}, ${threads} of ${build.hardwareThreads} threads${sharing}`,
   };
 }
