@@ -463,6 +463,12 @@ describe("splits", () => {
     await failure(work, "ERR_RAT_DATA_FORMAT", "train.csv", 'dev "none"');
   });
 
+  it("bad call - too few rows to hold out a test set", async () => {
+    const options = { dev: "none", testShare: 0.1 } as const;
+    const work = load("custom", { "train.csv": csvRows(2, ["a", "b"]) }, options);
+    await failure(work, "ERR_RAT_DATA_FORMAT", "train.csv", "testShare");
+  });
+
   it("bad call - aborted before and while reading", async () => {
     await failure(load("imdb", files, { signal: AbortSignal.abort() }), "ERR_RAT_ABORTED");
     const data = await folderOf({ "train.csv": csvRows(200_000, ["0", "1"]), "test.csv": "" });
