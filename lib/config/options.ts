@@ -280,6 +280,16 @@ export const OPTIONS = {
     "uniform",
     ofRegularizer,
   ),
+  bregmanWeight: withDefault(
+    number("smart: weight of the divergence from what an average of the weights says", { min: 0 }),
+    0,
+    ofRegularizer,
+  ),
+  bregmanDecay: withDefault(
+    number("smart: how much of that average stays in a step", { min: 0, below: 1 }),
+    0.99,
+    ofRegularizer,
+  ),
   spareSpecialTokens: withDefault(
     flag("leave [CLS], [SEP] and their like out of the perturbation"),
     false,

@@ -30,7 +30,7 @@ export type GivenRegularizer = { readonly type: RegularizerType } & {
 /** Fields that describe one family of regularizers; the others mean the same to all that read them. */
 const OF_A_FAMILY = [
   ...(["scope", "ascentSteps", "stepSize", "ascentInit"] as const),
-  ...(["spareSpecialTokens", "sameMasks", "noise"] as const),
+  ...(["spareSpecialTokens", "sameMasks", "noise", "bregmanWeight", "bregmanDecay"] as const),
 ] as const;
 
 /**

@@ -131,6 +131,9 @@ export interface NativeRegularizerOptions {
   readonly sameMasks?: boolean;
   /** r3f: of which each number is epsilon times one. Default: uniform. */
   readonly noise?: "uniform" | "normal";
+  /** smart: weight of the consistency with the averaged weights, and how much of the average stays in a step. Default: 0. */
+  readonly bregmanWeight?: number;
+  readonly bregmanDecay?: number;
   /** Ids of tokens that no perturbation touches. Default: none. */
   readonly sparedTokens?: Int32Array;
 }
@@ -172,6 +175,8 @@ export interface NativeStepResult {
   readonly cleanLoss: number;
   readonly adversarialLoss: number;
   readonly klLoss: number;
+  /** smart: consistency with what the averaged weights say, without its weight; else 0. */
+  readonly bregmanLoss: number;
   /** L2 norm of the perturbation that was added, measured on its rows; the mean over the forwards if they differ. */
   readonly deltaNorm: number;
   /** Global gradient norm before clipping. */

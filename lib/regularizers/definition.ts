@@ -10,6 +10,8 @@ export const REGULARIZER_FIELDS = [
     "ascentInit",
     "sameMasks",
     "noise",
+    "bregmanWeight",
+    "bregmanDecay",
     "spareSpecialTokens",
   ] as const),
 ] as const;

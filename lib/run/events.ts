@@ -13,6 +13,8 @@ export interface StepEvent {
   readonly cleanLoss: number;
   readonly adversarialLoss: number;
   readonly klLoss: number;
+  /** With `bregmanWeight`: the divergence from what the averaged weights say. */
+  readonly bregmanLoss?: number;
   /** L2 norm of the perturbation; the mean if there are several. */
   readonly deltaNorm: number;
   /** Global gradient norm before clipping. */

@@ -177,7 +177,7 @@ export class TrainingSession {
     };
     if (result === null) return;
     this.#countSkipped(head.step, result.skippedPerturbations);
-    if (this.#options.plan.isLogged(head.step)) this.#log(stepEvent(head, result, this.#options.plan));
+    if (this.#options.plan.isLogged(head.step)) this.#log(stepEvent(head, result, this.#options));
   }
 
   /** Waits until every step that was handed over is done. */
@@ -352,11 +352,17 @@ export function environmentOf({ build, settings }: TrainerParts): RunEnvironment
   };
 }
 
-function stepEvent(queued: QueuedStep, result: NativeStepResult, plan: Plan): StepEvent {
-  const { loss, cleanLoss, adversarialLoss, klLoss, deltaNorm, gradNorm } = result;
+function stepEvent(
+  queued: QueuedStep,
+  result: NativeStepResult,
+  { parts, plan }: Pick<SessionOptions, "parts" | "plan">,
+): StepEvent {
+  const { loss, cleanLoss, adversarialLoss, klLoss, bregmanLoss, deltaNorm, gradNorm } = result;
   const { step, learningRate, examples, tokens } = queued;
   return {
     ...{ type: "step", step, epoch: plan.epochOf(step) },
-    ...{ loss, cleanLoss, adversarialLoss, klLoss, deltaNorm, gradNorm, learningRate, examples, tokens },
+    ...{ loss, cleanLoss, adversarialLoss, klLoss },
+    ...(parts.regularizer.bregmanWeight ? { bregmanLoss } : {}),
+    ...{ deltaNorm, gradNorm, learningRate, examples, tokens },
   };
 }

@@ -176,6 +176,14 @@ RegularizerOptions regularizer_options(const Napi::Object& object) {
   if (!object.Get("sameMasks").IsUndefined()) regularizer.same_masks = get_boolean(object, "sameMasks");
   if (!object.Get("noise").IsUndefined())
     regularizer.noise = static_cast<Noise>(get_choice(object, "noise", {"uniform", "normal"}));
+  if (!object.Get("bregmanWeight").IsUndefined())
+    regularizer.bregman_weight = get_number(object, "bregmanWeight");
+  RAT_CHECK(std::isfinite(regularizer.bregman_weight) && regularizer.bregman_weight >= 0, kInvalid,
+            "Expected a finite number of at least 0 for bregmanWeight");
+  if (!object.Get("bregmanDecay").IsUndefined())
+    regularizer.bregman_decay = get_number(object, "bregmanDecay");
+  RAT_CHECK(regularizer.bregman_decay >= 0 && regularizer.bregman_decay < 1, kInvalid,
+            "Expected a number of at least 0 and below 1 for bregmanDecay");
   if (!object.Get("sparedTokens").IsUndefined())
     regularizer.spared_tokens = int32_array(object.Get("sparedTokens"), "sparedTokens");
   RAT_CHECK(std::isfinite(regularizer.step_size) && regularizer.step_size >= 0, kInvalid,

@@ -34,6 +34,19 @@ at::Tensor Step::embedded(size_t batch, const Pass& pass) const {
   return copies == 1 ? rows : rows.repeat({copies, 1});
 }
 
+/// Between `logits` `[B, C]` and what the averaged weights say of the batch.
+ForwardLosses Step::bregman_losses(const at::Tensor& logits, size_t batch, const Pass& pass) const {
+  const at::NoGradGuard no_grad;
+  const Model& average = *context_.average;
+  const DeviceBatch& rows = batches_.batches()[batch];
+  const at::Tensor x = average.word_embedding().index_select(0, rows.tokens());
+  const at::Tensor anchor = average.logits(x, rows.rows(pass.bregman_forward), Dropout{});
+  LossOptions options = loss_;
+  options.kl_weight = pass.bregman_weight;
+  return forward_losses(at::cat({logits, anchor}), rows.labels(), 2, options, normaliser_,
+                        {.both = pass.weight, .supervised_forwards = 0});
+}
+
 PassResult Step::run(const Pass& pass) {
   const ForwardLayout& layout = forwards_[pass.forward];
   const Dropout dropout(batches_.scalars(), batches_.device_scalars(), layout.first_pass, layout.copies());
@@ -49,6 +62,12 @@ PassResult Step::run(const Pass& pass) {
     const Forward forward = model_.forward(embedded(m, pass), batch.rows(pass.forward), dropout);
     const ForwardLosses of_batch = forward_losses(forward.logits, batch.labels(), layout.copies(), loss_,
                                                   normaliser_, {pass.weight, pass.supervised_forwards});
+    if (pass.bregman_weight > 0) {
+      const int64_t examples = batch.examples();
+      const ForwardLosses losses = bregman_losses(forward.logits.detach().narrow(0, 0, examples), m, pass);
+      of_batch.dlogits.narrow(0, 0, examples).add_(losses.dlogits.narrow(0, 0, examples));
+      result.bregman = result.bregman.defined() ? result.bregman.add_(losses.values[1]) : losses.values[1];
+    }
     const at::Tensor drows = forward.backward(of_batch.dlogits, pass.keeps_parameters);
     if (pass.keeps_parameters)
       add_token_gradients(drows, batch.slots(), layout.copies(), embedding_gradient_);

@@ -22,6 +22,7 @@ struct StepContext {
   const std::atomic<bool>* cancelled = nullptr;  // polled between passes: throws ERR_RAT_ABORTED
   StepProfile* profile = nullptr;                // told at the end of each phase
   Reduction* reduction = nullptr;
+  const Model* average = nullptr;  // of the weights so far; for a regularizer that asks for it
 };
 
 struct Pass {
@@ -29,6 +30,9 @@ struct Pass {
   const Perturbation* delta = nullptr;  // added to the embedded rows; none: they are repeated as they are
   double weight = 1;                    // of the losses and all gradients
   std::optional<int64_t> supervised_forwards = {};  // as LossWeights'
+  /// Of the consistency of the first copy with what the averaged weights say, a constant.
+  double bregman_weight = 0;
+  size_t bregman_forward = 0;       // that one's, of one copy: neither perturbation nor dropout
   bool keeps_parameters = true;     // whether parameters get gradients, the word embeddings included
   std::optional<Scope> slope = {};  // whether the result has one, and of what scope
 };
@@ -36,6 +40,7 @@ struct Pass {
 struct PassResult {
   at::Tensor supervised;   // 0-dimensional double, on the device
   at::Tensor consistency;  // likewise, without its weight; 0 for a forward of one copy
+  at::Tensor bregman;      // likewise; undefined for a pass without it
   /// The gradient that a perturbation begins with, in what the last copy was given, as Perturbation::values without the K;
   /// of all processes where it is one for all. Valid until the next pass.
   std::vector<at::Tensor> slope;
@@ -61,6 +66,7 @@ class Step {
 
  private:
   at::Tensor embedded(size_t batch, const Pass& pass) const;
+  ForwardLosses bregman_losses(const at::Tensor& logits, size_t batch, const Pass& pass) const;
   at::Tensor no_gradient() const;
 
   const Model& model_;

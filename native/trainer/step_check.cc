@@ -7,12 +7,13 @@
 namespace rat {
 namespace {
 
-StepValues on_host(const double* fields, double kl_weight) {
-  StepValues values;
-  for (const auto& [name, member] : StepLog<double>::fields()) values.log.*member = *fields++;
-  const auto& log = values.log;
-  values.loss = log.clean_loss + log.adversarial_loss + (kl_weight == 0 ? 0 : kl_weight * log.kl_loss);
-  return values;
+/// A term without weight is left out, whatever it is: 0 times infinity is no number.
+template <typename Value>
+Value total(const StepLog<Value>& log, double kl_weight, double bregman_weight) {
+  Value loss = log.clean_loss + log.adversarial_loss;
+  if (kl_weight != 0) loss = loss + kl_weight * log.kl_loss;
+  if (bregman_weight != 0) loss = loss + bregman_weight * log.bregman_loss;
+  return loss;
 }
 
 bool is_finite(const StepValues& values) {
@@ -22,28 +23,38 @@ bool is_finite(const StepValues& values) {
 [[noreturn]] void fail_non_finite(double step, const StepValues& values) {
   const auto& log = values.log;
   fail("ERR_RAT_NON_FINITE", "Step ", step, ": loss ", values.loss, " (clean ", log.clean_loss,
-       ", adversarial ", log.adversarial_loss, ", KL ", log.kl_loss, "), gradient norm ", log.gradient_norm,
+       ", adversarial ", log.adversarial_loss, ", KL ", log.kl_loss, ", Bregman ", log.bregman_loss,
+       "), gradient norm ", log.gradient_norm,
        "; nothing was updated. Lower the learning rate or epsilon, or clip the gradient norm");
 }
 
 }  // namespace
 
+StepValues StepCheck::on_host(const double* fields) const {
+  StepValues values;
+  for (const auto& [name, member] : StepLog<double>::fields()) values.log.*member = *fields++;
+  values.loss = total(values.log, kl_weight_, bregman_weight_);
+  return values;
+}
+
 at::Tensor StepCheck::take(const StepLog<at::Tensor>& log, uint32_t step) {
   const at::Tensor zero = at::zeros({}, log.gradient_norm.options());
   std::vector<at::Tensor> fields{at::full({}, static_cast<double>(step), zero.options())};
-  for (const auto& [name, member] : StepLog<at::Tensor>::fields())
-    fields.push_back((log.*member).defined() ? log.*member : zero);
+  StepLog<at::Tensor> whole = log;
+  for (const auto& [name, member] : StepLog<at::Tensor>::fields()) {
+    if (!(whole.*member).defined()) whole.*member = zero;
+    fields.push_back(whole.*member);
+  }
   last_ = at::stack(fields);
   if (device_.is_cpu()) {
-    const StepValues values = on_host(last_.const_data_ptr<double>() + 1, kl_weight_);
+    const StepValues values = on_host(last_.const_data_ptr<double>() + 1);
     if (!is_finite(values)) fail_non_finite(step, values);
     return {};
   }
   if (!failed_.defined()) failed_ = at::zeros_like(last_);
   if (!skipped_.defined()) skipped_ = zero;
-  skipped_ = skipped_ + (log.skipped_perturbations.defined() ? log.skipped_perturbations : zero);
-  at::Tensor loss = fields[1] + fields[2];
-  if (kl_weight_ != 0) loss = loss + fields[3] * kl_weight_;
+  skipped_ = skipped_ + whole.skipped_perturbations;
+  const at::Tensor loss = total(whole, kl_weight_, bregman_weight_);
   const at::Tensor is_first = (at::isfinite(loss).logical_and(at::isfinite(log.gradient_norm)))
                                   .logical_not()
                                   .logical_and(failed_[0] == 0);
@@ -52,16 +63,16 @@ at::Tensor StepCheck::take(const StepLog<at::Tensor>& log, uint32_t step) {
 }
 
 StepValues StepCheck::read() {
-  if (device_.is_cpu()) return on_host(last_.const_data_ptr<double>() + 1, kl_weight_);
+  if (device_.is_cpu()) return on_host(last_.const_data_ptr<double>() + 1);
   const at::Tensor all = at::cat({last_, failed_, skipped_.view({1})}).cpu();
   const double* last = all.const_data_ptr<double>();
   const double* failed = last + last_.numel();
   skipped_.reset();
   if (failed[0] > 0) {
     failed_.reset();
-    fail_non_finite(failed[0], on_host(failed + 1, kl_weight_));
+    fail_non_finite(failed[0], on_host(failed + 1));
   }
-  StepValues values = on_host(last + 1, kl_weight_);
+  StepValues values = on_host(last + 1);
   values.log.skipped_perturbations = failed[last_.numel()];
   return values;
 }
@@ -72,7 +83,7 @@ void StepCheck::require_finite() {
   const double* fields = failed.const_data_ptr<double>();
   if (fields[0] == 0) return;
   failed_.reset();
-  fail_non_finite(fields[0], on_host(fields + 1, kl_weight_));
+  fail_non_finite(fields[0], on_host(fields + 1));
 }
 
 }  // namespace rat

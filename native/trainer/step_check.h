@@ -19,7 +19,8 @@ struct StepValues {
 
 class StepCheck {
  public:
-  StepCheck(at::Device device, double kl_weight) : device_(device), kl_weight_(kl_weight) {}
+  StepCheck(at::Device device, double kl_weight, double bregman_weight)
+      : device_(device), kl_weight_(kl_weight), bregman_weight_(bregman_weight) {}
 
   /// Takes the values of a step whose gradients are there. On the CPU: throws ERR_RAT_NON_FINITE, and returns
   /// an undefined tensor. On a GPU: the optimizers' `found_inf`.
@@ -33,8 +34,11 @@ class StepCheck {
   void require_finite();
 
  private:
+  StepValues on_host(const double* fields) const;
+
   at::Device device_;
   double kl_weight_;
+  double bregman_weight_;
   // [1 + fields] double: the step, then what StepLog::fields() lists; of the last step, and of the first one
   // that was not finite (step 0: there was none). Undefined before the first step.
   at::Tensor last_, failed_;

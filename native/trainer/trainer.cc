@@ -40,7 +40,7 @@ Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
       device_(parse_device(options.device)),
       regularizer_(make_regularizer(options.regularizer)),
-      check_(device_, options.loss.kl_weight) {
+      check_(device_, options.loss.kl_weight, options.regularizer.bregman_weight) {
   at::set_num_threads(options.threads);
   const c10::OptionalDeviceGuard guard(device_);
   model_ = make_model(options.model, options.seed, options.precision, device_);
@@ -58,6 +58,9 @@ void Trainer::count_bytes() {
   for (const Parameter& parameter : model_->parameters())
     bytes_ += static_cast<int64_t>(parameter.tensor.nbytes());
   for (const at::Tensor& tensor : snapshot_) bytes_ += static_cast<int64_t>(tensor.nbytes());
+  if (average_)
+    for (const Parameter& parameter : average_->parameters())
+      bytes_ += static_cast<int64_t>(parameter.tensor.nbytes());
   if (!optimizer_) return;
   for (const auto& [name, tensor] : optimizer_->state()) bytes_ += static_cast<int64_t>(tensor.nbytes());
 }
@@ -74,9 +77,22 @@ void Trainer::require_optimizer() {
   // All or nothing, whatever memory there is.
   at::Tensor gradient;
   if (model_->parameters().front().trainable) gradient = at::zeros_like(model_->word_embedding());
+  if (regularizer_->average_decay()) {
+    average_ = make_model(options_.model, options_.seed, options_.precision, device_);
+    update_average(0);
+  }
   optimizer_ = make_optimizer(trainable_, options_.optimizer);
   embedding_gradient_ = std::move(gradient);
   count_bytes();
+}
+
+/// A decay of 0 makes it the weights as they are.
+void Trainer::update_average(double decay) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> averages, weights;
+  for (const Parameter& parameter : average_->parameters()) averages.push_back(parameter.tensor.detach());
+  for (const Parameter& parameter : model_->parameters()) weights.push_back(parameter.tensor.detach());
+  at::_foreach_lerp_(averages, weights, 1 - decay);
 }
 
 void Trainer::require_whole() const {
@@ -107,7 +123,7 @@ std::vector<at::Tensor> Trainer::gradients(const at::Tensor& of_embedding_rows) 
 void Trainer::reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients) {
   if (!reduction_) return;
   std::vector<at::Tensor> tensors = gradients;
-  for (const at::Tensor& loss : {log.clean_loss, log.adversarial_loss, log.kl_loss})
+  for (const at::Tensor& loss : {log.clean_loss, log.adversarial_loss, log.kl_loss, log.bregman_loss})
     if (loss.defined()) tensors.push_back(loss);
   reduction_->sum(tensors);
 }
@@ -157,7 +173,10 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   const DeviceStep on_device(batches, scalars, wanted, vocabulary_scratch_, device_);
   mark(profile.get(), "copy");
   Step step(*model_, on_device, forwards, options_.loss, normaliser(batches, options),
-            {.cancelled = &cancelled, .profile = profile.get(), .reduction = reduction_.get()});
+            {.cancelled = &cancelled,
+             .profile = profile.get(),
+             .reduction = reduction_.get(),
+             .average = average_.get()});
   StepLog<at::Tensor> log = regularizer_->run(step);
 
   const at::NoGradGuard no_grad;
@@ -177,6 +196,7 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   }
   is_half_updated_ = true;
   optimizer_->step(all, update);
+  if (average_) update_average(*regularizer_->average_decay());
   is_half_updated_ = false;
   StepResult result;
   if (device_.is_cpu() || options.read) result.values = check_.read();

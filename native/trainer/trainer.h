@@ -112,6 +112,7 @@ class Trainer {
   void require_whole() const;
   void require_sound();
   void count_bytes();
+  void update_average(double decay);
 
   TrainerOptions options_;
   at::Device device_;
@@ -120,6 +121,8 @@ class Trainer {
   std::unique_ptr<Reduction> reduction_;  // none: this process has the whole step
   std::vector<Parameter> trainable_;
   std::unique_ptr<Optimizer> optimizer_;  // made at the first training step or load, of the trainable ones
+  /// The average of the weights since then, made likewise; if the regularizer needs one.
+  std::unique_ptr<Model> average_;
   StepCheck check_;
   at::Tensor embedding_gradient_;  // [V, D], zero but for written_rows_; if the embeddings are trainable
   at::Tensor written_rows_;        // of the last step

@@ -45,7 +45,11 @@ Trainer::NamedTensors Trainer::tensors(StateKind what) const {
   NamedTensors named;
   if (what == StateKind::kOptimizer) {
     RAT_CHECK(optimizer_ != nullptr, "ERR_RAT_INTERNAL", "there is no optimizer state before the first step");
-    return optimizer_->state();
+    named = optimizer_->state();
+    if (average_)
+      for (const Parameter& parameter : average_->parameters())
+        named.emplace_back(parameter.name + ".average", parameter.tensor.detach());
+    return named;
   }
   const auto& parameters = model_->parameters();
   RAT_CHECK(what == StateKind::kModel || !snapshot_.empty(), "ERR_RAT_INTERNAL", "there is no snapshot");

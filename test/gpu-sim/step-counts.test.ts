@@ -26,6 +26,7 @@ const climbing: typeof methods = {
   "freelb by matrix": { ...climb, type: "freelb", ascentInit: "uniform" },
   r3f: { ...climb, type: "r3f", noise: "normal" },
   smart: { ...climb, type: "smart", scope: "example", consistency: "js" },
+  "smart with Bregman": { ...climb, type: "smart", scope: "example", bregmanWeight: 1, bregmanDecay: 0.9 },
 };
 const optimizer = { type: "adamw", weightDecay: 0.01, clipNorm: 1 } as const;
 

@@ -1,7 +1,10 @@
 /** What is measured of a model: against what a small perturbation does to the loss, and what must hold whatever the numbers. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { NativeDiagnostics } from "#dist/native/binding.js";
+import { type NativeDiagnostics, native } from "#dist/native/binding.js";
 import type { TaskKind } from "#dist/targets/index.js";
+import { firstBatch, parityWeights, trainerOptions } from "../support/parity.js";
 import { examplesOf, modelNames, type TinyOptions, weightsOf, withTiny } from "../support/tiny-models.js";
 
 const IDS = [2, 5, 7, 10, 3, 12];
@@ -46,6 +49,32 @@ describe.each(modelNames)("%s", (name) => {
     for (const field of FIELDS)
       expect(parts.reduce((sum, part) => sum + part[field], 0)).toBeCloseTo(whole[field], 10);
   });
+});
+
+test.each(["classification", "regression"] as const)("of a %s: what plain PyTorch measures", async (kind) => {
+  const file = join(import.meta.dirname, "../reference/fixtures/diagnostics.json");
+  const { rate, submodels, sums } = JSON.parse(readFileSync(file, "utf8")) as {
+    rate: number;
+    submodels: number;
+    sums: Record<typeof kind, NativeDiagnostics>;
+  };
+  const options = trainerOptions(
+    {
+      ...{ model: "textcnn", kind, optimizer: { type: "sgd", weightDecay: 0, clipNorm: 0 } },
+      regularizer: { type: "none", forwards: 1, epsilon: [0], klWeight: 0, klReduction: "batch-mean" },
+    },
+    "cpu",
+    "fp64",
+  );
+  const regularizer = options.regularizer && { ...options.regularizer, cleanDropout: rate };
+  const trainer = new (native().Trainer)({ ...options, ...(regularizer && { regularizer }) });
+  try {
+    await trainer.load("model", parityWeights("textcnn", kind));
+    const measured = await trainer.diagnose(firstBatch(kind), submodels);
+    for (const field of FIELDS) expect(measured[field] / sums[kind][field]).toBeCloseTo(1, 9);
+  } finally {
+    await trainer.dispose();
+  }
 });
 
 test("nothing of the training changes", async () => {

@@ -14,7 +14,15 @@ const STEPS = { fp64: 3, fp32: 1 } as const;
 /** Sizes of the parts of a step. */
 const PARTS = [[1, 6], [3, 2, 2], IDS.map(() => 1)];
 const TOLERANCES = { fp64: 1e-12, fp32: 1e-5 } as const;
-const FIELDS = ["loss", "cleanLoss", "adversarialLoss", "klLoss", "deltaNorm", "gradNorm"] as const;
+const FIELDS = [
+  "loss",
+  "cleanLoss",
+  "adversarialLoss",
+  "klLoss",
+  "bregmanLoss",
+  "deltaNorm",
+  "gradNorm",
+] as const;
 
 const two = { forwards: 2, klWeight: 0.7, cleanDropout: RATE, forwardDropout: [RATE, 0.5] } as const;
 const climb = {
@@ -57,6 +65,10 @@ const methods: Record<string, Partial<NativeRegularizerOptions>> = {
   },
   r3f: { ...climb, type: "r3f", klWeight: 0.7, epsilon: [0.3] },
   smart: { ...climb, type: "smart", klWeight: 0.7, scope: "example" },
+  "smart with Bregman": {
+    ...{ ...climb, type: "smart", klWeight: 0.7, scope: "example" },
+    ...{ bregmanWeight: 0.8, bregmanDecay: 0.5 },
+  },
   "smart, by matrix": { ...climb, type: "smart", klWeight: 0.7, consistency: "js" },
   "r-at, by example": { ...two, type: "r-at", epsilon: [0.5, 1], scope: "example" },
 };

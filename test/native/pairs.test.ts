@@ -25,6 +25,7 @@ const OPTIONS = {
   scope: ["matrix", "example"],
   ascentInit: ["zero", "uniform"],
   spares: [false, true],
+  bregmanWeight: [0, 0.5],
   parts: [1, 3],
   clipNorm: [0, 0.5],
   frozen: [0, 1, 2],
@@ -85,6 +86,7 @@ function optionsOf(c: Case): TinyOptions {
         ascentSteps: 2,
         stepSize: 0.2,
       },
+      ...{ bregmanWeight: c.bregmanWeight, bregmanDecay: 0.5 },
       ...{
         labelSmoothing: c.smoothing,
         temperature: c.temperature,
@@ -128,12 +130,12 @@ test("there are cases for every pair of values", () => {
 
 test.each(cases.map((c) => [names.map((name) => c[name]).join(" "), c] as const))("%s", async (_, c) => {
   const { before, result, after } = await train(c);
-  const { loss, cleanLoss, adversarialLoss, klLoss, deltaNorm, gradNorm } = result;
-  for (const value of [loss, cleanLoss, adversarialLoss, klLoss, deltaNorm, gradNorm])
+  const { loss, cleanLoss, adversarialLoss, klLoss, bregmanLoss, deltaNorm, gradNorm } = result;
+  for (const value of [loss, cleanLoss, adversarialLoss, klLoss, bregmanLoss, deltaNorm, gradNorm])
     expect(value).toBeGreaterThanOrEqual(-1e-12);
-  expect(Math.abs(loss - (cleanLoss + adversarialLoss + 0.5 * klLoss))).toBeLessThan(
-    1e-6 * Math.max(1, loss),
-  );
+  const sum = cleanLoss + adversarialLoss + 0.5 * klLoss + c.bregmanWeight * bregmanLoss;
+  expect(Math.abs(loss - sum)).toBeLessThan(1e-6 * Math.max(1, loss));
+  expect(bregmanLoss > 0).toBe(c.regularizer === "smart" && c.bregmanWeight > 0);
   expect(gradNorm).toBeGreaterThan(0);
   const perturbs = !["none", "r-drop"].includes(c.regularizer);
   if (perturbs) expect(deltaNorm).toBeGreaterThan(0);

@@ -7,6 +7,7 @@ autograd's. Models, batches and optimizers are those of parity.py.
     venv/bin/python test/reference/ascent.py
 """
 
+import copy
 import json
 import sys
 
@@ -39,6 +40,10 @@ CASES = [
     {"type": "smart", "scope": "example", "ascentSteps": 1, "stepSize": 0.4, "epsilon": 0.5, "klWeight": 0.8},
     {"type": "smart", "scope": "example", "ascentSteps": 3, "stepSize": 0.2, "epsilon": 0.7, "klWeight": 1.5, "consistency": "js"},
     {"type": "smart", "scope": "matrix", "ascentSteps": 2, "stepSize": 0.4, "epsilon": 0.5, "klWeight": 0.8},
+    {"type": "smart", "scope": "example", "ascentSteps": 1, "stepSize": 0.4, "epsilon": 0.5, "klWeight": 0.8,
+     "bregmanWeight": 1.0, "bregmanDecay": 0.9},
+    {"type": "smart", "scope": "example", "ascentSteps": 1, "stepSize": 0.4, "epsilon": 0.5, "klWeight": 0.5, "consistency": "kl",
+     "klReduction": "sum", "bregmanWeight": 2.0, "bregmanDecay": 0.5},
 ]
 OPTIONS = {"type": "adamw", "weightDecay": 0.01, "clipNorm": 0.7}
 
@@ -121,8 +126,9 @@ def climb(delta, slope, c, texts):
     return [d * min(1.0, c["epsilon"] / max(d.norm().item(), 1e-300)) for d in moved]
 
 
-def divergent_step(model, c, texts, labels, regression, step):
-    """R3F and SMART: the clean loss, and the divergence from the outputs of the perturbed texts."""
+def divergent_step(model, average, c, texts, labels, regression, step):
+    """R3F and SMART: the clean loss, and the divergence from the outputs of the perturbed texts, and from those of the averaged
+    weights (SMART, equations 6 and 7)."""
     reduction = c.get("klReduction", "batch-mean")
     kept = parity.supervised, parity.consistency
     methods.set_losses(c, False)
@@ -142,8 +148,16 @@ def divergent_step(model, c, texts, labels, regression, step):
             delta = climb(delta, torch.autograd.grad(divergence(leaves)[1], leaves), c, texts)
     clean_outputs, kl = divergence(delta)
     clean = supervised(clean_outputs, labels, regression)
-    (clean + c["klWeight"] * kl).backward()
-    return {"loss": (clean + c["klWeight"] * kl).item(), "cleanLoss": clean.item(), "adversarialLoss": 0.0,
+    loss = clean + c["klWeight"] * kl
+    bregman = {}
+    if "bregmanWeight" in c:
+        with torch.no_grad():
+            anchor = outputs(average, texts, [0] * len(texts))
+        distance = consistency([clean_outputs, anchor], regression, reduction)
+        loss = loss + c["bregmanWeight"] * distance
+        bregman = {"bregmanLoss": distance.item()}
+    loss.backward()
+    return {"loss": loss.item(), "cleanLoss": clean.item(), "adversarialLoss": 0.0, **bregman,
             "klLoss": kl.item(), "deltaNorm": sum(d.norm().item() for d in delta) / len(delta)}
 
 
@@ -153,10 +167,14 @@ def finish(model, optimizer, event):
     return {**event, "gradNorm": gradient_norm}
 
 
-def train_step(model, optimizer, c, texts, labels, regression, step):
+def train_step(model, average, optimizer, c, texts, labels, regression, step):
     optimizer.zero_grad()
     if c["type"] in ("r3f", "smart"):
-        return finish(model, optimizer, divergent_step(model, c, texts, labels, regression, step))
+        event = finish(model, optimizer, divergent_step(model, average, c, texts, labels, regression, step))
+        with torch.no_grad():
+            for mean, weight in zip(average.parameters(), model.parameters()):
+                mean.copy_(c.get("bregmanDecay", 0) * mean + (1 - c.get("bregmanDecay", 0)) * weight)
+        return event
     delta = start(model, texts, step, c)
 
     def loss_at(delta, keep, weight=1.0):
@@ -191,10 +209,11 @@ def train_step(model, optimizer, c, texts, labels, regression, step):
 
 def run(model_name, regression, c):
     model = initial_model(model_name, regression)
+    average = copy.deepcopy(model)
     optimizer = make_optimizer(model, OPTIONS)
     for group in optimizer.param_groups:
         group["lr"] = parity.LEARNING_RATE
-    events = [train_step(model, optimizer, c, texts, labels.double() if regression else labels, regression, i + 1)
+    events = [train_step(model, average, optimizer, c, texts, labels.double() if regression else labels, regression, i + 1)
               for i, (texts, labels) in enumerate(batches(regression))]
     return {"events": [{**event, "learningRate": parity.LEARNING_RATE} for event in events], "weights": checksums(model)}
 
@@ -203,6 +222,7 @@ def title(c):
     words = [f"{c['type']} of {c['ascentSteps']}" if "ascentSteps" in c else c["type"]]
     words += [f"by {c['scope']}"] if "scope" in c else []
     words += ["from noise"] if "ascentInit" in c else []
+    words += [f"Bregman {c['bregmanWeight']}"] if "bregmanWeight" in c else []
     words += [c[name] for name in ("noise", "consistency", "klReduction") if name in c]
     return ", ".join([" ".join(words)] + (["special tokens spared"] if "sparedTokens" in c else []))
 

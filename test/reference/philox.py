@@ -22,8 +22,11 @@ def split_mix(x):
     return x ^ (x >> 31)
 
 
-def ascent_key(seed):
-    key = split_mix(split_mix(seed) ^ 4)
+STREAMS = {"dropout": 3, "ascent": 4}
+
+
+def key(seed, stream):
+    key = split_mix(split_mix(seed) ^ STREAMS[stream])
     return key & MASK, key >> 32
 
 
@@ -31,7 +34,7 @@ def noise(seed, step, identifier, elements, kind):
     """`elements` numbers of an example, or of a token of the matrix."""
     values = []
     for block in range((elements + 3) // 4):
-        words = [(word + 0.5) / 2**32 for word in philox((step, identifier, 0, block), ascent_key(seed))]
+        words = [(word + 0.5) / 2**32 for word in philox((step, identifier, 0, block), key(seed, "ascent"))]
         if kind == "uniform":
             values += [2 * word - 1 for word in words]
         else:

@@ -64,6 +64,18 @@ describe("a run that was aborted and resumed equals one that was not", () => {
     expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
   });
 
+  it("where an average of the weights is part of the step", async () => {
+    const regularizer = { type: "smart", epsilon: 0.5, bregmanWeight: 1, bregmanDecay: 0.9 } as const;
+    const whole = join(await temporaryFolder(), "run");
+    await runInto(whole, { trainer: { regularizer } });
+    const output = await interruptedRun({ trainer: { regularizer }, abortAt: 8 });
+    await runInto(output, { trainer: { regularizer }, fit: { resume: true } });
+    const log = await logOf(output);
+    expect(log).toBe(await logOf(whole));
+    expect(log).toMatch(/"bregmanLoss":0\.\d+/);
+    expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
+  });
+
   it("whichever step it stopped at, more than once", async () => {
     const schedule = { schedule: "linear", warmupRatio: 0.3 } as const;
     const whole = join(await temporaryFolder(), "run");

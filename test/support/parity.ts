@@ -17,7 +17,11 @@ import { native } from "#dist/native/binding.js";
 import { learningRateAt, type Schedule } from "#dist/run/schedule.js";
 import { readSafetensors } from "./safetensors.js";
 
-export type ParityEvent = Omit<NativeStepResult, "skippedPerturbations"> & { learningRate: number };
+export type ParityEvent = Omit<NativeStepResult, "skippedPerturbations" | "bregmanLoss"> & {
+  learningRate: number;
+  /** Where a case has it. */
+  bregmanLoss?: number;
+};
 
 /** What a step or an optimizer does besides. */
 export interface ParityFeature {
@@ -62,6 +66,12 @@ const FIELDS = [
   "learningRate",
 ] as const;
 
+/** The first step's examples. */
+export function firstBatch(kind: "classification" | "regression"): PackedBatch {
+  const [{ texts, labels } = { texts: [], labels: [] }] = fixture.batches[kind];
+  return pack(texts, labels, kind);
+}
+
 function pack(texts: number[][], labels: number[], kind: ParityCase["kind"]): PackedBatch {
   const sequenceStarts = new Int32Array(texts.length + 1);
   texts.forEach((text, i) => {
@@ -75,7 +85,12 @@ function pack(texts: number[][], labels: number[], kind: ParityCase["kind"]): Pa
   };
 }
 
-function trainerOptions(c: ParityCase, device: string, precision: "fp32" | "fp64"): NativeTrainerOptions {
+/** Of a case's trainer, whose initial weights are not loaded yet. */
+export function trainerOptions(
+  c: Pick<ParityCase, "model" | "kind" | "regularizer" | "optimizer" | "feature">,
+  device: string,
+  precision: "fp32" | "fp64",
+): NativeTrainerOptions {
   const { vocabularySize, embeddingSize, hiddenSize, classes } = fixture.sizes;
   return {
     model: {
@@ -166,6 +181,8 @@ export function expectEvent(
 ): void {
   for (const field of FIELDS)
     expectClose(actual[field], expected?.[field], TOLERANCE[precision], `${field} of ${what}`);
+  if (expected?.bregmanLoss !== undefined)
+    expectClose(actual.bregmanLoss, expected.bregmanLoss, TOLERANCE[precision], `bregmanLoss of ${what}`);
 }
 
 /**

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct RegularizerOptions {
   bool starts_at_zero = true;              // else at uniform noise
   bool same_masks = false;             // whether all steps of an ascent have the dropout masks of the first
   Noise noise = Noise::kUniform;       // of r3f
+  double bregman_weight = 0;           // of smart; 0: without
+  double bregman_decay = 0;            // of the average of the weights, a step
   std::vector<int32_t> spared_tokens;  // ids that no perturbation touches
 };
 
@@ -38,6 +41,8 @@ class Regularizer {
   virtual std::vector<ForwardLayout> forwards() const = 0;
   /// Of its perturbations, if it has any.
   virtual Scope scope() const { return Scope::kMatrix; }
+  /// Whether its steps need an average of the weights, and how much of it stays in a step.
+  virtual std::optional<double> average_decay() const { return {}; }
 
   /// All passes of one step.
   virtual StepLog<at::Tensor> run(Step& step) const = 0;

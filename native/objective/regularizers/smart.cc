@@ -1,7 +1,8 @@
-// SMART's smoothness-inducing regularization (Jiang et al., "SMART: Robust and Efficient Fine-Tuning for Pre-trained Natural
-// Language Models through Principled Regularized Optimization", ACL 2020, section 3.1): consistency of a forward with one of
-// the sample that is furthest from it, which an ascent looks for. Labels have no part in that: it is virtual adversarial
-// training (Miyato et al., 2018) beside a supervised loss.
+// SMART (Jiang et al., "SMART: Robust and Efficient Fine-Tuning for Pre-trained Natural Language Models through Principled
+// Regularized Optimization", ACL 2020). Its smoothness (section 3.1): consistency of a forward with one of the sample that
+// is furthest from it, which an ascent looks for. Labels have no part in that: it is virtual adversarial training (Miyato et
+// al., 2018) beside a supervised loss. Its Bregman proximal point with momentum (section 3.2), an option: consistency with
+// what an average of the weights so far says, so that no update goes far.
 #include "core/check.h"
 #include "objective/regularizers/regularizer.h"
 
@@ -14,9 +15,15 @@ class Smart final : public Regularizer {
 
   /// Those of the ascent and the last: each the clean sample, always with the same masks, beside the perturbed one.
   std::vector<ForwardLayout> forwards() const override {
-    return {{.first_pass = 0, .rates = {options_.clean_dropout, options_.forward_dropout[0]}}};
+    std::vector<ForwardLayout> forwards{
+        {.first_pass = 0, .rates = {options_.clean_dropout, options_.forward_dropout[0]}}};
+    if (average_decay()) forwards.push_back({.first_pass = 2, .rates = {0}});
+    return forwards;
   }
   Scope scope() const override { return options_.scope; }
+  std::optional<double> average_decay() const override {
+    return options_.bregman_weight > 0 ? std::optional(options_.bregman_decay) : std::nullopt;
+  }
 
   StepLog<at::Tensor> run(Step& step) const override {
     const at::Tensor& matrix = step.word_embedding();
@@ -31,10 +38,14 @@ class Smart final : public Regularizer {
     }
     step.mark("perturb");
     const Perturbation both = beside_clean(delta);
-    const PassResult pass = step.run({.delta = &both, .supervised_forwards = 1});
+    const PassResult pass = step.run({.delta = &both,
+                                      .supervised_forwards = 1,
+                                      .bregman_weight = options_.bregman_weight,
+                                      .bregman_forward = 1});
     step.mark("adversarial");
     return {.clean_loss = pass.supervised,
             .kl_loss = pass.consistency,
+            .bregman_loss = pass.bregman,
             .delta_norm = delta.norm,
             .skipped_perturbations = delta.skipped};
   }
