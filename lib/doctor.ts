@@ -2,13 +2,13 @@
  * What this machine has and what the addon makes of it: the answer to "why does it not run, or not on the GPU?". Works
  * when the addon has not been built: that is when it is needed.
  */
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, sep } from "node:path";
+import { sep } from "node:path";
 import { type Candidate, type Machine, probeMachine, ROOT } from "../native/setup/probe.mjs";
 import { readStamp } from "../native/setup/stamp.mjs";
 import type { NativeBinding, NativeBuildInfo } from "./native/binding.js";
 import { addonFolder, loadAddon } from "./native/load.js";
+import { VERSION } from "./version.js";
 
 /** How much a remark matters: `problem`: nothing works; `warning`: works, but not as the machine could; `hint`. */
 export type AdviceLevel = "problem" | "warning" | "hint";
@@ -82,7 +82,7 @@ export async function diagnose(): Promise<Diagnosis> {
   const loaded = tryAddon();
   const hardware = availableParallelism();
   const facts = {
-    package: { version: packageJson().version, folder: ROOT },
+    package: { version: VERSION, folder: ROOT },
     node: {
       version: process.versions.node,
       supported: isNodeSupported(process.versions.node),
@@ -127,10 +127,6 @@ function tryAddon(): { info: NativeBuildInfo | null; error: string | null } {
   } catch (error) {
     return { info: null, error: error instanceof Error ? error.message : String(error) };
   }
-}
-
-function packageJson(): { version: string } {
-  return JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
 }
 
 /** The `engines` of package.json: `^20.19 || >=22.12`. */

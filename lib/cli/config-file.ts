@@ -1,5 +1,6 @@
 /** Reads a run's configuration from a YAML or JSON file (JSON is YAML, so one parser reads both). */
 import { readFile } from "node:fs/promises";
+import { withoutProvenance } from "../config/resolve.js";
 import { RATError } from "../errors.js";
 import { UsageError } from "./failure.js";
 
@@ -37,5 +38,5 @@ export async function readConfigFile(path: string): Promise<Record<string, unkno
     const message = `${path}: expected a mapping of option names to values, as "epochs: 3"`;
     throw new UsageError(message, "ERR_RAT_CONFIG");
   }
-  return value as Record<string, unknown>;
+  return withoutProvenance(value as Record<string, unknown>);
 }

@@ -1,8 +1,8 @@
 /** The command line as a whole: its commands, its help, and how a command ends. */
-import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { MODEL_TYPES, TASK_NAMES } from "../config/fields.js";
 import { REGULARIZER_TYPES } from "../regularizers/index.js";
+import { VERSION } from "../version.js";
 import { defineConvertAlpha } from "./convert-alpha.js";
 import { defineData } from "./data.js";
 import { defineDoctor } from "./doctor.js";
@@ -13,8 +13,6 @@ import { definePredict } from "./predict.js";
 import { defineSetup } from "./setup.js";
 import { Signals } from "./signals.js";
 import { defineTrain } from "./train.js";
-
-const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
 const helpText = `
 Tasks:         ${TASK_NAMES.join(", ")}
@@ -65,7 +63,7 @@ function createProgram(signal: AbortSignal): Command {
   const program = new Command("r-at");
   program
     .description("Trains and runs text classifiers with R-AT (Regularized Adversarial Training).")
-    .version(version, "-V, --version")
+    .version(VERSION, "-V, --version")
     .usage("<command> [options]")
     .exitOverride((error) => {
       const names = program.commands.map((command) => command.name()).join(", ");

@@ -37,6 +37,8 @@ interface Facts {
    * what a trainer or `fit` reads.
    */
   readonly identity?: boolean;
+  /** Whether it names a file or a folder: `config.json` has it whole, so that it holds from everywhere. */
+  readonly isPath?: true;
 }
 
 /** One option. `flat` is its schema in a run's configuration, where it may be left out. */
@@ -86,14 +88,20 @@ export const OPTIONS = {
   task: required(choice(TASK_NAMES, "what to train on"), { group: "Data", owner: "run" }),
   data: optional(text("folder of the task's files, or the one above it"), {
     ...ofTask,
-    argument: "<folder>",
+    ...{ isPath: true, argument: "<folder>" },
   }),
-  train: optional(text("file to train on instead of the task's"), { ...ofTask, argument: "<file>" }),
+  train: optional(text("file to train on instead of the task's"), {
+    ...ofTask,
+    ...{ isPath: true, argument: "<file>" },
+  }),
   dev: optional(text("file to choose the best model on; none: train without one"), {
     ...ofTask,
-    argument: "<file|none>",
+    ...{ isPath: true, argument: "<file|none>" },
   }),
-  test: optional(text("file to test on instead of the task's"), { ...ofTask, argument: "<file>" }),
+  test: optional(text("file to test on instead of the task's"), {
+    ...ofTask,
+    ...{ isPath: true, argument: "<file>" },
+  }),
   split: withDefault(
     choice(["official", "paper"], "official files, or the splits of the paper"),
     "official",
@@ -178,7 +186,7 @@ export const OPTIONS = {
   ),
   vectors: optional(text("word vectors for a new model: GloVe or word2vec text, plain or .gz"), {
     ...ofModel,
-    ...{ identity: false, otherwise: "random", argument: "<file>" },
+    ...{ identity: false, isPath: true, otherwise: "random", argument: "<file>" },
   }),
   embeddingStd: withDefault(number("standard deviation of the initial word embeddings", { above: 0 }), 0.1, {
     ...ofModel,
@@ -407,7 +415,7 @@ export const OPTIONS = {
     otherwise: "off",
   }),
   keepCheckpoints: withDefault(
-    integer("checkpoints of a run that are kept, the newest", { min: 1 }),
+    integer("checkpoints of a run that are kept, the newest; 0: none when it is finished", { min: 0 }),
     2,
     ofRun,
   ),
@@ -418,7 +426,7 @@ export const OPTIONS = {
   }),
   output: optional(text("folder for the run: config.json, log.jsonl, summary.json, checkpoints, model"), {
     ...ofRun,
-    argument: "<folder>",
+    ...{ isPath: true, argument: "<folder>" },
   }),
   resume: withDefault(flag("go on from the newest intact checkpoint of the output folder"), false, ofRun),
   overwrite: withDefault(flag("replace the run that the output folder holds"), false, ofRun),

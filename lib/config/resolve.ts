@@ -29,7 +29,7 @@ export type ResolvedRunConfig = Omit<Parsed, RegularizerField> & Omit<ResolvedRe
  *   number of forwards, or no place to take data from.
  */
 export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknown>>): ResolvedRunConfig {
-  const parsed = parseOptions(runConfigSchema, withPreset(raw), "the run configuration");
+  const parsed = parseOptions(runConfigSchema, withPreset(withoutProvenance(raw)), "the run configuration");
   if (parsed.data === undefined && parsed.train === undefined) {
     throw configError(
       "data",
@@ -56,6 +56,12 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
     epsilon,
   );
   return withoutUndefined({ ...rest, ...filledIn, regularizer }) as ResolvedRunConfig;
+}
+
+/** What a run's `config.json` says of how it came about is no option. */
+export function withoutProvenance<T extends object>(raw: T): T {
+  if (typeof raw !== "object" || raw === null || !Object.hasOwn(raw, "provenance")) return raw;
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => name !== "provenance")) as T;
 }
 
 /** A preset's options below those that are given. A wrong name or model is for the schema to say. */

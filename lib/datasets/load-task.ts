@@ -1,4 +1,5 @@
 /** A task's files as examples in memory: splits, labels, limits. */
+import { resolve } from "node:path";
 import { invalidArgument, RATError } from "../errors.js";
 import { targetOf } from "../targets/index.js";
 import type { CustomColumns } from "./custom.js";
@@ -10,7 +11,7 @@ import { type FileOptions, locateSplits, type SplitSources } from "./locate.js";
 import { findTask } from "./registry.js";
 import { readTaskRows, textOf } from "./task-rows.js";
 import { type ReadOptions, readLines } from "./text-file.js";
-import type { Example, LoadedTask } from "./types.js";
+import type { DataFile, Example, LoadedTask, SplitName, TaskSource } from "./types.js";
 
 /** What {@link loadTask} takes. The column options (`textColumn` to `kind`) belong to the task `custom`. */
 export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions {
@@ -48,14 +49,19 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
   const sources = await locateSplits(task, plan, options);
 
   let skippedRows = 0;
+  const files: DataFile[] = [];
   const reading = { signal: options.signal, onSkip: () => skippedRows++ };
   const { labels, rows } = await readTrain(task, sources.train, reading);
-  const read = async (path: string) =>
-    (await readLabelled(task, path, labelParser(task, labels), reading)).map(exampleOf);
+  files.push({ split: "train", path: resolve(sources.train), rows: rows.length });
+  const read = async (split: SplitName, path: string) => {
+    const examples = (await readLabelled(task, path, labelParser(task, labels), reading)).map(exampleOf);
+    files.push({ split, path: resolve(path), rows: examples.length });
+    return examples;
+  };
   const { rows: rest, test: heldOut } = takeTest(rows, sources, options.testShare);
-  const { train, dev } = await takeDev(rest, sources, read, options.signal);
-  const test = sources.test === null ? heldOut : await read(sources.test);
-  const mismatched = sources.mismatched === null ? null : await read(sources.mismatched);
+  const { train, dev } = await takeDev(rest, sources, (path) => read("dev", path), options.signal);
+  const test = sources.test === null ? heldOut : await read("test", sources.test);
+  const mismatched = sources.mismatched === null ? null : await read("dev-mismatched", sources.mismatched);
   const loaded = {
     name: task.name,
     kind: task.kind,
@@ -69,12 +75,10 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
     skippedRows,
   };
   // Not copied by a spread: a task with other data is from elsewhere.
-  return Object.defineProperty(loaded, "source", { value: sourceOf(options), enumerable: false });
-}
-
-/** Paths are as they were given: relative to where the process runs, as on a command line. */
-function sourceOf({ signal: _, ...options }: LoadTaskOptions): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const { signal: _, ...given } = options;
+  const known = Object.entries(given).filter(([, value]) => value !== undefined);
+  const source: TaskSource = { options: Object.fromEntries(known), files };
+  return Object.defineProperty(loaded, "source", { value: source, enumerable: false });
 }
 
 function checkOptions(options: LoadTaskOptions): void {

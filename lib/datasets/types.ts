@@ -27,17 +27,30 @@ export interface Task<D extends Dataset = Dataset> {
   readonly metrics: readonly MetricName[];
   /** Of what F1 is: class 1 of two, or the mean over the classes. Default: macro. */
   readonly f1Average?: F1Average | undefined;
-  /**
-   * Where the data come from, as options of a run's configuration, for the run's `config.json`. `loadTask` says it; a copy of
-   * its task by spread does not.
-   */
-  readonly source?: Readonly<Record<string, unknown>> | undefined;
+  /** Where the data come from, for the run's `config.json`. `loadTask` says it; a copy of its task by spread does not. */
+  readonly source?: TaskSource | undefined;
   readonly train: D;
   readonly dev: D | null;
   /** A second dev set, which chooses nothing: MNLI's mismatched genres. */
   readonly "dev-mismatched"?: D | null;
   /** Null where the test labels are not public. */
   readonly test: D | null;
+}
+
+/** What a task was read with, and from. */
+export interface TaskSource {
+  /** As options of a run's configuration. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly files: readonly DataFile[];
+}
+
+/** A file, or a folder where the task comes as one, that was read. */
+export interface DataFile {
+  readonly split: SplitName;
+  /** Absolute. */
+  readonly path: string;
+  /** Rows in it, those that were left out aside. */
+  readonly rows: number;
 }
 
 /** The data sets of a task. */

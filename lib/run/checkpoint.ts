@@ -43,11 +43,8 @@ export interface RunState {
   /** Everything that the course of the run depends on; compared on resume. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly environment: RunEnvironment;
-  /**
-   * The planned number of steps, of a run that was interrupted after its last one: the weights are the best by then, so it
-   * can be finished but not lengthened. Null before that.
-   */
-  readonly endedAt: number | null;
+  /** The last step of the run as it was planned: one that has come so far may be made longer, whatever its schedule. */
+  readonly lastStep: number;
   /** Sums since the run began, over interruptions. */
   readonly totals: RunTotals;
 }

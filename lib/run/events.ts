@@ -1,5 +1,6 @@
 /** What a run tells while it goes on, and at its end. `log.jsonl` holds the same objects, one a line. */
 import type { Metrics } from "../metrics/types.js";
+import type { Provenance } from "./provenance.js";
 
 /** One optimizer step; values of that step alone. */
 export interface StepEvent {
@@ -97,6 +98,7 @@ export interface TrainSummary {
   readonly peakMemoryBytes: number;
   /** Absolute path of the output folder, or null if none was asked for. */
   readonly output: string | null;
+  readonly provenance: Provenance;
 }
 
 /** What a run would take: `pipeline/estimate.ts`. */

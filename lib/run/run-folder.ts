@@ -118,21 +118,27 @@ export class RunFolder {
   }
 
   /**
-   * Writes a checkpoint and deletes all but the last `kept` that this run wrote or went on from. The log is on the disk
-   * first: what a checkpoint has behind it is not taken again, so a line that is lost then stays lost.
+   * Writes a checkpoint and deletes all but the last `kept` (at least this one) that this run wrote or went on from. The log
+   * is on the disk first: what a checkpoint has behind it is not taken again, so a line that is lost then stays lost.
    */
   async checkpoint(model: NativeTrainer, state: RunState, kept: number): Promise<string> {
     await this.#log?.sync();
     const path = await writeCheckpoint(this.#checkpoints, model, state);
-    this.#kept = [...this.#kept.filter((other) => other !== path), path].slice(-kept);
+    this.#kept = [...this.#kept.filter((other) => other !== path), path].slice(-Math.max(kept, 1));
     await pruneCheckpoints(this.#checkpoints, this.#kept);
     return path;
   }
 
   /** The last thing that a run writes: a folder with a summary holds a finished run. */
-  async finish(summary: TrainSummary): Promise<void> {
+  async finish(summary: TrainSummary, kept: number): Promise<void> {
     await this.#log?.sync();
     await replaceFile(join(this.path, SUMMARY), `${JSON.stringify({ command: "train", ...summary })}\n`);
+    if (kept === 0) await rm(this.#checkpoints, { recursive: true, force: true });
+  }
+
+  /** Whether it holds a run that has come to its end. */
+  isFinished(): Promise<boolean> {
+    return exists(join(this.path, SUMMARY));
   }
 
   /** Closes the log and gives the lock back. */

@@ -1,7 +1,8 @@
 /** What a run is: the record that `config.json` keeps of it, and what must be the same for it to be resumed. */
-
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { isModelType } from "../config/fields.js";
-import { isIdentity, OPTION_NAMES, type OptionName } from "../config/options.js";
+import { isIdentity, OPTION_NAMES, type OptionName, optionRecord } from "../config/options.js";
 import { RATError } from "../errors.js";
 import { hashArrays } from "../files/checksum.js";
 import type { EncodedDataset } from "../inference/encoded-dataset.js";
@@ -9,20 +10,25 @@ import type { Checkpoint, RunEnvironment } from "./checkpoint.js";
 import type { FitOptions } from "./options.js";
 import type { TrainerParts } from "./parts.js";
 import type { Plan } from "./plan.js";
+import type { Provenance } from "./provenance.js";
 
 /**
- * The run as a flat configuration with everything resolved; `resolveRunConfig` takes it back. What a run does with its
- * folder (`resume`, `overwrite`) is no part of it.
+ * The run as a flat configuration with everything resolved and absolute paths; `resolveRunConfig` takes it back. What a run does
+ * with its folder (`resume`, `overwrite`) is no part of it.
  */
-export function runRecord(parts: TrainerParts, plan: Plan, options: FitOptions): Record<string, unknown> {
+export function runRecord(
+  parts: TrainerParts,
+  plan: Plan,
+  options: FitOptions,
+  provenance: Provenance,
+): Record<string, unknown> {
   const { type: regularizer, ...ofRegularizer } = parts.regularizer;
   const { sizes } = parts.config;
   const record: Record<string, unknown> = {
-    ...parts.task.source,
+    ...parts.task.source?.options,
     ...options.config,
     task: parts.task.name,
-    // A folder that is called as an architecture is.
-    model: parts.isNew || !isModelType(parts.modelName) ? parts.modelName : `./${parts.modelName}`,
+    model: parts.isNew ? parts.modelName : placeOf(parts.modelName),
     ...(parts.isNew && { embeddingSize: sizes.embeddingSize, hiddenSize: sizes.hiddenSize }),
     ...(parts.isNew && (sizes.type === "textcnn" ? { windows: sizes.windows } : { layers: sizes.layers })),
     ...parts.settings,
@@ -32,9 +38,18 @@ export function runRecord(parts: TrainerParts, plan: Plan, options: FitOptions):
     output: options.output,
   };
   for (const name of ["resume", "overwrite", "allowResumeElsewhere"]) delete record[name];
-  return Object.fromEntries(
-    Object.entries(record).filter(([, value]) => value !== undefined && value !== null),
-  );
+  for (const name of OPTION_NAMES) {
+    const value = record[name];
+    if (optionRecord(name).isPath && typeof value === "string" && value !== "none")
+      record[name] = resolve(value);
+  }
+  const known = Object.entries(record).filter(([, value]) => value !== undefined && value !== null);
+  return { ...Object.fromEntries(known), provenance };
+}
+
+/** A folder, which may be called as an architecture is; what is none here is a model of the hub. */
+function placeOf(model: string): string {
+  return isModelType(model) || existsSync(model) ? resolve(model) : model;
 }
 
 /**
@@ -86,16 +101,17 @@ export function checkResume(
   checkpoint: Checkpoint,
   now: {
     readonly identity: Readonly<Record<string, unknown>>;
+    /** As it is planned now. */
     readonly lastStep: number;
     readonly environment: RunEnvironment;
     readonly allowElsewhere: boolean;
   },
 ): void {
-  const { identity, environment, endedAt } = checkpoint.state;
-  const changed = differences(identity, now.identity);
-  if (endedAt !== null && endedAt !== now.lastStep) {
-    changed.push(`it had ended after ${endedAt} steps, now there are ${now.lastStep}`);
-  }
+  const { identity, environment, step, lastStep } = checkpoint.state;
+  // A run at its end may be made longer, whatever its schedule: no step of it is taken with another learning rate.
+  const { totalSteps } = now.identity;
+  const isLengthened = step >= lastStep && now.lastStep > step;
+  const changed = differences(isLengthened ? { ...identity, totalSteps } : identity, now.identity);
   if (changed.length > 0) {
     throw new RATError(
       "ERR_RAT_RESUME_CONFIG",

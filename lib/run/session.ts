@@ -16,6 +16,7 @@ import { type Evaluation, EvaluationHistory } from "./early-stopping.js";
 import type { LoggedEvent, StepEvent, TrainEvent, TrainSummary } from "./events.js";
 import type { TrainerParts } from "./parts.js";
 import type { Plan, Position } from "./plan.js";
+import type { Provenance } from "./provenance.js";
 import type { RunFolder } from "./run-folder.js";
 import { saveModel } from "./save-model.js";
 import { peakMemoryBytes, summarize } from "./summary.js";
@@ -42,6 +43,7 @@ export interface SessionOptions {
   /** Everything that the course of the run depends on. */
   readonly identity: Readonly<Record<string, unknown>>;
   readonly checkpoint: Checkpoint | undefined;
+  readonly provenance: Provenance;
 }
 
 interface QueuedStep {
@@ -75,8 +77,6 @@ export class TrainingSession {
   #secondsApart = 0;
   /** What the newest checkpoint holds; undefined as long as the weights are not those of this run. */
   #saved: { readonly step: number; readonly evaluations: number } | undefined;
-  /** Whether the best weights have taken the place of the last. */
-  #isEnded: boolean;
   #order: { epoch: number; rows: Int32Array } | undefined;
 
   constructor(options: SessionOptions) {
@@ -88,7 +88,6 @@ export class TrainingSession {
     this.#done = state?.step ?? options.plan.begin.step;
     this.#totals = state?.totals ?? NO_TOTALS;
     this.#diagnosed = state?.diagnosed ?? this.#done;
-    this.#isEnded = state !== undefined && state.endedAt !== null;
   }
 
   /** Brings back what a checkpoint holds; the clock starts afterwards. */
@@ -116,7 +115,7 @@ export class TrainingSession {
 
   /** Whether the steps are used up, or patience is. */
   get isOver(): boolean {
-    return this.#isEnded || this.#handedOver >= this.#options.plan.lastStep || this.#history.isExhausted;
+    return this.#handedOver >= this.#options.plan.lastStep || this.#history.isExhausted;
   }
 
   /** Where the next run of the trainer begins. */
@@ -231,7 +230,7 @@ export class TrainingSession {
       identity,
       environment: environmentOf(parts),
       diagnosed: this.#diagnosed,
-      endedAt: this.#isEnded ? plan.lastStep : null,
+      lastStep: plan.lastStep,
       totals: this.#currentTotals(),
     };
     const path = await folder.checkpoint(parts.model, state, plan.settings.keepCheckpoints);
@@ -240,16 +239,17 @@ export class TrainingSession {
     this.#setApart(from);
   }
 
-  /** Puts the best weights back, tests them, and writes what belongs into the folder. */
+  /**
+   * Writes a last checkpoint, which the run can be made longer from, puts the best weights back, tests them, and writes what
+   * belongs into the folder.
+   */
   async finish(): Promise<TrainSummary> {
-    const { parts, data, plan, operation, folder } = this.#options;
+    const { parts, data, plan, operation, folder, provenance } = this.#options;
     await this.settle();
+    if (this.#hasUnsaved) await this.#checkpoint();
     const totals = this.#currentTotals();
     const { best } = this.#history;
-    if (best && best.step !== this.#done) {
-      this.#isEnded = true;
-      await parts.model.restore();
-    }
+    if (best && best.step !== this.#done) await parts.model.restore();
     const bestStep = best?.step ?? this.#done;
     const atTheEnd = async (split: "dev-mismatched" | "test", examples: EncodedDataset | null) => {
       if (examples === null) return null;
@@ -270,10 +270,11 @@ export class TrainingSession {
       devMismatched: parts.task["dev-mismatched"] === undefined ? undefined : devMismatched,
       peakMemoryBytes: await peakMemoryBytes(parts),
       output: folder?.path ?? null,
+      provenance,
     });
     if (folder) {
       await saveModel(parts, folder.modelPath, operation.signal);
-      await folder.finish(summary);
+      await folder.finish(summary, plan.settings.keepCheckpoints);
     }
     return summary;
   }

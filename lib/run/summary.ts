@@ -4,6 +4,7 @@ import type { Metrics } from "../metrics/types.js";
 import type { RunTotals } from "./checkpoint.js";
 import type { TrainSummary } from "./events.js";
 import type { TrainerParts } from "./parts.js";
+import type { Provenance } from "./provenance.js";
 
 /** Puts the summary together. */
 export function summarize(run: {
@@ -17,6 +18,7 @@ export function summarize(run: {
   readonly test: Metrics | null;
   readonly peakMemoryBytes: number;
   readonly output: string | null;
+  readonly provenance: Provenance;
 }): TrainSummary {
   const { parts, totals, steps, bestStep, dev, devMismatched, test, output } = run;
   return {
@@ -32,6 +34,7 @@ export function summarize(run: {
     tokensPerSecond: rate(totals.tokens, totals.trainingSeconds),
     peakMemoryBytes: run.peakMemoryBytes,
     output,
+    provenance: run.provenance,
   };
 }
 

@@ -19,6 +19,7 @@ import type { TrainEvent, TrainSummary } from "../run/events.js";
 import type { FitOptions } from "../run/options.js";
 import type { TrainerParts } from "../run/parts.js";
 import { Plan, START } from "../run/plan.js";
+import { describeProvenance } from "../run/provenance.js";
 import { Run } from "../run/run.js";
 import { RunFolder } from "../run/run-folder.js";
 import { checkResume, runIdentity, runRecord } from "../run/run-identity.js";
@@ -187,12 +188,23 @@ export class RATTrainer implements AsyncDisposable {
         environment: environmentOf(parts),
         allowElsewhere: options.allowResumeElsewhere ?? false,
       });
-      parts.logger.info(`Going on from step ${checkpoint.state.step} (${checkpoint.path})`);
+      parts.logger.info(describeResumption(checkpoint, plan, folder?.path));
     }
+    const provenance = await describeProvenance(parts.build.libtorchVersion, parts.task.source?.files);
     operation.throwIfAborted();
-    await folder?.begin(runRecord(parts, plan, options), checkpoint);
+    await folder?.begin(runRecord(parts, plan, options, provenance), checkpoint);
     operation.onAbort(() => parts.model.cancel());
-    return new TrainingSession({ parts, plan, data, operation, emit, folder, identity, checkpoint });
+    return new TrainingSession({
+      parts,
+      plan,
+      data,
+      operation,
+      emit,
+      folder,
+      identity,
+      checkpoint,
+      provenance,
+    });
   }
 
   async #findCheckpoint(
@@ -204,8 +216,16 @@ export class RATTrainer implements AsyncDisposable {
       logger.warn(message);
       emit({ type: "warning", step: 0, message });
     });
-    if (!checkpoint) logger.info(`There is no checkpoint in ${folder.path}: the run starts afresh`);
-    return checkpoint;
+    if (checkpoint) return checkpoint;
+    if (await folder.isFinished()) {
+      throw new RATError(
+        "ERR_RAT_CHECKPOINT_NOT_FOUND",
+        `The run in ${folder.path} is finished and kept no checkpoint, so there is nothing to go on from. Train its model further in another folder (model ${folder.modelPath}), or replace it with overwrite`,
+        { details: { file: folder.path } },
+      );
+    }
+    logger.info(`There is no checkpoint in ${folder.path}: the run starts afresh`);
+    return undefined;
   }
 
   async #encodeTask(signal: AbortSignal): Promise<SessionData> {
@@ -344,6 +364,14 @@ export class RATTrainer implements AsyncDisposable {
     if (this.#isFitting) throw busy("The trainer cannot be used", "fit is in progress");
     return this.#operations.perform(options, call);
   }
+}
+
+function describeResumption({ path, state }: Checkpoint, plan: Plan, folder = path): string {
+  const { step } = state;
+  if (step < plan.lastStep) return `Going on from step ${step} (${path})`;
+  const { epochs, maxSteps } = plan.settings;
+  const length = maxSteps === undefined ? `--epochs above ${epochs}` : `--max-steps above ${maxSteps}`;
+  return `The run in ${folder} is finished: ${step} steps are done, and none is made again. It goes on for longer with ${length}`;
 }
 
 function busy(what: string, why: string): RATError {

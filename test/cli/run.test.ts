@@ -1,5 +1,8 @@
 /** Whole runs of the built command: train, evaluate, predict, feed back, resume. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseOnlyLine, run, start, temporaryFolder, toyRun, writeToyTask } from "./cli.js";
@@ -37,6 +40,17 @@ describe("train", () => {
       examplesPerSecond: expect.any(Number),
       tokensPerSecond: expect.any(Number),
       peakMemoryBytes: expect.any(Number),
+      provenance: {
+        ...{ rAt: expect.any(String), libtorch: expect.stringMatching(/^2\./), node: process.versions.node },
+        ...{ date: expect.any(String), host: hostname() },
+        command: expect.stringMatching(/^r-at train --task custom --data '.*' /),
+        data: ["train", "dev", "test"].map((split) => ({
+          ...{ split, path: join(folder, `${split}.csv`), rows: split === "train" ? 64 : 16 },
+          sha256: createHash("sha256")
+            .update(readFileSync(join(folder, `${split}.csv`)))
+            .digest("hex"),
+        })),
+      },
     });
   });
 

@@ -1,10 +1,12 @@
 /** What makes a run the same run, and the record that its config.json keeps. */
+import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { resolveRunConfig } from "#dist/config/resolve.js";
 import type { EncodedDataset } from "#dist/inference/encoded-dataset.js";
 import type { Checkpoint } from "#dist/run/checkpoint.js";
 import type { TrainerParts } from "#dist/run/parts.js";
 import { Plan } from "#dist/run/plan.js";
+import type { Provenance } from "#dist/run/provenance.js";
 import { checkResume, runIdentity, runRecord } from "#dist/run/run-identity.js";
 import { expectRATError } from "../trainer/toy.js";
 
@@ -17,7 +19,7 @@ const parts = {
   },
   modelName: "textcnn",
   isNew: true,
-  task: { name: "custom", metrics: ["accuracy"], source: { data: "d" } },
+  task: { name: "custom", metrics: ["accuracy"], source: { options: { data: "d", dev: "none" }, files: [] } },
   regularizer: { type: "r-at", epsilon: 1, klWeight: 0.5, forwards: 2 },
   settings: {
     seed: 3,
@@ -34,15 +36,28 @@ const encoded = (...tokens: number[]): EncodedDataset => ({
   labels: Int32Array.of(1),
   size: 1,
 });
+const provenance: Provenance = {
+  ...{
+    rAt: "1.0.0",
+    libtorch: "2",
+    node: "20",
+    date: "2026-01-01T00:00:00Z",
+    host: "h",
+    command: "r-at",
+    data: [],
+  },
+};
 const plan = new Plan({ batchSize: 2 }, 4);
 const identity = (of = parts, course = plan, train = encoded(3, 4)) =>
   runIdentity(of, course, { train, dev: null });
 
 describe("the record of a run", () => {
   it("is a configuration that resolves to itself, without what a run does with its folder", () => {
-    const record = runRecord(parts, plan, { output: "o", resume: true, overwrite: false });
+    const record = runRecord(parts, plan, { output: "o", resume: true, overwrite: false }, provenance);
     expect(record).toMatchObject({
-      data: "d",
+      data: resolve("d"),
+      dev: "none",
+      output: resolve("o"),
       model: "textcnn",
       regularizer: "r-at",
       epsilon: 1,
@@ -50,14 +65,16 @@ describe("the record of a run", () => {
       batchSize: 2,
     });
     for (const name of ["resume", "overwrite"]) expect(record).not.toHaveProperty(name);
-    const resolved = resolveRunConfig(record);
-    expect(resolved).toMatchObject(record);
+    const { provenance: _, ...options } = record;
+    expect(resolveRunConfig(record)).toMatchObject(options);
   });
 
   it("calls a folder by its path even where an architecture is called so", () => {
-    const record = runRecord({ ...parts, isNew: false }, plan, {});
-    expect(record).toMatchObject({ model: "./textcnn" });
+    const record = runRecord({ ...parts, isNew: false }, plan, {}, provenance);
+    expect(record).toMatchObject({ model: resolve("textcnn") });
     expect(record).not.toHaveProperty("embeddingSize");
+    const ofHub = runRecord({ ...parts, isNew: false, modelName: "owner/name" }, plan, {}, provenance);
+    expect(ofHub).toMatchObject({ model: "owner/name" });
   });
 });
 
@@ -107,25 +124,30 @@ describe("checkResume", () => {
     deviceName: null,
     threads: 2,
   };
-  const checkpoint = (endedAt: number | null = null) =>
-    ({ path: "c", state: { identity: { seed: 3 }, environment, endedAt } }) as unknown as Checkpoint;
-  const now = { identity: { seed: 3 }, lastStep: 6, environment, allowElsewhere: false };
+  const checkpoint = (step = 3) =>
+    ({
+      path: "c",
+      state: { identity: { seed: 3, totalSteps: 6 }, environment, step, lastStep: 6 },
+    }) as unknown as Checkpoint;
+  const now = { identity: { seed: 3, totalSteps: 6 }, lastStep: 6, environment, allowElsewhere: false };
+  const longer = { ...now, identity: { seed: 3, totalSteps: 9 }, lastStep: 9 };
 
   it("lets the same run go on, and one elsewhere if that is allowed", () => {
     expect(() => checkResume(checkpoint(), now)).not.toThrow();
     const moved = { ...now, environment: { ...environment, threads: 1 } };
     expect(() => checkResume(checkpoint(), { ...moved, allowElsewhere: true })).not.toThrow();
+    expect(() => checkResume(checkpoint(6), longer)).not.toThrow();
   });
 
   it.each([
     [
       "another seed",
       checkpoint(),
-      { ...now, identity: { seed: 4 } },
+      { ...now, identity: { seed: 4, totalSteps: 6 } },
       "ERR_RAT_RESUME_CONFIG",
       /seed was 3, now 4/,
     ],
-    ["a run that had ended elsewhere", checkpoint(4), now, "ERR_RAT_RESUME_CONFIG", /ended after 4 steps/],
+    ["more steps halfway", checkpoint(5), longer, "ERR_RAT_RESUME_CONFIG", /totalSteps was 6, now 9/],
     [
       "other threads",
       checkpoint(),

@@ -42,6 +42,7 @@ const withoutTimes = ({
   tokensPerSecond,
   peakMemoryBytes,
   output,
+  provenance,
   ...rest
 }: TrainSummary) => rest;
 
@@ -111,7 +112,7 @@ describe("a run that was aborted and resumed equals one that was not", () => {
     expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
   });
 
-  it("also in its last test, with the best weights back; but it cannot be made longer then", async () => {
+  it("also in its last test, with the best weights back", async () => {
     // At rate 0 the first evaluation is the best.
     const still = { learningRate: 0 };
     const whole = join(await temporaryFolder(), "run");
@@ -123,8 +124,6 @@ describe("a run that was aborted and resumed equals one that was not", () => {
     await expectRATError(async () => {
       for await (const event of run) if (event.type === "eval" && event.step === 18) controller.abort();
     }, "ERR_RAT_ABORTED");
-    const longer = () => runInto(output, { fit: { ...still, epochs: 4, resume: true } });
-    await expectRATError(longer, "ERR_RAT_RESUME_CONFIG", /ended after 18 steps, now there are 24/);
     const resumed = await runInto(output, { fit: { ...still, resume: true } });
     expect(withoutTimes(resumed)).toEqual(withoutTimes(summary));
     expect(await logOf(output)).toBe(await logOf(whole));
@@ -169,8 +168,8 @@ describe("a run that was aborted and resumed equals one that was not", () => {
 
 describe("checkpoints", () => {
   it.each([
-    [1, ["step-15"]],
-    [9, ["step-10", "step-15", "step-5"]],
+    [1, ["step-18"]],
+    [9, ["step-10", "step-15", "step-18", "step-5"]],
   ])("stay by number: %d", async (keepCheckpoints, expected) => {
     const output = join(await temporaryFolder(), "run");
     await runInto(output, { fit: { checkpointEvery: 5, keepCheckpoints } });
@@ -180,8 +179,8 @@ describe("checkpoints", () => {
   it("come every N steps, and the last two stay", async () => {
     const output = join(await temporaryFolder(), "run");
     await runInto(output, { fit: { checkpointEvery: 5 } });
-    expect(await checkpointsOf(output)).toEqual(["step-10", "step-15"]);
-    expect((await readdir(join(output, "checkpoints", "step-15"))).sort()).toEqual([
+    expect(await checkpointsOf(output)).toEqual(["step-15", "step-18"]);
+    expect((await readdir(join(output, "checkpoints", "step-18"))).sort()).toEqual([
       "best.safetensors",
       "model.safetensors",
       "optimizer.safetensors",
@@ -228,14 +227,53 @@ describe("checkpoints", () => {
     expect(summary.steps).toBe(18);
   });
 
-  it("a finished run can go on for more epochs at a constant rate", async () => {
+  it("a finished run goes on for more epochs, at a constant rate as if it had never ended", async () => {
     const output = join(await temporaryFolder(), "run");
-    await runInto(output, { fit: { checkpointEvery: 18 } });
+    await runInto(output);
     const summary = await runInto(output, { fit: { epochs: 5, resume: true } });
     expect(summary.steps).toBe(30);
     const whole = join(await temporaryFolder(), "run");
     await runInto(whole, { fit: { epochs: 5 } });
     expect(await logOf(output)).toBe(await logOf(whole));
+    expect((await weightsOf(output)).equals(await weightsOf(whole))).toBe(true);
+  });
+
+  it("where the rate falls, it goes on with that of the longer schedule", async () => {
+    const output = join(await temporaryFolder(), "run");
+    const linear = { schedule: "linear", learningRate: 0.01 } as const;
+    await runInto(output, { fit: linear });
+    const first = await logOf(output);
+    await runInto(output, { fit: { ...linear, epochs: 6, resume: true } });
+    const steps = (await logOf(output))
+      .split("\n")
+      .filter((line) => line.startsWith('{"type":"step"'))
+      .map((line) => JSON.parse(line) as { step: number; learningRate: number });
+    expect(await logOf(output)).toContain(first.split("\n").slice(0, 18).join("\n"));
+    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 36 }, (_, i) => i + 1));
+    expect(steps[18]?.learningRate).toBeCloseTo(0.005, 10);
+  });
+
+  it("a finished run that is resumed says so, and takes no step again", async () => {
+    const output = join(await temporaryFolder(), "run");
+    const summary = await runInto(output);
+    const [log, weights] = [await logOf(output), await weightsOf(output)];
+    const said: string[] = [];
+    const logger = { info: (message: string) => said.push(message), warn: () => {} };
+    const again = await runInto(output, { trainer: { logger }, fit: { resume: true } });
+    expect(said.join("\n")).toMatch(/is finished: 18 steps are done.*--epochs above 3/);
+    expect(withoutTimes(again)).toEqual(withoutTimes(summary));
+    expect(await logOf(output)).toBe(log);
+    expect((await weightsOf(output)).equals(weights)).toBe(true);
+  });
+
+  it("bad call - resume of a finished run that kept no checkpoint", async () => {
+    const output = join(await temporaryFolder(), "run");
+    await runInto(output, { fit: { checkpointEvery: 5, keepCheckpoints: 0 } });
+    expect((await readdir(output)).sort()).toEqual(["config.json", "log.jsonl", "model", "summary.json"]);
+    const weights = await weightsOf(output);
+    const resume = () => runInto(output, { fit: { resume: true } });
+    await expectRATError(resume, "ERR_RAT_CHECKPOINT_NOT_FOUND", /is finished and kept no checkpoint/);
+    expect((await weightsOf(output)).equals(weights)).toBe(true);
   });
 });
 
@@ -270,7 +308,7 @@ describe("damage", () => {
     await runInto(output, { trainer: { logger }, fit: { checkpointEvery: 5, resume: true } });
     expect(warnings.join("\n")).toMatch(/damaged checkpoint is passed over, step-10/);
     expect((await weightsOf(output)).equals(await weightsOf(await finished()))).toBe(true);
-    expect(await checkpointsOf(output)).toEqual(["step-10", "step-15"]);
+    expect(await checkpointsOf(output)).toEqual(["step-15", "step-18"]);
   });
 
   it("bad call - resume when all are damaged", async () => {
@@ -318,7 +356,7 @@ describe("misuse", () => {
     };
     const resumeFrom = (environment: Partial<RunEnvironment>) => () =>
       checkResume(
-        { path: "c", state: { identity: {}, endedAt: null, environment } } as unknown as Checkpoint,
+        { path: "c", state: { identity: {}, step: 0, lastStep: 1, environment } } as unknown as Checkpoint,
         { identity: {}, lastStep: 1, environment: here, allowElsewhere: false },
       );
 
@@ -373,7 +411,10 @@ let template: Promise<string> | undefined;
 async function twoCheckpoints(): Promise<string> {
   template ??= (async () => {
     const output = join(await temporaryFolder(), "run");
-    await runInto(output, { fit: { maxSteps: 12, checkpointEvery: 5 } });
+    await runInto(output, { fit: { maxSteps: 12, checkpointEvery: 5, keepCheckpoints: 3 } });
+    // As a kill after twelve steps leaves it.
+    for (const name of ["checkpoints/step-12", "summary.json"])
+      await rm(join(output, name), { recursive: true });
     return output;
   })();
   const output = join(await temporaryFolder(), "run");

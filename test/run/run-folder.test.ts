@@ -31,7 +31,9 @@ const readJson = async (...path: string[]) => JSON.parse(await readFile(join(...
 
 it("holds config.json, log.jsonl, summary.json and the model, and no lock", async () => {
   const output = await newRun();
-  expect((await readdir(output)).sort()).toEqual(["config.json", "log.jsonl", "model", "summary.json"]);
+  expect((await readdir(output)).sort()).toEqual([
+    ...["checkpoints", "config.json", "log.jsonl", "model", "summary.json"],
+  ]);
   expect((await readdir(join(output, "model"))).sort()).toEqual([
     "config.json",
     "model.safetensors",
@@ -50,7 +52,7 @@ it("log.jsonl holds the step and eval events, one a line", async () => {
     ...["type", "step", "epoch", "loss", "cleanLoss", "adversarialLoss", "klLoss", "deltaNorm", "gradNorm"],
     ...["learningRate", "examples", "tokens"],
   ]);
-  expect(events.filter(({ type }) => type === "checkpoint")).toMatchObject([{ step: 4 }]);
+  expect(events.filter(({ type }) => type === "checkpoint")).toMatchObject([{ step: 4 }, { step: 6 }]);
 });
 
 it("the log is on the disk before a checkpoint of its steps, or the summary, is there", async () => {
@@ -110,7 +112,7 @@ it("summary.json is the summary", async () => {
       "dev",
       "test",
     ],
-    ...["seconds", "examplesPerSecond", "tokensPerSecond", "peakMemoryBytes", "output"],
+    ...["seconds", "examplesPerSecond", "tokensPerSecond", "peakMemoryBytes", "output", "provenance"],
   ]);
   expect(summary.output).toBe(output);
 });
@@ -136,14 +138,19 @@ it("config.json fed back gives the same run", async () => {
   };
   const first = join(await temporaryFolder(), "run");
   await train(config, first);
-  const written = await readJson(first, "config.json");
-  const again = resolveRunConfig(written);
+  const { provenance, ...written } = await readJson(first, "config.json");
+  expect(provenance).toMatchObject({ node: process.versions.node, data: [] });
+  const again = resolveRunConfig({ ...written, provenance });
   expect(again).toEqual({ ...written, resume: false, overwrite: false, allowResumeElsewhere: false });
   const second = join(await temporaryFolder(), "run");
   await train(again, second);
   const read = (output: string, name: string) => readFile(join(output, name), "utf8");
   expect(await read(second, "log.jsonl")).toBe(await read(first, "log.jsonl"));
-  expect(await readJson(second, "config.json")).toEqual({ ...written, output: second });
+  expect(await readJson(second, "config.json")).toEqual({
+    ...written,
+    output: second,
+    provenance: expect.any(Object),
+  });
 });
 
 it("overwrite replaces a run, and only what a run leaves", async () => {
@@ -152,12 +159,9 @@ it("overwrite replaces a run, and only what a run leaves", async () => {
   await using trainer = await toyTrainer();
   await trainer.fit({ ...fit, maxSteps: 2, output, overwrite: true });
   expect((await readdir(output)).sort()).toEqual([
-    "config.json",
-    "log.jsonl",
-    "model",
-    "notes.txt",
-    "summary.json",
+    ...["checkpoints", "config.json", "log.jsonl", "model", "notes.txt", "summary.json"],
   ]);
+  expect(await readdir(join(output, "checkpoints"))).toEqual(["step-2"]);
   expect(await readJson(output, "summary.json")).toMatchObject({ steps: 2 });
 });
 
@@ -233,7 +237,9 @@ describe("misuse", () => {
     const output = await newRun();
     await using trainer = await toyTrainer({ task: { ...toyTask, train: [{ text: "a", label: "none" }] } });
     await expectRATError(() => trainer.fit({ ...fit, output, overwrite: true }), "ERR_RAT_LABEL");
-    expect((await readdir(output)).sort()).toEqual(["config.json", "log.jsonl", "model", "summary.json"]);
+    expect((await readdir(output)).sort()).toEqual([
+      ...["checkpoints", "config.json", "log.jsonl", "model", "summary.json"],
+    ]);
   });
 });
 
@@ -273,7 +279,7 @@ it("a folder that is called as an architecture is stays a folder in config.json"
     });
     await second.fit({ ...fit, output: "run" });
     const config = await readJson("run", "config.json");
-    expect(config).toMatchObject({ model: "./textcnn" });
+    expect(config).toMatchObject({ model: join(root, "textcnn") });
     expect(config).not.toHaveProperty("windows");
     const again = resolveRunConfig({ ...config, task: "custom", data: "." });
     expect(trainerOptions(again).model).toEqual({ path: "./textcnn" });
