@@ -45,7 +45,7 @@ export function describeEstimate(estimate: RunEstimate): string {
 }
 
 /** A finished run in a few lines. */
-export function describeSummary(summary: TrainSummary): string {
+export function describeSummary(summary: Omit<TrainSummary, "provenance">): string {
   const { model, regularizer, task, steps, seconds, bestStep, dev, test, output } = summary;
   return [
     `${model} with ${regularizer} on ${task}: ${steps} steps in ${seconds.toFixed(1)} s`,

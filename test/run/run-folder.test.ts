@@ -282,7 +282,7 @@ it("a folder that is called as an architecture is stays a folder in config.json"
     expect(config).toMatchObject({ model: join(root, "textcnn") });
     expect(config).not.toHaveProperty("windows");
     const again = resolveRunConfig({ ...config, task: "custom", data: "." });
-    expect(trainerOptions(again).model).toEqual({ path: "./textcnn" });
+    expect(trainerOptions(again).model).toEqual({ path: join(root, "textcnn") });
   } finally {
     process.chdir(before);
   }

@@ -70,6 +70,7 @@ function sessionOf({ scores = [], failAt, settings = {} }: Wanted) {
   const session = new TrainingSession({
     ...{ parts, plan, data, operation, folder: undefined, identity: {}, checkpoint: undefined },
     emit: (event) => events.push(event),
+    provenance: { rAt: "", libtorch: "", node: "", date: "", host: "", command: "", data: [] },
   });
   return { session, calls, events, warnings };
 }
