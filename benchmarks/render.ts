@@ -1,5 +1,5 @@
 /** The benchmark's tables, for people. What the columns mean is in benchmarks/README.md. */
-import { renderTable, type TableOptions } from "#dist/report/table.js";
+import { renderTable, type TableOptions } from "#dist/render/table.js";
 import type { EndToEndResult } from "./end-to-end.js";
 import type { InferenceResult } from "./inference/inference.js";
 import type { OperatorResult } from "./kernels/operators.js";

@@ -1,5 +1,5 @@
 /** All that a run of the benchmark found, as text. */
-import type { TableOptions } from "#dist/report/table.js";
+import type { TableOptions } from "#dist/render/table.js";
 import type { EndToEndResult } from "./end-to-end.js";
 import type { Host } from "./host.js";
 import type { InferenceResult } from "./inference/inference.js";

@@ -4,8 +4,8 @@
  */
 import { Classifier, RATTrainer, type Regularizer, trainTokenizer } from "r-at";
 import { requireRealDevice } from "#dist/inference/device.js";
+import { meanAndDeviation, renderTable } from "#dist/render/table.js";
 import { createProgress } from "#dist/report/progress.js";
-import { meanAndDeviation, renderTable } from "#dist/report/table.js";
 import { loadBrown } from "./brown.js";
 
 const seeds = [1, 2, 3];

@@ -70,7 +70,7 @@ async function listTasks(json: boolean): Promise<void> {
     await printJson({ command: "data", tasks });
     return;
   }
-  const { renderTable } = await import("../report/table.js");
+  const { renderTable } = await import("../render/table.js");
   const rows = tasks.map(({ name, kind, labels, metrics }) => [name, kind, labels, metrics.join(", ")]);
   await print(renderTable(["task", "kind", "labels", "metrics"], rows));
   for (const { name, description, files, paperSplit } of tasks) {

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { type Example, type LoadedTask, SPLIT_NAMES, type SplitName } from "../datasets/types.js";
 import { RATError } from "../errors.js";
 import type { Classifier } from "../inference/classifier.js";
-import { formatMetrics } from "../report/words.js";
+import { formatMetrics } from "../render/metrics.js";
 import { targetOf } from "../targets/index.js";
 import { refusalIsUsage } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
@@ -52,14 +52,13 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
   const { task, examples } = loaded ?? (await loadFile(classifier, options, flags.split, signal));
   note(`${name}: ${examples.length} ${flags.split} rows`);
   const evaluation = await classifier.evaluate(examples, task, { signal });
-  const { loss, metrics, labels } = evaluation;
+  const { loss, metrics, report, confusionMatrix } = evaluation;
   const result = { command: "evaluate", task: name, split: flags.split, loss, metrics };
   const line = `${name} ${flags.split}: loss ${loss.toFixed(4)}, ${formatMetrics(metrics)}`;
   if (flags.report) {
-    const { renderClassReport, reportClasses } = await import("./class-report.js");
-    const report = reportClasses(classifier.kind, evaluation);
-    if (flags.json) await printJson({ ...result, ...report });
-    else await print(`${line}\n\n${renderClassReport(report, labels)}`);
+    const { renderClassReport } = await import("../render/class-report.js");
+    if (flags.json) await printJson({ ...result, report, confusionMatrix });
+    else await print(`${line}\n\n${renderClassReport(evaluation)}`);
   } else if (flags.json) await printJson(result);
   else await print(line);
 }

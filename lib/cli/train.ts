@@ -159,11 +159,11 @@ async function printReport(
   flags: TrainFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const { renderClassReport, reportClasses } = await import("./class-report.js");
+  const { renderClassReport } = await import("../render/class-report.js");
   const split = task.test ? "test" : task.dev ? "dev" : "train";
   const evaluation = await trainer.evaluate(split, { signal });
   // Under --json stdout holds the summary alone.
-  const text = `${split}:\n${renderClassReport(reportClasses(trainer.kind, evaluation), trainer.labels)}\n`;
+  const text = `${split}:\n${renderClassReport(evaluation)}\n`;
   if (flags.json) note(text);
   else await print(text);
 }

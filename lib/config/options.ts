@@ -140,6 +140,11 @@ export const OPTIONS = {
     { ...ofTask, argument: "<character>", otherwise: "found in the first row" },
   ),
   kind: optional(choice(TASK_KINDS, "custom: what the labels are"), ofTask),
+  skipBadRows: withDefault(
+    flag("leave out rows that cannot be read (and say which) instead of ending with the first"),
+    false,
+    ofTask,
+  ),
   limitTrain: optional(integer("train on the first N rows only", { min: 1 }), {
     ...ofTask,
     otherwise: "all",

@@ -1,8 +1,9 @@
 /** CSV as RFC 4180 has it: quoted fields, `""` for a quote, line breaks inside quotes; LF or CRLF. */
-import { CsvError, type Options, Parser } from "csv-parse";
-import { dataError, formatError } from "./data-error.js";
-import { checkColumnCount, isBlankRow, type TableRow } from "./table.js";
-import { MAX_LINE_BYTES, type ReadOptions, readBlocks } from "./text-file.js";
+import { isRATError, RATError } from "../errors.js";
+import { RecordParser } from "./csv-records.js";
+import { leaveOut } from "./data-error.js";
+import { columnCountError, isBlankRow, type TableRow } from "./table.js";
+import { type ReadOptions, readBlocks } from "./text-file.js";
 
 /** Those that are looked for. */
 const DELIMITERS: readonly string[] = [",", ";", "\t", "|"];
@@ -12,21 +13,34 @@ export interface CsvOptions extends ReadOptions {
   readonly delimiter?: string | undefined;
 }
 
+const REMEDY = "a field with a comma, a quote or a line break must be quoted";
+/** Bytes that a parser gets at once where the file is in memory. */
+const PIECE_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
+
 /**
  * The rows of a CSV file, the header (if it has one) first. Every row must have as many columns as the first; blank
  * lines are skipped, except in a file of one column.
+ *
+ * With `onBadRow` the line that a bad row begins with is left out and reading goes on with the next one: a quote too many
+ * costs its own line, not all up to the next quote. The file is in memory then.
  *
  * @throws RATError `ERR_RAT_DATA_FORMAT` for wrong quoting or another number of columns, with the line where the row
  * starts; `ERR_RAT_LIMIT` for a row above 64 MiB; and as `readBlocks`.
  */
 export async function* readCsv(path: string, options: CsvOptions = {}): AsyncGenerator<TableRow> {
+  if (options.onBadRow) {
+    yield* readLeniently(path, options);
+    return;
+  }
   let parser = options.delimiter === "auto" ? undefined : new RecordParser(path, options.delimiter ?? ",");
   let columns: number | undefined;
   const checked = function* (rows: readonly TableRow[]): Generator<TableRow> {
     for (const row of rows) {
       if (isBlankRow(row.fields, columns)) continue;
       columns ??= row.fields.length;
-      checkColumnCount(path, row, columns, "a field with a comma, a quote or a line break must be quoted");
+      const error = columnCountError(path, row, columns, REMEDY);
+      if (error) throw error;
       yield row;
     }
   };
@@ -35,6 +49,72 @@ export async function* readCsv(path: string, options: CsvOptions = {}): AsyncGen
     yield* checked(await parser.parse(bytes));
   }
   if (parser) yield* checked(await parser.finish());
+}
+
+/** Bytes of a file from a line on. */
+interface Rest {
+  readonly bytes: Buffer;
+  readonly line: number;
+}
+
+/** Reads from one bad row to the next. */
+async function* readLeniently(path: string, options: CsvOptions): AsyncGenerator<TableRow> {
+  const blocks: Buffer[] = [];
+  for await (const block of readBlocks(path, options)) blocks.push(block.bytes);
+  const bytes = Buffer.concat(blocks);
+  const { delimiter: given = "," } = options;
+  const delimiter = given === "auto" ? delimiterOf(bytes.toString("utf8", 0, PIECE_BYTES)) : given;
+  let columns: number | undefined;
+  const problemOf = (row: TableRow | RATError): RATError | undefined => {
+    if (row instanceof RATError) return row;
+    columns ??= row.fields.length;
+    return columnCountError(path, row, columns, REMEDY);
+  };
+  for (let rest: Rest | undefined = { bytes, line: 1 }; rest !== undefined; ) {
+    const from: Rest = rest;
+    rest = undefined;
+    for await (const row of readFrom(path, from, delimiter)) {
+      if (!(row instanceof RATError) && isBlankRow(row.fields, columns)) continue;
+      const problem = problemOf(row);
+      if (problem === undefined) {
+        yield row as TableRow;
+        continue;
+      }
+      // A file without a first row is none.
+      if (columns === undefined) throw problem;
+      leaveOut(problem, options.onBadRow);
+      rest = withoutLines(from, Number(problem.details?.line) - from.line + 1);
+      break;
+    }
+  }
+}
+
+/** Rows, and at last what went wrong, if something did. */
+async function* readFrom(
+  path: string,
+  { bytes, line }: Rest,
+  delimiter: string,
+): AsyncGenerator<TableRow | RATError> {
+  const parser = new RecordParser(path, delimiter, line);
+  try {
+    for (let start = 0; start < bytes.length; start += PIECE_BYTES)
+      yield* await parser.parse(bytes.subarray(start, start + PIECE_BYTES));
+    yield* await parser.finish();
+  } catch (error) {
+    yield* parser.takeRows();
+    if (!isRATError(error, "ERR_RAT_DATA_FORMAT") && !isRATError(error, "ERR_RAT_LIMIT")) throw error;
+    yield error;
+  }
+}
+
+function withoutLines({ bytes, line }: Rest, count: number): Rest {
+  let end = 0;
+  for (let passed = 0; passed < count; passed++) {
+    const next = bytes.indexOf(NEWLINE, end);
+    if (next < 0) return { bytes: bytes.subarray(bytes.length), line: line + count };
+    end = next + 1;
+  }
+  return { bytes: bytes.subarray(end), line: line + count };
 }
 
 /** The delimiter that the first row has most often outside of quotes; a comma where it has none. */
@@ -51,64 +131,4 @@ export function delimiterOf(text: string): string {
   }
   const [[first] = [","]] = [...counts].filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
   return first;
-}
-
-/** csv-parse, fed block by block; it gives rows with the physical line where each starts. */
-class RecordParser {
-  readonly #file: string;
-  readonly #parser: Parser;
-  #rows: TableRow[] = [];
-  /** Where the next row starts. csv-parse's own counter takes a CRLF inside quotes for two lines. */
-  #line = 1;
-
-  constructor(file: string, delimiter: string) {
-    this.#file = file;
-    const options: Options<string[]> = {
-      delimiter,
-      record_delimiter: ["\r\n", "\n"],
-      relax_column_count: true,
-      max_record_size: MAX_LINE_BYTES,
-      on_record: (fields) => {
-        this.#rows.push({ fields, line: this.#line });
-        this.#line += 1;
-        for (const field of fields) if (field.includes("\n")) this.#line += field.split("\n").length - 1;
-        return null; // Taken; nothing goes through the stream's own queue.
-      },
-    };
-    this.#parser = new Parser(options as ConstructorParameters<typeof Parser>[0]);
-    this.#parser.on("error", () => undefined); // Reported by the call that caused it.
-  }
-
-  /** Rows that end in this block. */
-  parse(bytes: Buffer): Promise<TableRow[]> {
-    return this.#take((done) => this.#parser.write(bytes, done));
-  }
-
-  /** The last row, if the file does not end with a line end. */
-  finish(): Promise<TableRow[]> {
-    return this.#take((done) => this.#parser.end(done));
-  }
-
-  #take(feed: (done: (error?: Error | null) => void) => void): Promise<TableRow[]> {
-    return new Promise((resolve, reject) => {
-      feed((error) => {
-        if (error) return reject(this.#explain(error));
-        resolve(this.#rows);
-        this.#rows = [];
-      });
-    });
-  }
-
-  #explain(error: Error): Error {
-    const place = { file: this.#file, line: this.#line };
-    const code = error instanceof CsvError ? error.code : undefined;
-    if (code === "CSV_MAX_RECORD_SIZE") {
-      return dataError("ERR_RAT_LIMIT", place, "the row is longer than 64 MiB; is a closing quote missing?");
-    }
-    const problem =
-      code === "CSV_QUOTE_NOT_CLOSED"
-        ? "the row has an opening quote that is never closed"
-        : 'wrong quoting: a field with a quote in it must stand in quotes, and the quote be doubled ("")';
-    return formatError(place, problem, error);
-  }
 }

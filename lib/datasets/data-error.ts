@@ -21,6 +21,16 @@ export function formatError(place: Place, problem: string, cause?: unknown): RAT
   return dataError("ERR_RAT_DATA_FORMAT", place, problem, cause);
 }
 
+/**
+ * Tells of a row that cannot be read, where somebody wants to go on without it.
+ *
+ * @throws RATError `error`, where nobody does.
+ */
+export function leaveOut(error: RATError, onBadRow: ((error: RATError) => void) | undefined): void {
+  if (onBadRow === undefined) throw error;
+  onBadRow(error);
+}
+
 /** Turns what the file system says into `ERR_RAT_PATH`, naming what was looked for; anything else passes unchanged. */
 export function pathError(error: unknown, path: string): unknown {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

@@ -1,5 +1,6 @@
 /** JSON lines: one JSON object a line. */
-import { formatError, shorten } from "./data-error.js";
+import { RATError } from "../errors.js";
+import { formatError, leaveOut, type Place, shorten } from "./data-error.js";
 import { type ReadOptions, readLines } from "./text-file.js";
 
 /** One object of a JSON lines file. */
@@ -17,20 +18,21 @@ export interface JsonRow {
 export async function* readJsonLines(path: string, options: ReadOptions = {}): AsyncGenerator<JsonRow> {
   for await (const { text, line } of readLines(path, options)) {
     if (text.trim() === "") continue;
-    const place = { file: path, line };
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (error) {
-      throw formatError(
-        place,
-        `not one JSON object a line: ${shorten((error as Error).message, 120)}`,
-        error,
-      );
-    }
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw formatError(place, `expected a JSON object on every line but found ${shorten(text)}`);
-    }
-    yield { value: value as Record<string, unknown>, line };
+    const value = parseObject(text, { file: path, line });
+    if (value instanceof RATError) leaveOut(value, options.onBadRow);
+    else yield { value, line };
   }
+}
+
+function parseObject(text: string, place: Place): Record<string, unknown> | RATError {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const reason = shorten((error as Error).message, 120);
+    return formatError(place, `not one JSON object a line: ${reason}`, error);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return formatError(place, `expected a JSON object on every line but found ${shorten(text)}`);
+  return value as Record<string, unknown>;
 }

@@ -1,7 +1,9 @@
 /** From what a file says to a label: class names and their spellings, or scores. */
+import { isRATError } from "../errors.js";
 import { type Label, targetOf } from "../targets/index.js";
-import { dataError, nameSome, type Place, shorten } from "./data-error.js";
+import { dataError, leaveOut, nameSome, type Place, shorten } from "./data-error.js";
 import type { TaskDefinition } from "./definition.js";
+import type { ReadOptions } from "./text-file.js";
 
 /** Interprets the label of one row. */
 export type LabelParser = (raw: string, place: Place) => Label;
@@ -30,6 +32,22 @@ export function labelParser(
       `expected ${target.syntax} but found ${JSON.stringify(shorten(raw))}`,
     );
   };
+}
+
+/** The label of a row; undefined for one that is left out because of it. */
+export function parseLabel(
+  parse: LabelParser,
+  raw: string,
+  place: Place,
+  { onBadRow }: ReadOptions,
+): Label | undefined {
+  try {
+    return parse(raw, place);
+  } catch (error) {
+    if (!isRATError(error, "ERR_RAT_LABEL")) throw error;
+    leaveOut(error, onBadRow);
+    return undefined;
+  }
 }
 
 /** From a spelling to the name of a class. */

@@ -2,9 +2,9 @@
  * From rows to texts: where a task keeps its text, pair and label. A task lists the layouts its files come in; the first
  * row of a file decides which one it is. Labels are left as the file spells them.
  */
-import { RATError } from "../errors.js";
+import { isRATError, RATError } from "../errors.js";
 import { readCsv } from "./csv.js";
-import { dataError, formatError, nameSome, shorten } from "./data-error.js";
+import { dataError, formatError, leaveOut, nameSome, shorten } from "./data-error.js";
 import type { JsonRow } from "./jsonl.js";
 import { readRecords } from "./records.js";
 import type { TableRow } from "./table.js";
@@ -108,7 +108,8 @@ export async function* readRows(path: string, options: ReadRowsOptions): AsyncGe
     : readObjects(path, { ...options, syntax })) {
     const isLabelled = label !== undefined && !unlabelled.includes(label);
     if (labels !== "required" || isLabelled) yield isLabelled ? { ...example, label } : example;
-    else if (label === undefined) throw dataError("ERR_RAT_LABEL", example, "the row has no label");
+    else if (label === undefined)
+      leaveOut(dataError("ERR_RAT_LABEL", example, "the row has no label"), options.onBadRow);
     else options.onSkip?.();
   }
 }
@@ -218,17 +219,27 @@ async function* readObjects(
   for await (const row of readRecords(path, options.syntax, options)) {
     if (isFirst) layout = named.find(({ text }) => text.every((names) => hasOne(row, names))) ?? layout;
     isFirst = false;
-    const label =
-      layout.label && options.labels !== "ignored" ? labelIn(path, row, layout.label, options) : undefined;
-    yield makeExample({
-      file: path,
-      line: row.line,
-      texts: layout.text.map((names) => stringIn(path, row, names)),
-      pair: layout.pair && stringIn(path, row, layout.pair),
-      label: nameOf(label, layout.classes ?? []),
-      id: layout.id && idIn(row, layout.id),
-    });
+    try {
+      yield exampleOf(path, row, layout, options);
+    } catch (error) {
+      if (!isRATError(error, "ERR_RAT_DATA_FORMAT")) throw error;
+      leaveOut(error, options.onBadRow);
+    }
   }
+}
+
+/** @throws RATError `ERR_RAT_DATA_FORMAT` for values of the wrong type. */
+function exampleOf(path: string, row: JsonRow, layout: NamedLayout, options: ReadRowsOptions): RawExample {
+  const label =
+    layout.label && options.labels !== "ignored" ? labelIn(path, row, layout.label, options) : undefined;
+  return makeExample({
+    file: path,
+    line: row.line,
+    texts: layout.text.map((names) => stringIn(path, row, names)),
+    pair: layout.pair && stringIn(path, row, layout.pair),
+    label: nameOf(label, layout.classes ?? []),
+    id: layout.id && idIn(row, layout.id),
+  });
 }
 
 /** Undefined where one of them is missing. */

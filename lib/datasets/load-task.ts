@@ -6,12 +6,12 @@ import type { CustomColumns } from "./custom.js";
 import { formatError, nameSome } from "./data-error.js";
 import type { SplitPlan, TaskDefinition } from "./definition.js";
 import { holdOut } from "./hold-out.js";
-import { type LabelParser, labelParser, orderLabels } from "./labels.js";
+import { type LabelParser, labelParser, orderLabels, parseLabel } from "./labels.js";
 import { type FileOptions, locateSplits, type SplitSources } from "./locate.js";
 import { findTask } from "./registry.js";
 import { readTaskRows, textOf } from "./task-rows.js";
 import { type ReadOptions, readLines } from "./text-file.js";
-import type { DataFile, Example, LoadedTask, SplitName, TaskSource } from "./types.js";
+import type { BadRow, DataFile, Example, LoadedTask, SplitName, TaskSource } from "./types.js";
 
 /** What {@link loadTask} takes. The column options (`textColumn` to `kind`) belong to the task `custom`. */
 export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions {
@@ -29,6 +29,8 @@ export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions
   readonly limitDev?: number | undefined;
   /** Only the first rows of the test set. */
   readonly limitTest?: number | undefined;
+  /** Leaves out rows that cannot be read, and lists them as `badRows`. Default: the first one is an error. */
+  readonly skipBadRows?: boolean | undefined;
 }
 
 /**
@@ -50,7 +52,12 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
 
   let skippedRows = 0;
   const files: DataFile[] = [];
-  const reading = { signal: options.signal, onSkip: () => skippedRows++ };
+  const badRows: BadRow[] = [];
+  const reading = {
+    signal: options.signal,
+    onSkip: () => skippedRows++,
+    ...(options.skipBadRows && { onBadRow: (error: RATError) => badRows.push(badRowOf(error)) }),
+  };
   const { labels, rows } = await readTrain(task, sources.train, reading);
   files.push({ split: "train", path: resolve(sources.train), rows: rows.length });
   const read = async (split: SplitName, path: string) => {
@@ -73,12 +80,20 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
     ...(plan.mismatched && { "dev-mismatched": mismatched?.slice(0, options.limitDev) ?? null }),
     test: test?.slice(0, options.limitTest) ?? null,
     skippedRows,
+    ...(options.skipBadRows && { badRows }),
   };
   // Not copied by a spread: a task with other data is from elsewhere.
   const { signal: _, ...given } = options;
   const known = Object.entries(given).filter(([, value]) => value !== undefined);
   const source: TaskSource = { options: Object.fromEntries(known), files };
   return Object.defineProperty(loaded, "source", { value: source, enumerable: false });
+}
+
+/** The message without the place, which it begins with. */
+function badRowOf({ message, details = {} }: RATError): BadRow {
+  const { file = "", line = 0 } = details;
+  const place = `${file}:${line}: `;
+  return { file, line, problem: message.startsWith(place) ? message.slice(place.length) : message };
 }
 
 function checkOptions(options: LoadTaskOptions): void {
@@ -196,7 +211,8 @@ async function readLabelled(
   const rows: Row[] = [];
   for await (const row of readTaskRows(task, path, "required", options)) {
     const { id } = row;
-    rows.push({ ...textOf(row), label: parse(row.label ?? "", row), ...(id === undefined ? {} : { id }) });
+    const label = parseLabel(parse, row.label ?? "", row, options);
+    if (label !== undefined) rows.push({ ...textOf(row), label, ...(id === undefined ? {} : { id }) });
   }
   if (rows.length === 0) throw formatError({ file: path, line: 1 }, "there are no rows in it");
   return rows;

@@ -2,7 +2,7 @@
 import type { Label } from "../targets/index.js";
 import type { CustomColumns } from "./custom.js";
 import { formatError } from "./data-error.js";
-import { labelParser } from "./labels.js";
+import { labelParser, parseLabel } from "./labels.js";
 import type { LabelMode } from "./layout.js";
 import { findTask } from "./registry.js";
 import { readTaskRows, textOf } from "./task-rows.js";
@@ -42,8 +42,9 @@ export async function readExamples(
   const parse = labelParser(task, task.labels);
   const examples: MaybeLabelledExample[] = [];
   for await (const row of readTaskRows(task, path, options.labelMode ?? "optional", options)) {
-    const label =
-      options.labelMode === "ignored" || row.label === undefined ? undefined : parse(row.label, row);
+    const isRead = options.labelMode !== "ignored" && row.label !== undefined;
+    const label = isRead ? parseLabel(parse, row.label, row, options) : undefined;
+    if (isRead && label === undefined) continue;
     examples.push({
       ...textOf(row),
       ...(label !== undefined && { label }),

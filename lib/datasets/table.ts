@@ -1,4 +1,5 @@
 /** What the readers of tables (CSV, TSV) have in common. */
+import type { RATError } from "../errors.js";
 import { formatError } from "./data-error.js";
 
 /** One row of a CSV or TSV file; the header, if there is one, is the first. */
@@ -13,10 +14,15 @@ export function isBlankRow(fields: readonly string[], columns: number | undefine
   return fields.length === 1 && fields[0] === "" && columns !== 1;
 }
 
-/** @throws RATError `ERR_RAT_DATA_FORMAT` if a row has not as many fields as the first row. */
-export function checkColumnCount(file: string, row: TableRow, columns: number, remedy: string): void {
-  if (row.fields.length === columns) return;
-  throw formatError(
+/** What is wrong with a row that has not as many fields as the first row: `ERR_RAT_DATA_FORMAT`. */
+export function columnCountError(
+  file: string,
+  row: TableRow,
+  columns: number,
+  remedy: string,
+): RATError | undefined {
+  if (row.fields.length === columns) return undefined;
+  return formatError(
     { file, line: row.line },
     `the row has ${row.fields.length} columns where the first row has ${columns}; ${remedy}`,
   );

@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { throwIfAborted } from "../errors.js";
+import { type RATError, throwIfAborted } from "../errors.js";
 import { dataError, formatError, pathError } from "./data-error.js";
 
 /** Longest line that is read, in bytes: more is a wrong file, not a text. */
@@ -21,6 +21,8 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 export interface ReadOptions {
   /** Ends the reading with `ERR_RAT_ABORTED`. */
   readonly signal?: AbortSignal | undefined;
+  /** Told of a row that cannot be read, which is left out then; without it reading ends with that error. */
+  readonly onBadRow?: ((error: RATError) => void) | undefined;
 }
 
 /** Complete lines with their ends, valid UTF-8; only the file's last line may lack its end. */

@@ -1,5 +1,6 @@
 /** TSV as GLUE has it: fields between tabs, no quoting (a `"` is data), one row a line. */
-import { checkColumnCount, isBlankRow, type TableRow } from "./table.js";
+import { leaveOut } from "./data-error.js";
+import { columnCountError, isBlankRow, type TableRow } from "./table.js";
 import { type ReadOptions, readLines } from "./text-file.js";
 
 /** How short rows are treated. */
@@ -27,7 +28,9 @@ export async function* readTsv(path: string, options: TsvOptions = {}): AsyncGen
       continue;
     }
     const row = { fields, line };
-    checkColumnCount(path, row, columns, "fields are separated by single tabs, and there is no quoting");
-    yield row;
+    const remedy = "fields are separated by single tabs, and there is no quoting";
+    const error = columnCountError(path, row, columns, remedy);
+    if (error) leaveOut(error, options.onBadRow);
+    else yield row;
   }
 }

@@ -61,4 +61,14 @@ export const SPLIT_NAMES: readonly SplitName[] = ["train", "dev", "dev-mismatche
 export type LoadedTask = Task<readonly Example[]> & {
   /** Rows of the files that were left out: damaged ones of QQP, those of MNLI that people did not agree about. */
   readonly skippedRows?: number;
+  /** With `skipBadRows`: rows that could not be read. */
+  readonly badRows?: readonly BadRow[];
 };
+
+/** A row that could not be read, and why. */
+export interface BadRow {
+  readonly file: string;
+  /** 1-based physical line where it starts. */
+  readonly line: number;
+  readonly problem: string;
+}

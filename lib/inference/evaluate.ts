@@ -1,6 +1,7 @@
 /** Loss and metrics of a model on a data set. The loss is computed here from the logits, in double precision. */
 import type { Task } from "../datasets/types.js";
 import { giveWay } from "../give-way.js";
+import { type ClassificationReport, confusionMatrix } from "../metrics/index.js";
 import type { Metrics } from "../metrics/types.js";
 import { DEFAULT_THRESHOLD, type ModelConfig } from "../models/config.js";
 import type { NativeTrainer } from "../native/binding.js";
@@ -25,6 +26,12 @@ export interface EvaluationResult {
   readonly predictions: PredictionArray;
   /** What is right, likewise. */
   readonly references: LabelArray;
+  /** Probability of each label, `[N, C]` row-major; null for regression. */
+  readonly probabilities: Float64Array | null;
+  /** Precision, recall and F1 by class; null for regression. */
+  readonly report: ClassificationReport | null;
+  /** Examples of each true class (outer) by predicted class (inner); null where an example has not one class. */
+  readonly confusionMatrix: readonly (readonly number[])[] | null;
 }
 
 /** Rows handled before other work gets a turn. */
@@ -47,6 +54,7 @@ export async function evaluateDataset(
   const logits = await computeLogits(model, data.texts, outputs, signal);
   const width = target.width(task.labels);
   const predictions = target.newPredictions(data.size * width);
+  const probabilities = target.probabilities && new Float64Array(data.size * outputs);
   let loss = 0;
   for (let row = 0; row < data.size; row++) {
     if (row % ROWS_A_TURN === ROWS_A_TURN - 1) {
@@ -55,6 +63,8 @@ export async function evaluateDataset(
     const values = logits.subarray(row * outputs, (row + 1) * outputs);
     loss += target.loss(values, data.labels.subarray(row * width, (row + 1) * width));
     target.decide(values, predictions.subarray(row * width, (row + 1) * width), threshold);
+    if (probabilities)
+      target.probabilities?.(values, probabilities.subarray(row * outputs, (row + 1) * outputs));
   }
   const metrics = computeMetrics(task.metrics, {
     kind: task.kind,
@@ -63,5 +73,11 @@ export async function evaluateDataset(
     references: data.labels,
     f1Average: task.f1Average ?? "macro",
   });
-  return { loss: loss / data.size, metrics, labels: task.labels, predictions, references: data.labels };
+  const answers = { predictions, references: data.labels };
+  return {
+    ...{ loss: loss / data.size, metrics, labels: task.labels, ...answers, probabilities },
+    report: target.report({ labels: task.labels, ...answers }),
+    confusionMatrix:
+      target.label === "class" ? confusionMatrix({ labels: task.labels.length, ...answers }) : null,
+  };
 }

@@ -1,16 +1,17 @@
-/** Scores class by class, and how to print them. */
+/** Scores class by class. */
 import { invalidArgument } from "../errors.js";
 import { accuracy } from "./accuracy.js";
-import { classCounts, confusionMatrix, sum } from "./confusion.js";
+import { type ClassCounts, checkSameLength, classCounts, confusionMatrix, sum } from "./confusion.js";
 import { type ClassScores, classScores, presentClasses } from "./f1.js";
+import { labelCounts, subsetAccuracy } from "./label-sets.js";
 
 /** What a report is made from. */
 export interface ReportInput {
   /** Class names in index order. */
   readonly labels: readonly string[];
-  /** Class indices, `[N]`. */
+  /** Class indices `[N]`, or label sets `[N, C]`. */
   readonly predictions: ArrayLike<number>;
-  /** Class indices, `[N]`. */
+  /** Likewise. */
   readonly references: ArrayLike<number>;
 }
 
@@ -23,12 +24,16 @@ export interface LabelledScores extends ClassScores {
 export interface ClassificationReport {
   /** In index order; a class that occurs nowhere has zeros. */
   readonly classes: readonly LabelledScores[];
-  /** Null without rows. */
+  /** Null without rows; of label sets the share of those that are exactly right. */
   readonly accuracy: number | null;
+  /** Of label sets: of all decisions taken together. */
+  readonly micro?: ClassScores;
   /** Plain means over the classes that occur in references or predictions. */
   readonly macro: ClassScores;
   /** Means weighted by support. */
   readonly weighted: ClassScores;
+  /** Classes that occur and were never predicted. */
+  readonly neverPredicted: readonly string[];
 }
 
 /**
@@ -41,13 +46,44 @@ export function classificationReport({ labels, predictions, references }: Report
     invalidArgument("labels", "a list of class names", labels);
   }
   const matrix = confusionMatrix({ labels: labels.length, predictions, references });
-  const scores = classCounts(matrix).map(classScores);
   const present = presentClasses(matrix).map(classScores);
   return {
-    classes: scores.map((score, index) => ({ label: labels[index] ?? "", ...score })),
+    ...ofClasses(labels, classCounts(matrix)),
     accuracy: accuracy(matrix),
     macro: average(present, () => 1),
     weighted: average(present, ({ support }) => support),
+  };
+}
+
+/**
+ * The same of label sets, `[N, C]` row-major, 1 or 0 for each label; as `classification_report` of indicator matrices, whose
+ * means are over all labels.
+ *
+ * @throws RATError `ERR_RAT_INVALID_ARG` for lists of different lengths.
+ */
+export function labelSetReport({ labels, predictions, references }: ReportInput): ClassificationReport {
+  checkSameLength(predictions, references);
+  const counts = labelCounts(labels.length, predictions, references);
+  const scores = counts.map(classScores);
+  const total = (of: (counts: ClassCounts) => number) => sum(counts.map(of));
+  return {
+    ...ofClasses(labels, counts),
+    accuracy: subsetAccuracy(labels.length, predictions, references),
+    micro: classScores({
+      hits: total(({ hits }) => hits),
+      predicted: total(({ predicted }) => predicted),
+      support: total(({ support }) => support),
+    }),
+    macro: average(scores, () => 1),
+    weighted: average(scores, ({ support }) => support),
+  };
+}
+
+function ofClasses(labels: readonly string[], counts: readonly ClassCounts[]) {
+  const isMissed = ({ support, predicted }: ClassCounts) => support > 0 && predicted === 0;
+  return {
+    classes: counts.map((each, index) => ({ label: labels[index] ?? "", ...classScores(each) })),
+    neverPredicted: counts.flatMap((each, index) => (isMissed(each) ? [labels[index] ?? ""] : [])),
   };
 }
 
@@ -61,53 +97,4 @@ function average(scores: readonly ClassScores[], weight: (score: ClassScores) =>
     f1: mean(({ f1 }) => f1),
     support: sum(scores.map(({ support }) => support)),
   };
-}
-
-/** The report as a table for people, one class a line; ends with a line feed. */
-export function renderClassificationReport(report: ClassificationReport): string {
-  const line = (name: string, { precision, recall, f1, support }: ClassScores) => [
-    name,
-    ...[precision, recall, f1].map((score) => score.toFixed(4)),
-    String(support),
-  ];
-  const accuracyLine = ["accuracy", "", "", report.accuracy?.toFixed(4) ?? "-", String(report.macro.support)];
-  return renderTable([
-    ["", "precision", "recall", "f1", "support"],
-    ...report.classes.map((scores) => line(scores.label, scores)),
-    [],
-    accuracyLine,
-    line("macro average", report.macro),
-    line("weighted average", report.weighted),
-  ]);
-}
-
-/** A confusion matrix as a table for people: a line for each reference, a column for each prediction. */
-export function renderConfusionMatrix(
-  matrix: readonly (readonly number[])[],
-  labels: readonly string[],
-): string {
-  return renderTable([
-    ["reference \\ predicted", ...labels],
-    ...matrix.map((row, index) => [labels[index] ?? String(index), ...row.map(String)]),
-  ]);
-}
-
-/** Columns two spaces apart, the first one left-aligned. An empty row is an empty line. */
-function renderTable(rows: readonly (readonly string[])[]): string {
-  const columns = Math.max(...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, column) =>
-    Math.max(...rows.map((row) => displayWidth(row[column] ?? ""))),
-  );
-  const pad = (cell: string, column: number) => {
-    const space = " ".repeat((widths[column] ?? 0) - displayWidth(cell));
-    return column === 0 ? cell + space : space + cell;
-  };
-  return rows.map((row) => `${row.map(pad).join("  ").trimEnd()}\n`).join("");
-}
-
-/** Columns that a terminal gives a text: Chinese, Japanese and Korean characters take two. */
-function displayWidth(text: string): number {
-  const wide =
-    /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u;
-  return Array.from(text).reduce((width, character) => width + (wide.test(character) ? 2 : 1), 0);
 }

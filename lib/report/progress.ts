@@ -3,8 +3,9 @@
  * things: loss, the last dev metric, examples a second, time left.
  */
 import { MultiBar, type SingleBar } from "cli-progress";
+import { formatMetrics } from "../render/metrics.js";
 import type { TrainEvent } from "../run/events.js";
-import { describeEvent, formatMetrics, formatSeconds } from "./words.js";
+import { describeEvent, formatSeconds } from "./words.js";
 
 export interface ProgressOptions {
   /** Where to write. Default: stderr. */

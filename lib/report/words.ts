@@ -1,5 +1,5 @@
 /** Events, metrics and durations in words, the same in every command. */
-import type { Metrics } from "../metrics/types.js";
+import { formatMetrics } from "../render/metrics.js";
 import type { RunEstimate, TrainEvent, TrainSummary } from "../run/events.js";
 
 /** One line about an event, as `step 40  dev: loss 0.4210, accuracy 0.8120`. */
@@ -18,12 +18,6 @@ export function describeEvent(event: TrainEvent): string {
     case "warning":
       return `warning: ${event.message}`;
   }
-}
-
-/** `accuracy 0.8120, f1 0.8034`; an undefined metric is a dash. */
-export function formatMetrics(metrics: Metrics, count = Number.POSITIVE_INFINITY): string {
-  const entries = Object.entries(metrics).slice(0, count);
-  return entries.map(([name, value]) => `${name} ${value == null ? "-" : value.toFixed(4)}`).join(", ");
 }
 
 /** `8s`, `2m05s`, `1h03m`. */

@@ -1,14 +1,17 @@
 /**
- * The output folder of a run: `config.json`, `log.jsonl`, `summary.json`, `checkpoints/` and `model/`, under a lock while
- * the run lasts.
+ * The output folder of a run: `config.json`, `log.jsonl`, `summary.json`, `report.json`, `report.md`, `checkpoints/` and
+ * `model/`, under a lock while the run lasts.
  */
 import { readdir, readFile, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import type { SplitName } from "../datasets/types.js";
 import { pathError } from "../errors.js";
 import { exists } from "../files/atomic-folder.js";
 import { makeFolder, putBack, removeLeftovers, replaceFile, syncFolder } from "../files/durable-file.js";
 import { type FolderLock, lockFolder } from "../files/lock.js";
+import type { EvaluationResult } from "../inference/evaluate.js";
 import type { NativeTrainer } from "../native/binding.js";
+import { renderRunReport } from "../render/class-report.js";
 import {
   type Checkpoint,
   newestCheckpoint,
@@ -22,13 +25,17 @@ import { RunLog } from "./run-log.js";
 const CONFIG = "config.json";
 const LOG = "log.jsonl";
 const SUMMARY = "summary.json";
+const REPORTS = ["report.json", "report.md"] as const;
 const CHECKPOINTS = "checkpoints";
 const MODEL = "model";
 /** What a run leaves in its folder, and all that `overwrite` takes away. */
-const RUN_ENTRIES = [CONFIG, LOG, SUMMARY, CHECKPOINTS, MODEL];
+const RUN_ENTRIES: readonly string[] = [CONFIG, LOG, SUMMARY, ...REPORTS, CHECKPOINTS, MODEL];
 
 /** The lock is left out: a run that waits for it may just be writing it. */
-const LEFTOVERS = /^(config\.json|log\.jsonl|summary\.json|model)$/;
+const LEFTOVERS = /^(config\.json|log\.jsonl|summary\.json|report\.(json|md)|model)$/;
+
+/** What the model that is kept says of a split. */
+export type SplitEvaluation = EvaluationResult & { readonly split: SplitName };
 
 /** An output folder that this process holds the lock of. */
 export class RunFolder {
@@ -86,7 +93,7 @@ export class RunFolder {
    * @param config - What `config.json` is to hold.
    */
   async begin(config: Readonly<Record<string, unknown>>, checkpoint: Checkpoint | undefined): Promise<void> {
-    const obsolete = checkpoint ? [SUMMARY] : RUN_ENTRIES;
+    const obsolete = checkpoint ? [SUMMARY, ...REPORTS] : RUN_ENTRIES;
     for (const name of obsolete) await rm(join(this.path, name), { recursive: true, force: true });
     if (checkpoint) await putBack(this.path, LEFTOVERS);
     await removeLeftovers(this.path, LEFTOVERS);
@@ -127,6 +134,21 @@ export class RunFolder {
     this.#kept = [...this.#kept.filter((other) => other !== path), path].slice(-Math.max(kept, 1));
     await pruneCheckpoints(this.#checkpoints, this.#kept);
     return path;
+  }
+
+  /** Writes the scores by class of what was evaluated; scores of a regression have none. */
+  async report(evaluated: readonly SplitEvaluation[]): Promise<void> {
+    const splits = evaluated.filter(({ report }) => report !== null);
+    if (splits.length === 0) return;
+    const json = splits.map(({ split, loss, metrics, report, confusionMatrix }) => [
+      split,
+      { loss, metrics, report, confusionMatrix },
+    ]);
+    const texts = [
+      `${JSON.stringify(Object.fromEntries(json), null, 2)}\n`,
+      renderRunReport(basename(this.path), splits),
+    ];
+    for (const [i, name] of REPORTS.entries()) await replaceFile(join(this.path, name), texts[i] ?? "");
   }
 
   /** The last thing that a run writes: a folder with a summary holds a finished run. */

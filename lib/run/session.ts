@@ -6,7 +6,7 @@
 import { abortedError, fromNative } from "../errors.js";
 import { batchIndices, packBatch } from "../inference/batching.js";
 import type { EncodedDataset } from "../inference/encoded-dataset.js";
-import { type EvaluationTask, evaluateDataset } from "../inference/evaluate.js";
+import { type EvaluationResult, type EvaluationTask, evaluateDataset } from "../inference/evaluate.js";
 import type { Operation } from "../inference/operation.js";
 import { type NativeStepResult, native } from "../native/binding.js";
 import type { Checkpoint, RunEnvironment, RunState, RunTotals } from "./checkpoint.js";
@@ -17,7 +17,7 @@ import type { LoggedEvent, StepEvent, TrainEvent, TrainSummary } from "./events.
 import type { TrainerParts } from "./parts.js";
 import type { Plan, Position } from "./plan.js";
 import type { Provenance } from "./provenance.js";
-import type { RunFolder } from "./run-folder.js";
+import type { RunFolder, SplitEvaluation } from "./run-folder.js";
 import { saveModel } from "./save-model.js";
 import { peakMemoryBytes, summarize } from "./summary.js";
 
@@ -78,6 +78,8 @@ export class TrainingSession {
   /** What the newest checkpoint holds; undefined as long as the weights are not those of this run. */
   #saved: { readonly step: number; readonly evaluations: number } | undefined;
   #order: { epoch: number; rows: Int32Array } | undefined;
+  /** What the best weights say of dev, if this process has evaluated them. */
+  #bestOnDev: EvaluationResult | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -191,10 +193,14 @@ export class TrainingSession {
     if (data.dev === null || !plan.isEvaluated(step) || this.#history.last?.step === step) return;
     await this.settle();
     const from = performance.now();
-    const { loss, metrics } = await evaluateDataset(parts.model, data.dev, this.#task, operation.signal);
+    const result = await evaluateDataset(parts.model, data.dev, this.#task, operation.signal);
+    const { loss, metrics } = result;
     const evaluation: Evaluation = { step, epoch: plan.epochOf(step), loss, metrics };
     // An abort may come before the snapshot is taken; then this evaluation has not happened and is made again on resume.
-    if (this.#history.isBetter(evaluation)) await parts.model.snapshot();
+    if (this.#history.isBetter(evaluation)) {
+      await parts.model.snapshot();
+      this.#bestOnDev = result;
+    }
     this.#history.record(evaluation);
     this.#log({ type: "eval", step, epoch: evaluation.epoch, split: "dev", loss, metrics });
     this.#setApart(from);
@@ -251,9 +257,15 @@ export class TrainingSession {
     const { best } = this.#history;
     if (best && best.step !== this.#done) await parts.model.restore();
     const bestStep = best?.step ?? this.#done;
+    const evaluate = (examples: EncodedDataset) =>
+      evaluateDataset(parts.model, examples, this.#task, operation.signal);
+    const evaluated: SplitEvaluation[] = [];
+    if (data.dev) evaluated.push({ split: "dev", ...(this.#bestOnDev ?? (await evaluate(data.dev))) });
     const atTheEnd = async (split: "dev-mismatched" | "test", examples: EncodedDataset | null) => {
       if (examples === null) return null;
-      const { loss, metrics } = await evaluateDataset(parts.model, examples, this.#task, operation.signal);
+      const result = await evaluate(examples);
+      const { loss, metrics } = result;
+      evaluated.push({ split, ...result });
       this.#log({ type: "eval", step: bestStep, epoch: plan.epochOf(bestStep), split, loss, metrics });
       return metrics;
     };
@@ -274,6 +286,7 @@ export class TrainingSession {
     });
     if (folder) {
       await saveModel(parts, folder.modelPath, operation.signal);
+      await folder.report(evaluated);
       await folder.finish(summary, plan.settings.keepCheckpoints);
     }
     return summary;

@@ -4,6 +4,7 @@ import { accuracy } from "../metrics/accuracy.js";
 import { confusionMatrix } from "../metrics/confusion.js";
 import { binaryF1, macroF1 } from "../metrics/f1.js";
 import { matthews } from "../metrics/matthews.js";
+import { classificationReport } from "../metrics/report.js";
 import { define, type MeasureInput } from "./definition.js";
 import { describeNames } from "./names.js";
 
@@ -31,9 +32,11 @@ export const classification = define({
   /** Cross-entropy. */
   loss: (outputs, [label = 0]) => logSumExp(outputs) - (outputs[label] ?? 0),
   measure,
+  probabilities: softmax,
+  report: classificationReport,
   predict: (outputs, labels) => {
-    const total = logSumExp(outputs);
-    const probabilities = Array.from(outputs, (value) => Math.exp(value - total));
+    const probabilities = new Float64Array(outputs.length);
+    softmax(outputs, probabilities);
     const best = argMax(outputs);
     return {
       label: labels[best] ?? "",
@@ -43,6 +46,13 @@ export const classification = define({
     };
   },
 });
+
+function softmax(outputs: Float64Array, to: Float64Array): void {
+  const total = logSumExp(outputs);
+  outputs.forEach((value, index) => {
+    to[index] = Math.exp(value - total);
+  });
+}
 
 function classIndex(label: unknown, indices: ReadonlyMap<string, number>, place: string): number {
   const index = typeof label === "string" ? indices.get(label) : undefined;

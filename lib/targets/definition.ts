@@ -1,4 +1,5 @@
 /** What a model's outputs are for. Everything that differs between kinds of target stands in a target's own file. */
+import type { ClassificationReport, ReportInput } from "../metrics/report.js";
 import type { F1Average, MetricName } from "../metrics/types.js";
 
 /** Numbers of labels, row-major `[examples, width]`: what crosses to the native side. */
@@ -110,6 +111,10 @@ export interface TargetDefinition {
   loss(outputs: Float64Array, label: LabelArray): number;
   /** Each of its metrics, computed when it is asked for. */
   measure(input: MeasureInput): Readonly<Partial<Record<MetricName, () => number | null>>>;
+  /** Writes the probability of each label of one example to `to`, `[C]`; null where there are none. */
+  readonly probabilities: ((outputs: Float64Array, to: Float64Array) => void) | null;
+  /** Scores by class; null where an example has no class. */
+  report(input: ReportInput): ClassificationReport | null;
   /** What one example's outputs say, for people. */
   predict(outputs: Float64Array, labels: readonly string[], threshold: number): Prediction;
 }

@@ -7,6 +7,7 @@ import {
   microF1OfSets,
   subsetAccuracy,
 } from "../metrics/label-sets.js";
+import { labelSetReport } from "../metrics/report.js";
 import { define, type LabelSpelling } from "./definition.js";
 import { describeNames } from "./names.js";
 
@@ -60,6 +61,12 @@ export const multilabel = define({
       accuracy: () => subsetAccuracy(labels, predictions, references),
     };
   },
+  probabilities: (outputs, to) => {
+    outputs.forEach((logit, index) => {
+      to[index] = probability(logit);
+    });
+  },
+  report: labelSetReport,
   predict: (outputs, labels, threshold) => {
     const probabilities = labels.map((label, index) => [label, probability(outputs[index] ?? 0)] as const);
     return {

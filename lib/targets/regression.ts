@@ -43,5 +43,7 @@ export const regression = define({
       spearman: () => spearman(predictions, references),
     };
   },
+  probabilities: null,
+  report: () => null,
   predict: ([score = 0]) => ({ score }),
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { describeEvent, describeSummary, formatMetrics, formatSeconds } from "#dist/report/words.js";
+import { formatMetrics } from "#dist/render/metrics.js";
+import { describeEvent, describeSummary, formatSeconds } from "#dist/report/words.js";
 
 describe("words", () => {
   it.each([

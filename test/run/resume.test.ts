@@ -269,7 +269,9 @@ describe("checkpoints", () => {
   it("bad call - resume of a finished run that kept no checkpoint", async () => {
     const output = join(await temporaryFolder(), "run");
     await runInto(output, { fit: { checkpointEvery: 5, keepCheckpoints: 0 } });
-    expect((await readdir(output)).sort()).toEqual(["config.json", "log.jsonl", "model", "summary.json"]);
+    expect((await readdir(output)).sort()).toEqual([
+      ...["config.json", "log.jsonl", "model", "report.json", "report.md", "summary.json"],
+    ]);
     const weights = await weightsOf(output);
     const resume = () => runInto(output, { fit: { resume: true } });
     await expectRATError(resume, "ERR_RAT_CHECKPOINT_NOT_FOUND", /is finished and kept no checkpoint/);

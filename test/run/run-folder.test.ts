@@ -32,13 +32,27 @@ const readJson = async (...path: string[]) => JSON.parse(await readFile(join(...
 it("holds config.json, log.jsonl, summary.json and the model, and no lock", async () => {
   const output = await newRun();
   expect((await readdir(output)).sort()).toEqual([
-    ...["checkpoints", "config.json", "log.jsonl", "model", "summary.json"],
+    ...["checkpoints", "config.json", "log.jsonl", "model", "report.json", "report.md", "summary.json"],
   ]);
   expect((await readdir(join(output, "model"))).sort()).toEqual([
     "config.json",
     "model.safetensors",
     "tokenizer.json",
   ]);
+});
+
+it("reports each class of dev and test, of the model that is kept, as JSON and Markdown", async () => {
+  const output = await newRun({ epochs: 2 });
+  const report = await readJson(output, "report.json");
+  const { dev, test } = await readJson(output, "summary.json");
+  expect(Object.keys(report)).toEqual(["dev", "test"]);
+  expect(report).toMatchObject({ dev: { metrics: dev }, test: { metrics: test } });
+  expect(report.test.report.classes.map(({ label }: { label: string }) => label)).toEqual(toyTask.labels);
+  expect(report.test.report.macro.f1).toBeCloseTo(test.f1, 12);
+  const rows = report.test.confusionMatrix.flat().reduce((sum: number, count: number) => sum + count, 0);
+  expect(rows).toBe(report.test.report.macro.support);
+  const text = await readFile(join(output, "report.md"), "utf8");
+  expect(text).toMatch(/^# run\n\n## dev\n\nloss .* macro F1 .* weighted F1 /);
 });
 
 it("log.jsonl holds the step and eval events, one a line", async () => {
@@ -159,7 +173,8 @@ it("overwrite replaces a run, and only what a run leaves", async () => {
   await using trainer = await toyTrainer();
   await trainer.fit({ ...fit, maxSteps: 2, output, overwrite: true });
   expect((await readdir(output)).sort()).toEqual([
-    ...["checkpoints", "config.json", "log.jsonl", "model", "notes.txt", "summary.json"],
+    ...["checkpoints", "config.json", "log.jsonl", "model"],
+    ...["notes.txt", "report.json", "report.md", "summary.json"],
   ]);
   expect(await readdir(join(output, "checkpoints"))).toEqual(["step-2"]);
   expect(await readJson(output, "summary.json")).toMatchObject({ steps: 2 });
@@ -238,7 +253,7 @@ describe("misuse", () => {
     await using trainer = await toyTrainer({ task: { ...toyTask, train: [{ text: "a", label: "none" }] } });
     await expectRATError(() => trainer.fit({ ...fit, output, overwrite: true }), "ERR_RAT_LABEL");
     expect((await readdir(output)).sort()).toEqual([
-      ...["checkpoints", "config.json", "log.jsonl", "model", "summary.json"],
+      ...["checkpoints", "config.json", "log.jsonl", "model", "report.json", "report.md", "summary.json"],
     ]);
   });
 });

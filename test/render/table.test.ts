@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { displayWidth, meanAndDeviation, renderTable } from "#dist/report/table.js";
+import { displayWidth, meanAndDeviation, renderTable } from "#dist/render/table.js";
 
 describe("renderTable", () => {
   it("aligns words left and numbers right", () => {
