@@ -90,9 +90,16 @@ export function pathError(file: string, message: string, cause?: unknown): RATEr
   return new RATError("ERR_RAT_PATH", message, { cause, details: { file } });
 }
 
-/** The error that an aborted call rejects with; `cause` is the signal's reason. */
+/** The error that an aborted call rejects with: it says who aborted; `cause` is the signal's reason. */
 export function abortedError(signal?: AbortSignal): RATError {
-  return new RATError("ERR_RAT_ABORTED", "The operation was aborted", { cause: signal?.reason });
+  const cause: unknown = signal?.reason;
+  return new RATError("ERR_RAT_ABORTED", `The operation was aborted ${describeReason(cause)}`, { cause });
+}
+
+function describeReason(reason: unknown): string {
+  if (typeof reason === "string") return `by its signal: ${reason}`;
+  if (!(reason instanceof Error) || reason.name === "AbortError") return "by its signal";
+  return reason.name === "TimeoutError" ? "by its signal's timeout" : `by its signal: ${reason.message}`;
 }
 
 /**

@@ -5,6 +5,7 @@ import { RATError } from "../errors.js";
 import type { Classifier } from "../inference/classifier.js";
 import { formatMetrics } from "../render/metrics.js";
 import { targetOf } from "../targets/index.js";
+import { BadRows } from "./bad-rows.js";
 import { refusalIsUsage } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
@@ -89,14 +90,17 @@ async function load(
 
 async function loadFile(
   { kind, labels }: Classifier,
-  { dev, test, split: _, limitDev, limitTest, ...columns }: TaskOptions,
+  { dev, test, split: _, limitDev, limitTest, skipBadRows, ...columns }: TaskOptions,
   split: SplitName,
   signal: AbortSignal,
 ): Promise<Loaded> {
   const { readExamples } = await import("../datasets/read-examples.js");
   const named = labels.length === 0 ? {} : { labels };
-  const reading = { ...columns, ...named, kind, task: "custom", labelMode: "required", signal } as const;
-  const rows = await refusalIsUsage(readExamples((split === "dev" ? dev : test) ?? "", reading));
+  const badRows = new BadRows(skipBadRows);
+  const reading = { ...columns, ...named, kind, task: "custom", labelMode: "required" } as const;
+  const path = (split === "dev" ? dev : test) ?? "";
+  const rows = await refusalIsUsage(readExamples(path, { ...reading, signal, onBadRow: badRows.take }));
+  await badRows.tell();
   const examples = rows.slice(0, split === "dev" ? limitDev : limitTest) as Example[];
   return { task: { name: "custom", kind, labels, metrics: targetOf(kind).usualMetrics }, examples };
 }

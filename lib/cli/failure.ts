@@ -1,6 +1,7 @@
 /** How a command fails: which exit code, what stands on stderr, what `--json` prints. */
 import { CommanderError } from "commander";
 import { isRATError, RATError, type RATErrorCode } from "../errors.js";
+import { isOptionName, toFlag } from "./flag-names.js";
 
 /** Wrong usage: found in flags or configuration before any data is read. Exit code 2. */
 export class UsageError extends RATError {
@@ -42,6 +43,13 @@ const hints: Partial<Record<RATErrorCode, string>> = {
   ERR_RAT_INTERNAL: "This is a bug. Please report it with what --debug prints.",
 };
 
+/** With the flags of options that a message names: `resume` in backticks is --resume. */
+export function withFlags(message: string): string {
+  return message.replace(/`([a-zA-Z]+)`/g, (whole, name: string) =>
+    isOptionName(name) ? toFlag(name) : whole,
+  );
+}
+
 /** Sorts anything that was thrown; what is not a RATError is a bug of ours, `ERR_RAT_INTERNAL`. */
 export function toFailure(error: unknown): Failure {
   const stack = describeStack(error);
@@ -50,7 +58,7 @@ export function toFailure(error: unknown): Failure {
   }
   if (isRATError(error)) {
     const exitCode = error instanceof UsageError ? 2 : 1;
-    return { exitCode, code: error.code, message: error.message, hint: hints[error.code], stack };
+    return { exitCode, code: error.code, message: withFlags(error.message), hint: hintFor(error), stack };
   }
   const message = error instanceof Error ? error.message : String(error);
   return { exitCode: 1, code: "ERR_RAT_INTERNAL", message, hint: hints.ERR_RAT_INTERNAL, stack };
@@ -59,6 +67,11 @@ export function toFailure(error: unknown): Failure {
 /** Commander's message in one line: `unknown option '--epoch' (Did you mean --epochs?)`. */
 export function plainMessage(error: CommanderError): string {
   return error.message.replace(/^error: /, "").replace(/\n/g, " ");
+}
+
+function hintFor({ code, details }: RATError): string | undefined {
+  const isRow = Number(details?.line) > 1 && (code === "ERR_RAT_DATA_FORMAT" || code === "ERR_RAT_LABEL");
+  return isRow ? "--skip-bad-rows leaves such rows out, and lists them." : hints[code];
 }
 
 function describeStack(error: unknown): string {

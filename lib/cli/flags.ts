@@ -7,6 +7,7 @@ import type { FieldKind } from "../config/fields.js";
 import { OPTION_NAMES, type OptionName, type OptionRecord, optionRecord } from "../config/options.js";
 import { isRATError } from "../errors.js";
 import { UsageError } from "./failure.js";
+import { isOptionName, toFlag } from "./flag-names.js";
 
 /** What the help calls a flag's value. */
 const ARGUMENTS: Record<FieldKind, string> = {
@@ -86,15 +87,10 @@ export function asUsage<T>(check: () => T, file?: string): T {
     if (!isRATError(error, "ERR_RAT_CONFIG")) throw error;
     const { option } = error.details ?? {};
     const [name] = String(option ?? "").split(".");
-    const flag = OPTION_NAMES.find((key) => key === name);
-    const place = `${flag ? ` (${toFlag(flag)})` : ""}${file === undefined ? "" : ` (with ${file})`}`;
+    const isNamed = isOptionName(name ?? "") && !error.message.includes(`\`${name}\``);
+    const place = `${isNamed ? ` (${toFlag(name ?? "")})` : ""}${file === undefined ? "" : ` (with ${file})`}`;
     throw new UsageError(`${error.message}${place}`, "ERR_RAT_CONFIG", error);
   }
-}
-
-/** `learningRate` -> `--learning-rate`. */
-function toFlag(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function parseValue(kind: FieldKind, text: string): string | string[] | number | number[] {

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ReadExamplesOptions } from "../datasets/read-examples.js";
 import type { Prediction } from "../inference/classifier.js";
+import { BadRows } from "./bad-rows.js";
 import { refusalIsUsage, UsageError } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
@@ -181,6 +182,8 @@ function chooseInput(
 /** Files that are tables without being told. */
 const TABLE = /\.(csv|tsv|jsonl|ndjson|parquet)(\.gz)?$/i;
 
+type ReadTableOptions = ReadExamplesOptions & { readonly skipBadRows?: boolean | undefined };
+
 async function* readGuessedTable(
   command: Command,
   { input = "", idColumn }: PredictFlags,
@@ -195,9 +198,11 @@ async function* readGuessedTable(
   yield* readTable(input, { ...options, ...columns, idColumn, task: name, labelMode: "ignored", signal });
 }
 
-async function* readTable(path: string, options: ReadExamplesOptions): AsyncGenerator<Asked[]> {
+async function* readTable(path: string, options: ReadTableOptions): AsyncGenerator<Asked[]> {
   const { readExamples } = await import("../datasets/read-examples.js");
-  const rows = await refusalIsUsage(readExamples(path, options));
+  const badRows = new BadRows(options.skipBadRows);
+  const rows = await refusalIsUsage(readExamples(path, { ...options, onBadRow: badRows.take }));
+  await badRows.tell();
   for (let start = 0; start < rows.length; start += textsAtOnce) yield rows.slice(start, start + textsAtOnce);
 }
 

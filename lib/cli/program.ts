@@ -1,6 +1,7 @@
 /** The command line as a whole: its commands, its help, and how a command ends. */
 import { Command, CommanderError } from "commander";
 import { MODEL_TYPES, TASK_NAMES } from "../config/fields.js";
+import { didYouMean } from "../nearest.js";
 import { REGULARIZER_TYPES } from "../regularizers/index.js";
 import { VERSION } from "../version.js";
 import { defineConvertAlpha } from "./convert-alpha.js";
@@ -39,7 +40,9 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     note(`\n${signal}: stopping in good order; once more to stop at once`);
   });
   try {
-    await createProgram(signals.signal).parseAsync(argv, { from: "user" });
+    const program = createProgram(signals.signal);
+    refuseUnknown(program, argv);
+    await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? 0); // setup passes on the installer's
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
@@ -47,6 +50,16 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     await fail(failure);
     return failure.code === "ERR_RAT_ABORTED" ? (signals.exitCode ?? 1) : failure.exitCode;
   }
+}
+
+/** Commander answers `nonsense --help` with the help of everything, as if it were a command. */
+function refuseUnknown(program: Command, [name, ...others]: readonly string[]): void {
+  const names = program.commands.map((command) => command.name());
+  const asksForHelp = others.some((argument) => argument === "--help" || argument === "-h");
+  if (name === undefined || name.startsWith("-") || [...names, "help"].includes(name) || !asksForHelp) return;
+  throw new UsageError(
+    `unknown command '${name}'${didYouMean(name, names)}; commands are ${names.join(", ")}`,
+  );
 }
 
 /** Reports a failure: for people on stderr and, under `--json`, as the one object on stdout. Never rejects. */

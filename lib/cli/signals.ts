@@ -44,6 +44,6 @@ export class Signals {
     this.#first = signal;
     this.#firstAt = now;
     this.#onFirst(signal);
-    this.#controller.abort(new Error(`Received ${signal}`));
+    this.#controller.abort(new Error(`received ${signal}`));
   }
 }

@@ -9,13 +9,25 @@ import { note } from "./output.js";
 /** Share of the rows that is test where nothing else is. */
 const TEST_SHARE = 0.1;
 
+/** What a run on one file is unless flags or a configuration say otherwise: its data, and a TextCNN. */
+export async function configOfFile(
+  path: string,
+  given: Partial<RunConfig>,
+  signal: AbortSignal,
+): Promise<Partial<RunConfig>> {
+  const data = await dataOfFile(path, given, signal);
+  const model = given.model ?? "textcnn";
+  if (given.model === undefined)
+    note(`model: ${model}, trained from nothing (--model takes a pretrained folder, or one of the hub)`);
+  return { ...data, model };
+}
+
 /**
- * What a run on one file is unless flags or a configuration say otherwise: a custom task whose columns are guessed, a tenth of
- * the rows as dev and one as test, a TextCNN.
+ * The data of a file: a custom task whose columns are guessed, a tenth of the rows as dev and one as test.
  *
  * @throws UsageError when a column cannot be guessed, or the file is named twice.
  */
-export async function configOfFile(
+export async function dataOfFile(
   path: string,
   given: Partial<RunConfig>,
   signal: AbortSignal,
@@ -31,22 +43,26 @@ export async function configOfFile(
   // Before the file is read.
   asUsage(() => parseOptions(runConfigSchema.partial(), given, "the command line"));
   const { guessColumns } = await import("../datasets/guess-columns.js");
-  const { textColumn, pairColumn, labelColumn, delimiter } = given;
+  const { textColumn, pairColumn, labelColumn, delimiter, skipBadRows } = given;
   const isIndexed = [textColumn, pairColumn, labelColumn].some(
     (column) => column !== undefined && /^\d+$/.test(column),
   );
   const columns = isIndexed
     ? {}
-    : await refusalIsUsage(guessColumns(path, { textColumn, pairColumn, labelColumn, delimiter, signal }));
-  const model = given.model ?? "textcnn";
+    : await refusalIsUsage(
+        guessColumns(path, {
+          ...{ textColumn, pairColumn, labelColumn, delimiter, signal },
+          // They are told of when the file is read.
+          ...(skipBadRows && { onBadRow: () => undefined }),
+        }),
+      );
   const held = given.test === undefined && given.testShare === undefined ? { testShare: TEST_SHARE } : {};
-  for (const line of describe({ ...columns, ...held, ...(given.model === undefined && { model }) }))
-    note(line);
-  return { task: "custom", train: path, model, ...held, ...columns };
+  for (const line of describe({ ...columns, ...held })) note(line);
+  return { task: "custom", train: path, ...held, ...columns };
 }
 
 function describe(chosen: Partial<RunConfig>): string[] {
-  const { textColumn, pairColumn, labelColumn, testShare, model } = chosen;
+  const { textColumn, pairColumn, labelColumn, testShare } = chosen;
   const columns = [
     ["text", textColumn],
     ["pair", pairColumn],
@@ -61,8 +77,5 @@ function describe(chosen: Partial<RunConfig>): string[] {
     ...(testShare === undefined
       ? []
       : ["a tenth of the rows is held out as test, a tenth of the others as dev (--test, --dev)"]),
-    ...(model === undefined
-      ? []
-      : [`model: ${model}, trained from nothing (--model takes a pretrained folder, or one of the hub)`]),
   ];
 }

@@ -11,7 +11,7 @@ import { isRATError } from "../errors.js";
 import { describeEstimate, describeSummary } from "../report/words.js";
 import type { RATTrainer } from "../trainer/rat-trainer.js";
 import { readConfigFile } from "./config-file.js";
-import { refusalIsUsage } from "./failure.js";
+import { refusalIsUsage, withFlags } from "./failure.js";
 import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
 import { fetchNamedModel } from "./model.js";
 import { note, print, printJson } from "./output.js";
@@ -93,11 +93,11 @@ async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: Abort
   ]);
   await fetchNamedModel(config.model, signal);
   const task = await refusalIsUsage(loadTask(config.task, { ...taskOptions(config), signal }));
-  note(describeTask(task));
+  await tellOf(task, signal);
   if (flags.estimate) return estimate(config, task, flags, signal);
   let progress: ReturnType<typeof createProgress> | undefined;
   // While the bar is there, only it may write.
-  const say = (message: string) => (progress ? progress.log(message) : note(message));
+  const say = (message: string) => (progress ? progress.log(withFlags(message)) : note(withFlags(message)));
   const stop = () => {
     progress?.stop();
     progress = undefined;
@@ -147,7 +147,8 @@ async function estimate(
   signal: AbortSignal,
 ): Promise<void> {
   const { estimateRun } = await import("../pipeline/estimate.js");
-  const logger = { info: note, warn: (message: string) => note(`warning: ${message}`) };
+  const say = (message: string) => note(withFlags(message));
+  const logger = { info: say, warn: (message: string) => say(`warning: ${message}`) };
   const found = await estimateRun(config, task, { signal, logger });
   if (flags.json) await printJson({ command: "train", estimate: found });
   else await print(describeEstimate(found));
@@ -168,9 +169,13 @@ async function printReport(
   else await print(text);
 }
 
-function describeTask(task: LoadedTask): string {
-  const rows = `${task.train.length} train, ${task.dev?.length ?? 0} dev, ${task.test?.length ?? 0} test rows`;
-  const labels = task.labels.length === 0 ? task.kind : `${task.labels.length} labels`;
-  const skipped = task.skippedRows ? `; ${task.skippedRows} damaged or unlabelled rows left out` : "";
-  return `${task.name}: ${rows}; ${labels}${skipped}`;
+/** What is in the data, and what looks wrong with them. */
+async function tellOf(task: LoadedTask, signal: AbortSignal): Promise<void> {
+  const [{ countLabels, findConcerns }, notes] = await Promise.all([
+    import("../datasets/concerns.js"),
+    import("../render/data-notes.js"),
+  ]);
+  for (const line of notes.describeTask(task, countLabels(task.labels, task.train))) note(line);
+  for (const line of notes.describeBadRows(task.badRows ?? [])) note(line);
+  for (const line of notes.describeConcerns(await findConcerns(task, signal))) note(`worth a look: ${line}`);
 }

@@ -10,9 +10,12 @@ export function checkFolderOptions(
   options: Pick<FitSettings, "output" | "resume" | "overwrite" | "checkpointEvery">,
 ): void {
   if (options.resume && options.overwrite) {
-    throw configError("resume", "resume and overwrite exclude each other: go on from the run, or replace it");
+    throw configError(
+      "resume",
+      "`resume` and `overwrite` exclude each other: go on from the run, or replace it",
+    );
   }
   const homeless = (["resume", "overwrite", "checkpointEvery"] as const).find((name) => options[name]);
   if (homeless && options.output === undefined)
-    throw configError("output", `${homeless} needs output, the run's folder`);
+    throw configError("output", `\`${homeless}\` needs \`output\`, the run's folder`);
 }

@@ -1,6 +1,7 @@
 /** From zod's issues to one `ERR_RAT_CONFIG` that names the option, what it takes and, for a typo, the likely name. */
 import type { z } from "zod";
 import { RATError } from "../errors.js";
+import { didYouMean, nearest } from "../nearest.js";
 
 /**
  * Checks `value` against `schema` and fills in the schema's defaults.
@@ -40,7 +41,9 @@ function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknow
   const received = describeValue(issue.input);
   const place = name === "" ? what : name;
   if (issue.input === undefined) return `${place} is missing in ${what}: ${expectation(issue)}`;
-  return `Expected ${expectation(issue)} for ${place} but received ${received}`;
+  const known = issue.code === "invalid_value" ? issue.values.map(String) : [];
+  const likely = typeof issue.input === "string" ? didYouMean(issue.input, known) : "";
+  return `Expected ${expectation(issue)} for ${place} but received ${received}${likely}`;
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
@@ -151,29 +154,4 @@ function alternatives(schema: unknown, value: unknown): unknown[] {
     return Array.isArray(values) && values.includes(type);
   });
   return chosen.length > 0 ? chosen : all;
-}
-
-/** The name out of `known` that `key` was probably meant to be, if one is near enough. */
-export function nearest(key: string, known: readonly string[]): string | undefined {
-  const plain = (name: string) => name.replaceAll(/[-_ ]/g, "").toLowerCase();
-  let best: { name: string; distance: number } | undefined;
-  for (const name of known) {
-    const distance = editDistance(plain(key), plain(name));
-    if (best === undefined || distance < best.distance) best = { name, distance };
-  }
-  return best && best.distance <= Math.max(1, Math.floor(key.length / 3)) ? best.name : undefined;
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitute = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(substitute, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length] ?? 0;
 }

@@ -85,7 +85,7 @@ export function resolveRegularizer(
   if (type !== "none" && given.forwards !== undefined && given.forwards !== count) {
     throw configError(
       "forwards",
-      `Expected ${count} for forwards but received ${given.forwards}: ${type} always has ${count}; leave forwards out, or use r-at`,
+      `Expected ${count} for forwards but received ${given.forwards}: ${type} always has ${count}; leave \`forwards\` out, or use r-at`,
     );
   }
   const defaultOf = (field: RegularizerField) => {

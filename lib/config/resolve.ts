@@ -33,7 +33,7 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
   if (parsed.data === undefined && parsed.train === undefined) {
     throw configError(
       "data",
-      "data is missing: give the folder of the task's files, or train (and test) files",
+      "`data` is missing: give the folder of the task's files, or `train` (and `test`) files",
     );
   }
   checkFolderOptions(parsed);

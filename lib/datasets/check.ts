@@ -1,7 +1,9 @@
 /** What `r-at data check` finds in a task's files: rows, labels, lengths, and what looks wrong. */
 import { type TaskKind, targetOf } from "../targets/index.js";
+import type { BadRow } from "./bad-row.js";
+import { type ClassCount, type Concerns, countLabels, findConcerns } from "./concerns.js";
 import { type LoadTaskOptions, loadTask } from "./load-task.js";
-import { measureTexts, type Quantiles, quantiles, textKey } from "./text-statistics.js";
+import { measureTexts, type Quantiles, quantiles } from "./text-statistics.js";
 import type { Example, LoadedTask, SplitName } from "./types.js";
 
 /** One bar of a histogram: lengths from `from` up to and including `to`. */
@@ -16,7 +18,7 @@ export interface SplitReport {
   readonly split: SplitName;
   readonly rows: number;
   /** Rows of each class in index order; empty for regression. */
-  readonly labels: readonly { readonly label: string; readonly rows: number }[];
+  readonly labels: readonly ClassCount[];
   /** Scores of a regression; null for classification. */
   readonly scores: { readonly min: number; readonly mean: number; readonly max: number } | null;
   /** Length in Unicode code points; of a pair, both texts together. */
@@ -38,8 +40,11 @@ export interface TaskReport {
   readonly splits: readonly SplitReport[];
   /** Rows that were left out: damaged, or without a label that people agreed about. */
   readonly skippedRows: number;
+  /** With `skipBadRows`: rows that could not be read. */
+  readonly badRows?: readonly BadRow[];
   /** Rows of the test set whose text also stands in the training set; null without a test set. */
   readonly testRowsInTrain: number | null;
+  readonly concerns: Concerns;
   /** Lengths of the training texts, in words, or in characters where words are not separated by blanks. */
   readonly histogram: { readonly unit: "words" | "characters"; readonly bins: readonly HistogramBin[] };
 }
@@ -58,6 +63,8 @@ export async function reportTask(name: string, options: LoadTaskOptions = {}): P
     if (examples) splits.push((await measureSplit(task, split, examples, options.signal)).report);
   }
 
+  const concerns = await findConcerns(task, options.signal);
+  const inTrain = concerns.overlaps.find(({ split, with: other }) => split === "test" && other === "train");
   const { characters, words } = train.report;
   const unit = characters.median > 12 * words.median ? "characters" : "words";
   return {
@@ -66,7 +73,9 @@ export async function reportTask(name: string, options: LoadTaskOptions = {}): P
     classes: task.labels.length,
     splits,
     skippedRows: task.skippedRows ?? 0,
-    testRowsInTrain: task.test?.filter((example) => train.texts.keys.has(textKey(example))).length ?? null,
+    ...(task.badRows && { badRows: task.badRows }),
+    testRowsInTrain: task.test && (inTrain?.rows ?? 0),
+    concerns,
     histogram: { unit, bins: histogram(train.texts[unit]) },
   };
 }
@@ -78,16 +87,11 @@ async function measureSplit(
   signal: AbortSignal | undefined,
 ) {
   const texts = await measureTexts(examples, signal);
-  const rowsByLabel = new Map(task.labels.map((label) => [label, 0]));
-  const scores: number[] = [];
-  for (const { label } of examples) {
-    if (typeof label === "number") scores.push(label);
-    else for (const name of [label].flat()) rowsByLabel.set(name, (rowsByLabel.get(name) ?? 0) + 1);
-  }
+  const scores = examples.flatMap(({ label }) => (typeof label === "number" ? [label] : []));
   const report: SplitReport = {
     split,
     rows: examples.length,
-    labels: [...rowsByLabel].map(([label, rows]) => ({ label, rows })),
+    labels: countLabels(task.labels, examples),
     scores: targetOf(task.kind).fewestLabels > 0 ? null : summarise(scores),
     characters: quantiles(texts.characters),
     words: quantiles(texts.words),

@@ -62,7 +62,7 @@ export function customTask(options: CustomColumns): TaskDefinition {
   if (labelSeparator !== undefined && kind !== "multilabel") {
     throw new RATError(
       "ERR_RAT_INVALID_ARG",
-      "labelSeparator is for kind multilabel; leave it out, or change kind",
+      "`labelSeparator` is for `kind` multilabel; leave it out, or change `kind`",
     );
   }
   if (typeof delimiter !== "string" || (delimiter !== "auto" && [...delimiter].length !== 1))
@@ -129,7 +129,7 @@ function chooseColumns({ textColumn, pairColumn, labelColumn, idColumn }: Custom
 
 function checkLabels(labels: readonly string[], { kind, fewestLabels }: TargetDefinition): void {
   if (fewestLabels === 0) {
-    throw new RATError("ERR_RAT_INVALID_ARG", `A ${kind} has no labels; leave them out, or change kind`);
+    throw new RATError("ERR_RAT_INVALID_ARG", `A ${kind} has no labels; leave them out, or change \`kind\``);
   }
   if (!Array.isArray(labels)) invalidArgument("labels", "a list of names", labels);
   for (const label of labels) {

@@ -113,7 +113,7 @@ function choose(
     candidates.length > 0
       ? `Several columns of ${path} could be the ${what}: ${names}`
       : `No column of ${path} looks like the ${what}; there are ${names}`;
-  throw new RATError("ERR_RAT_INVALID_ARG", `${found}. Name it: --${what}-column${join}`, {
+  throw new RATError("ERR_RAT_INVALID_ARG", `${found}. Name it: \`${what}Column\`${join}`, {
     details: { file: path, option: `${what}Column` },
   });
 }

@@ -1,5 +1,6 @@
 /** From what a file says to a label: class names and their spellings, or scores. */
 import { isRATError } from "../errors.js";
+import { didYouMean } from "../nearest.js";
 import { type Label, targetOf } from "../targets/index.js";
 import { dataError, leaveOut, nameSome, type Place, shorten } from "./data-error.js";
 import type { TaskDefinition } from "./definition.js";
@@ -63,11 +64,11 @@ function classNames(
   return (raw, place) => {
     const label = bySpelling.get(raw);
     if (label !== undefined) return label;
-    const known = nameSome([...bySpelling.keys()]);
+    const names = [...bySpelling.keys()];
     throw dataError(
       "ERR_RAT_LABEL",
       place,
-      `${JSON.stringify(shorten(raw))} is not a label of ${task}; known are ${known}`,
+      `${JSON.stringify(shorten(raw))} is not a label of ${task}${didYouMean(raw, names)}; known are ${nameSome(names)}`,
     );
   };
 }

@@ -3,6 +3,7 @@
  * row of a file decides which one it is. Labels are left as the file spells them.
  */
 import { isRATError, RATError } from "../errors.js";
+import { nearest } from "../nearest.js";
 import { readCsv } from "./csv.js";
 import { dataError, formatError, leaveOut, nameSome, shorten } from "./data-error.js";
 import type { JsonRow } from "./jsonl.js";
@@ -157,8 +158,19 @@ function chooseLayout(path: string, row: TableRow, options: ReadRowsOptions) {
   const expected = options.layouts.map((layout) => describeLayout(layout, options.labels === "required"));
   throw formatError(
     { file: path, line: row.line },
-    `expected ${expected.join(", or ")}, but the first row is ${nameSome(row.fields)}`,
+    `expected ${expected.join(", or ")}, but the first row is ${nameSome(row.fields)}${likelyColumns(options, row.fields)}`,
   );
+}
+
+/** For names that stand nowhere in a header, those that were probably meant. */
+function likelyColumns({ layouts, labels }: ReadRowsOptions, header: readonly string[]): string {
+  const layout = layouts.find((each): each is NamedLayout => each.header);
+  if (layout === undefined) return "";
+  const { text, pair, label } = layout;
+  const wanted = [...text, ...(pair ? [pair] : []), ...(label && labels === "required" ? [label] : [])];
+  const missing = wanted.filter((names) => findColumn(header, names) < 0);
+  const likely = missing.map(([name = ""]) => nearest(name, header)).filter((name) => name !== undefined);
+  return likely.length > 0 ? ` (did you mean ${likely.join(" and ")}?)` : "";
 }
 
 function findNamed(layout: NamedLayout, header: readonly string[]): Columns | undefined {

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { invalidArgument, RATError } from "../errors.js";
 import { targetOf } from "../targets/index.js";
+import { type BadRow, badRowOf } from "./bad-row.js";
 import type { CustomColumns } from "./custom.js";
 import { formatError, nameSome } from "./data-error.js";
 import type { SplitPlan, TaskDefinition } from "./definition.js";
@@ -11,7 +12,7 @@ import { type FileOptions, locateSplits, type SplitSources } from "./locate.js";
 import { findTask } from "./registry.js";
 import { readTaskRows, textOf } from "./task-rows.js";
 import { type ReadOptions, readLines } from "./text-file.js";
-import type { BadRow, DataFile, Example, LoadedTask, SplitName, TaskSource } from "./types.js";
+import type { DataFile, Example, LoadedTask, SplitName, TaskSource } from "./types.js";
 
 /** What {@link loadTask} takes. The column options (`textColumn` to `kind`) belong to the task `custom`. */
 export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions {
@@ -89,13 +90,6 @@ export async function loadTask(name: string, options: LoadTaskOptions = {}): Pro
   return Object.defineProperty(loaded, "source", { value: source, enumerable: false });
 }
 
-/** The message without the place, which it begins with. */
-function badRowOf({ message, details = {} }: RATError): BadRow {
-  const { file = "", line = 0 } = details;
-  const place = `${file}:${line}: `;
-  return { file, line, problem: message.startsWith(place) ? message.slice(place.length) : message };
-}
-
 function checkOptions(options: LoadTaskOptions): void {
   const { split = "official" } = options;
   if (split !== "official" && split !== "paper") invalidArgument("split", '"official" or "paper"', split);
@@ -118,7 +112,7 @@ function checkOptions(options: LoadTaskOptions): void {
 function choosePlan(task: TaskDefinition, split: "official" | "paper" = "official"): SplitPlan {
   const plan = split === "paper" ? task.paper : task.official;
   if (plan) return plan;
-  throw new RATError("ERR_RAT_INVALID_ARG", `The paper has no split of ${task.name}; leave split out`);
+  throw new RATError("ERR_RAT_INVALID_ARG", `The paper has no split of ${task.name}; leave \`split\` out`);
 }
 
 /** A row of the data. */
@@ -145,8 +139,8 @@ async function readTrain(
     throw new RATError(
       "ERR_RAT_LABEL",
       found.size === 0
-        ? `${path}: no row has a label; give labels, or another column`
-        : `${path}: every row has the label ${nameSome([...found])}; a classifier needs at least two, or give labels`,
+        ? `${path}: no row has a label; give \`labels\`, or another column`
+        : `${path}: every row has the label ${nameSome([...found])}; a classifier needs at least two, or give \`labels\``,
       { details: { file: path } },
     );
   }
@@ -164,7 +158,7 @@ function takeTest(
   if (parts.dev.length > 0) return { rows: parts.train, test: parts.dev };
   throw new RATError(
     "ERR_RAT_DATA_FORMAT",
-    `${path} has too few rows to hold out a test set; name a file with test, or leave testShare out`,
+    `${path} has too few rows to hold out a test set; name a file with \`test\`, or leave \`testShare\` out`,
     { details: { file: path } },
   );
 }
@@ -182,7 +176,7 @@ async function takeDev(
   if (parts.dev.length > 0) return parts;
   throw new RATError(
     "ERR_RAT_DATA_FORMAT",
-    `${path} has too few rows to hold out a dev set; name a file with dev, or go without with dev "none"`,
+    `${path} has too few rows to hold out a dev set; name a file with \`dev\`, or go without with \`dev\` "none"`,
     { details: { file: path } },
   );
 }
@@ -214,6 +208,9 @@ async function readLabelled(
     const label = parseLabel(parse, row.label ?? "", row, options);
     if (label !== undefined) rows.push({ ...textOf(row), label, ...(id === undefined ? {} : { id }) });
   }
-  if (rows.length === 0) throw formatError({ file: path, line: 1 }, "there are no rows in it");
+  if (rows.length === 0) {
+    const which = options.onBadRow ? " that can be read" : "";
+    throw formatError({ file: path, line: 1 }, `there are no rows in it${which}`);
+  }
   return rows;
 }

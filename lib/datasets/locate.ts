@@ -46,7 +46,7 @@ export async function locateSplits(
     if (train === undefined) {
       throw new RATError(
         "ERR_RAT_INVALID_ARG",
-        `Where are the files of ${task.name}? Give their folder (data) or a training file (train)`,
+        `Where are the files of ${task.name}? Give their folder (\`data\`) or a training file (\`train\`)`,
       );
     }
     return {
@@ -110,7 +110,7 @@ class TaskFolder {
       throw pathError(error, data);
     });
     if (!stats.isDirectory()) {
-      throw new RATError("ERR_RAT_PATH", `${data} is not a folder; name a single file with train`, {
+      throw new RATError("ERR_RAT_PATH", `${data} is not a folder; name a single file with \`train\``, {
         details: { file: data },
       });
     }
@@ -146,8 +146,8 @@ class TaskFolder {
     const looked = wanted.files.flatMap(withGzip);
     const alike = await this.#filesLike(split);
     const remedy = [
-      `name a file with ${split}`,
-      ...(split === "train" ? [] : [`go without with ${split} "none"`]),
+      `name a file with \`${split}\``,
+      ...(split === "train" ? [] : [`go without with \`${split}\` "none"`]),
     ].join(", or ");
     throw new RATError(
       "ERR_RAT_PATH",

@@ -1,6 +1,7 @@
 /** The tasks by name, and what `r-at data` lists about them. */
 import { RATError } from "../errors.js";
 import type { MetricName } from "../metrics/types.js";
+import { didYouMean } from "../nearest.js";
 import type { TaskKind } from "../targets/index.js";
 import { agnews } from "./agnews.js";
 import { iflytek, tnews } from "./clue.js";
@@ -21,8 +22,11 @@ export function findTask(name: string, options: CustomColumns = {}): TaskDefinit
   if (name === "custom") return customTask(options);
   const task = BUILT_IN.find((each) => each.name === name);
   if (!task) {
-    const known = [...BUILT_IN.map((each) => each.name), "custom"].join(", ");
-    throw new RATError("ERR_RAT_INVALID_ARG", `Unknown task ${JSON.stringify(name)}; known are ${known}`);
+    const names = [...BUILT_IN.map((each) => each.name), "custom"];
+    throw new RATError(
+      "ERR_RAT_INVALID_ARG",
+      `Unknown task ${JSON.stringify(name)}${didYouMean(String(name), names)}; known are ${names.join(", ")}`,
+    );
   }
   const foreign = CUSTOM_OPTIONS.find((option) => options[option] !== undefined);
   if (foreign) {

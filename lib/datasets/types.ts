@@ -1,6 +1,7 @@
 /** What a task and its examples are. No reading happens here. */
 import type { F1Average, MetricName } from "../metrics/types.js";
 import type { Label, TaskKind } from "../targets/index.js";
+import type { BadRow } from "./bad-row.js";
 
 /** One row of a data set. */
 export interface Example {
@@ -64,11 +65,3 @@ export type LoadedTask = Task<readonly Example[]> & {
   /** With `skipBadRows`: rows that could not be read. */
   readonly badRows?: readonly BadRow[];
 };
-
-/** A row that could not be read, and why. */
-export interface BadRow {
-  readonly file: string;
-  /** 1-based physical line where it starts. */
-  readonly line: number;
-  readonly problem: string;
-}

@@ -27,7 +27,7 @@ export function labelsOfFolder(
   const describe = ({ kind, labels }: Pick<Task, "kind" | "labels">) => targetOf(kind).describe(labels);
   throw new RATError(
     "ERR_RAT_MODEL_MISMATCH",
-    `The model in ${path} is for ${describe(folder)}, the task ${task.name} has ${describe(task)}. Take a model for these, or train this one with a new head: resetHead (--reset-head)`,
+    `The model in ${path} is for ${describe(folder)}, the task ${task.name} has ${describe(task)}. Take a model for these, or train this one with a new head: \`resetHead\``,
     { details: { file: path } },
   );
 }

@@ -1,9 +1,11 @@
 /** Model folders: `config.json`, `model.safetensors` and the tokenizer's files, written together or not at all. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { MODEL_TYPES } from "../config/fields.js";
 import { RATError, throwIfAborted } from "../errors.js";
 import { writeFolder } from "../files/atomic-folder.js";
 import { writeNewFile } from "../files/durable-file.js";
+import { didYouMean } from "../nearest.js";
 import { formatModelConfig, type ModelConfig, parseModelConfig } from "./config.js";
 import { adviceFor } from "./hub-names.js";
 import { findWeights, hasTensor, WEIGHTS_FILE } from "./weights.js";
@@ -89,7 +91,9 @@ export interface ModelFolder {
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const info = await stat(folder).catch(() => undefined);
   if (!info?.isDirectory()) {
-    const message = info ? `${folder} is not a folder` : `There is no folder ${folder}`;
+    const message = info
+      ? `${folder} is not a folder`
+      : `There is no folder ${folder}${didYouMean(folder, MODEL_TYPES)}`;
     throw missing(
       folder,
       `${message}; give bilstm, textcnn, texthan or the folder of a trained model; ${adviceFor(folder)}`,

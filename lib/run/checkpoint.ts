@@ -137,7 +137,7 @@ export async function newestCheckpoint(
   if (problems.length === 0) return undefined;
   throw new RATError(
     "ERR_RAT_CHECKPOINT_CORRUPT",
-    `No checkpoint in ${checkpoints} is intact (${problems.join("; ")}). Use overwrite to start again`,
+    `No checkpoint in ${checkpoints} is intact (${problems.join("; ")}). Use \`overwrite\` to start again`,
     { details: { file: checkpoints } },
   );
 }

@@ -185,7 +185,7 @@ async function refuseOccupied(
   if (resume || overwrite || !names.some((name) => RUN_ENTRIES.includes(name))) return;
   throw pathError(
     output,
-    `${output} already holds a run. Use resume to go on from its checkpoint, overwrite to replace it, or another folder`,
+    `${output} already holds a run. Use \`resume\` to go on from its checkpoint, \`overwrite\` to replace it, or another folder`,
   );
 }
 

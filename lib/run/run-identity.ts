@@ -125,7 +125,7 @@ export function checkResume(
   if (moved.length > 0 && !now.allowElsewhere) {
     throw new RATError(
       "ERR_RAT_RESUME_ENV",
-      `The run in ${checkpoint.path} would not go on bit for bit: ${moved.join("; ")}. Use the same, or allowResumeElsewhere`,
+      `The run in ${checkpoint.path} would not go on bit for bit: ${moved.join("; ")}. Use the same, or \`allowResumeElsewhere\``,
       { details: { file: checkpoint.path } },
     );
   }

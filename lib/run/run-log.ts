@@ -102,7 +102,7 @@ export class RunLog {
   }
 
   #writeError(cause: unknown): RATError {
-    const message = `Writing to the log ${this.path} failed: ${reason(cause)}. Free some space and use --resume`;
+    const message = `Writing to the log ${this.path} failed: ${reason(cause)}. Free some space and use \`resume\``;
     return new RATError("ERR_RAT_CHECKPOINT_WRITE", message, { cause, details: { file: this.path } });
   }
 }

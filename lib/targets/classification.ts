@@ -5,6 +5,7 @@ import { confusionMatrix } from "../metrics/confusion.js";
 import { binaryF1, macroF1 } from "../metrics/f1.js";
 import { matthews } from "../metrics/matthews.js";
 import { classificationReport } from "../metrics/report.js";
+import { didYouMean } from "../nearest.js";
 import { define, type MeasureInput } from "./definition.js";
 import { describeNames } from "./names.js";
 
@@ -60,7 +61,9 @@ function classIndex(label: unknown, indices: ReadonlyMap<string, number>, place:
   const names = [...indices.keys()];
   const shown = `${names.slice(0, 10).join(", ")}${names.length > 10 ? `, ... (${names.length})` : ""}`;
   const received =
-    typeof label === "string" ? JSON.stringify(label) : `${String(label)} of type ${typeof label}`;
+    typeof label === "string"
+      ? `${JSON.stringify(label)}${didYouMean(label, names)}`
+      : `${String(label)} of type ${typeof label}`;
   throw new RATError("ERR_RAT_LABEL", `Expected one of ${shown} for ${place}.label but received ${received}`);
 }
 

@@ -220,7 +220,7 @@ export class RATTrainer implements AsyncDisposable {
     if (await folder.isFinished()) {
       throw new RATError(
         "ERR_RAT_CHECKPOINT_NOT_FOUND",
-        `The run in ${folder.path} is finished and kept no checkpoint, so there is nothing to go on from. Train its model further in another folder (model ${folder.modelPath}), or replace it with overwrite`,
+        `The run in ${folder.path} is finished and kept no checkpoint, so there is nothing to go on from. Train its model further in another folder (\`model\` ${folder.modelPath}), or replace it with \`overwrite\``,
         { details: { file: folder.path } },
       );
     }
@@ -370,7 +370,7 @@ function describeResumption({ path, state }: Checkpoint, plan: Plan, folder = pa
   const { step } = state;
   if (step < plan.lastStep) return `Going on from step ${step} (${path})`;
   const { epochs, maxSteps } = plan.settings;
-  const length = maxSteps === undefined ? `--epochs above ${epochs}` : `--max-steps above ${maxSteps}`;
+  const length = maxSteps === undefined ? `\`epochs\` above ${epochs}` : `\`maxSteps\` above ${maxSteps}`;
   return `The run in ${folder} is finished: ${step} steps are done, and none is made again. It goes on for longer with ${length}`;
 }
 

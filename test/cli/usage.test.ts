@@ -66,7 +66,7 @@ const wrongUsage: [string, string[], RegExp, string?][] = [
   ],
   ["no forwards", ["train", ...textcnn, "--forwards", "0"], /forwards/, "ERR_RAT_CONFIG"],
   ["an unknown device", ["train", ...textcnn, "--device", "tpu"], /cpu/, "ERR_RAT_CONFIG"],
-  ["resume without output", ["train", ...textcnn, "--resume"], /needs output/, "ERR_RAT_CONFIG"],
+  ["resume without output", ["train", ...textcnn, "--resume"], /--resume needs --output/, "ERR_RAT_CONFIG"],
   [
     "resume and overwrite",
     ["train", ...textcnn, "--output", "x", "--resume", "--overwrite"],
@@ -108,8 +108,12 @@ const wrongUsage: [string, string[], RegExp, string?][] = [
   ["predict without a model", ["predict", "a text"], /'--model <folder>' not specified/],
   ["predict with texts and a file", ["predict", "--model", "x", "--input", "quoted.txt", "a text"], /both/],
   ["predict with a task but no file", ["predict", "--model", "x", "--task", "imdb"], /--input/],
-  ["data check of an unknown task", ["data", "check", "imbd"], /Allowed choices are cola/],
-  ["data check without a task", ["data", "check"], /missing required argument 'task'/],
+  [
+    "data check of an unknown task",
+    ["data", "check", "imbd"],
+    /no task imbd \(did you mean imdb\?\); there are cola/,
+  ],
+  ["data check without a task", ["data", "check"], /missing required argument 'task\|file'/],
   ["data with a stray argument", ["data", "imdb"], /too many arguments for 'data'/],
   ["doctor with an unknown flag", ["doctor", "--fix"], /unknown option '--fix'/],
 ];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { reportTask } from "#dist/datasets/check.js";
 import { taskCatalogue } from "#dist/datasets/registry.js";
-import { renderTaskReport } from "#dist/datasets/render-report.js";
+import { renderTaskReport } from "#dist/render/task-report.js";
 import { failure, folderOf } from "./temp-files.js";
 
 describe("checkTask", () => {
@@ -103,7 +103,7 @@ describe("renderTaskReport", () => {
         "  train: rows that repeat the text of an earlier row: 1",
         "  dev: classes without a row: 1 of 2",
         "  test: classes without a row: 1 of 2",
-        "  test: rows whose text also stands in train: 1",
+        "  1 test rows have a text that also stands in train",
       ].join("\n"),
     );
   });

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { reportTask } from "#dist/datasets/check.js";
 import { type LoadTaskOptions, loadTask } from "#dist/datasets/load-task.js";
 import { readExamples } from "#dist/datasets/read-examples.js";
-import { renderTaskReport } from "#dist/datasets/render-report.js";
+import { renderTaskReport } from "#dist/render/task-report.js";
 import { type Files, failure, folderOf } from "./temp-files.js";
 
 /** Columns and class names as `datasets` writes them. */

@@ -137,7 +137,7 @@ describe("agnews", () => {
       "ERR_RAT_PATH",
       "train.csv, train.csv.gz",
       "train_head10k.csv.gz",
-      "name a file with train",
+      "name a file with `train`",
     );
     expect(error.details).toMatchObject({ looked: ["train.csv", "train.csv.gz"] });
   });
@@ -154,7 +154,7 @@ describe("agnews", () => {
 
   it("bad call - no test file", async () => {
     const work = load("agnews", { "train.csv": "1,a,b\n" });
-    await failure(work, "ERR_RAT_PATH", "test.csv, test.csv.gz", 'test "none"');
+    await failure(work, "ERR_RAT_PATH", "test.csv, test.csv.gz", '`test` "none"');
   });
 
   it("bad call - JSON lines without labels", async () => {
@@ -251,7 +251,7 @@ describe("cola and stsb", () => {
 
   it("bad call - no dev file", async () => {
     const work = load("stsb", { "train.tsv": `${header}0\tx\ta\tb\t1\n` });
-    await failure(work, "ERR_RAT_PATH", "dev.tsv, dev.tsv.gz", 'dev "none"');
+    await failure(work, "ERR_RAT_PATH", "dev.tsv, dev.tsv.gz", '`dev` "none"');
   });
 
   it("bad call - rows of another number of columns than CoLA has", async () => {
@@ -460,7 +460,7 @@ describe("splits", () => {
 
   it("bad call - too few rows to hold out a dev set", async () => {
     const work = load("custom", { "train.csv": csvRows(2, ["a", "b"]) });
-    await failure(work, "ERR_RAT_DATA_FORMAT", "train.csv", 'dev "none"');
+    await failure(work, "ERR_RAT_DATA_FORMAT", "train.csv", '`dev` "none"');
   });
 
   it("bad call - too few rows to hold out a test set", async () => {

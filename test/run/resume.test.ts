@@ -260,7 +260,7 @@ describe("checkpoints", () => {
     const said: string[] = [];
     const logger = { info: (message: string) => said.push(message), warn: () => {} };
     const again = await runInto(output, { trainer: { logger }, fit: { resume: true } });
-    expect(said.join("\n")).toMatch(/is finished: 18 steps are done.*--epochs above 3/);
+    expect(said.join("\n")).toMatch(/is finished: 18 steps are done.*`epochs` above 3/);
     expect(withoutTimes(again)).toEqual(withoutTimes(summary));
     expect(await logOf(output)).toBe(log);
     expect((await weightsOf(output)).equals(weights)).toBe(true);

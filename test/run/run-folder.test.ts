@@ -194,7 +194,7 @@ describe("misuse", () => {
     const output = await newRun();
     const before = await readFile(join(output, "summary.json"), "utf8");
     await using trainer = await toyTrainer();
-    await expectRATError(() => trainer.fit({ ...fit, output }), "ERR_RAT_PATH", /resume .*overwrite/);
+    await expectRATError(() => trainer.fit({ ...fit, output }), "ERR_RAT_PATH", /`resume` .*`overwrite`/);
     expect(await readFile(join(output, "summary.json"), "utf8")).toBe(before);
     expect(await readdir(output)).not.toContain(".lock");
   });

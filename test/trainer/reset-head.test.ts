@@ -92,7 +92,7 @@ describe("resetHead", () => {
 
   it("bad call - other labels without it: both sets and the flag are named", async () => {
     const folder = await trainedFolder("textcnn");
-    const message = /2 classes \(bad, good\).*3 classes \(awful, so-so, fine\).*--reset-head/;
+    const message = /2 classes \(bad, good\).*3 classes \(awful, so-so, fine\).*`resetHead`/;
     await expectRATError(() => onFolder(folder, threeClasses), "ERR_RAT_MODEL_MISMATCH", message);
     await expectRATError(() => onFolder(folder, scoreTask, false), "ERR_RAT_MODEL_MISMATCH", /regression/);
   });

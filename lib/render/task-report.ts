@@ -1,6 +1,7 @@
 /** A {@link TaskReport} as text for people. */
-import type { SplitReport, TaskReport } from "./check.js";
-import type { Quantiles } from "./text-statistics.js";
+import type { SplitReport, TaskReport } from "../datasets/check.js";
+import type { Quantiles } from "../datasets/text-statistics.js";
+import { describeBadRows, describeConcerns } from "./data-notes.js";
 
 const BAR_WIDTH = 40;
 /** Classes that are listed one by one; of more, the smallest and the largest are named. */
@@ -77,14 +78,14 @@ function renderWarnings(report: TaskReport): string[] {
     if (duplicates > 0)
       lines.push(`  ${split}: rows that repeat the text of an earlier row: ${count(duplicates)}`);
     const missing = labels.filter(({ rows }) => rows === 0).length;
-    if (missing > 0) lines.push(`  ${split}: classes without a row: ${count(missing)} of ${labels.length}`);
+    if (missing > 0 && split !== "train")
+      lines.push(`  ${split}: classes without a row: ${count(missing)} of ${labels.length}`);
   }
-  if (report.testRowsInTrain) {
-    lines.push(`  test: rows whose text also stands in train: ${count(report.testRowsInTrain)}`);
-  }
+  lines.push(...describeConcerns(report.concerns).map((line) => `  ${line}`));
   if (report.skippedRows > 0) {
     lines.push(`  rows left out, damaged or without a label: ${count(report.skippedRows)}`);
   }
+  lines.push(...describeBadRows(report.badRows ?? []).map((line) => `  ${line}`));
   return lines.length > 0 ? ["worth a look", ...lines] : [];
 }
 
