@@ -9,7 +9,7 @@
 //   RAT_CUDA             OFF: a CPU build whatever is there; ON: fail unless CUDA can be compiled
 import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildAddon, decideCuda, releaseFolder, sourcesOf } from "./setup/build.mjs";
+import { buildAddon, decideCuda, prune, releaseFolder, sourcesOf } from "./setup/build.mjs";
 import { fetchLibTorch } from "./setup/fetch.mjs";
 import { isTested, PINNED } from "./setup/libtorch.mjs";
 import { probeMachine, ROOT } from "./setup/probe.mjs";
@@ -53,6 +53,8 @@ async function main() {
   }
   say(`building the addon (${kind}) against LibTorch ${libtorch.version}; this takes a few minutes`);
   const took = await buildAddon({ root: ROOT, libtorch, cuda, tools, again });
+  // Who develops r-at builds again; who uses it wants the space.
+  if (isDependency) prune(ROOT);
   say(`built in ${took.build.toFixed(1)} s, loaded to prove it in ${took.check.toFixed(1)} s`);
   say(`ready: ${kind}, LibTorch ${libtorch.version}, ${seconds(started)} in all`);
 }

@@ -85,51 +85,59 @@ function differencesOf({ preset, ...given }: ResolvedRunConfig): readonly string
 }
 
 async function train(config: ResolvedRunConfig, flags: TrainFlags, signal: AbortSignal): Promise<void> {
-  const [{ loadTask }, { taskOptions }, { trainFromConfig }, { createProgress }] = await Promise.all([
-    import("../datasets/load-task.js"),
-    import("../pipeline/options.js"),
-    import("../pipeline/train.js"),
-    import("../report/progress.js"),
-  ]);
+  const [{ loadTask }, { taskOptions }, { trainFromConfig }, { estimateRun }, { createProgress }] =
+    await Promise.all([
+      import("../datasets/load-task.js"),
+      import("../pipeline/options.js"),
+      import("../pipeline/train.js"),
+      import("../pipeline/estimate.js"),
+      import("../report/progress.js"),
+    ]);
   await fetchNamedModel(config.model, signal);
-  const task = await refusalIsUsage(loadTask(config.task, { ...taskOptions(config), signal }));
-  await tellOf(task, signal);
-  if (flags.estimate) return estimate(config, task, flags, signal);
-  let progress: ReturnType<typeof createProgress> | undefined;
+  const progress = createProgress();
   // While the bar is there, only it may write.
-  const say = (message: string) => (progress ? progress.log(withFlags(message)) : note(withFlags(message)));
-  const stop = () => {
-    progress?.stop();
-    progress = undefined;
-  };
-  const summary = await trainFromConfig(
-    config,
-    task,
-    {
-      signal,
-      logger: { info: say, warn: (message) => say(`warning: ${message}`) },
-      onStart: (totalSteps) => {
-        progress = createProgress({ totalSteps });
+  const say = (message: string) => progress.log(withFlags(message));
+  const logger = { info: say, warn: (message: string) => say(`warning: ${message}`) };
+  try {
+    progress.stage(`reading ${config.task}`);
+    const task = await refusalIsUsage(loadTask(config.task, { ...taskOptions(config), signal }));
+    await tellOf(task, say, signal);
+    if (flags.estimate) {
+      progress.stage("trying a few steps");
+      const found = await estimateRun(config, task, { signal, logger });
+      progress.stop();
+      if (flags.json) await printJson({ command: "train", estimate: found });
+      else await print(describeEstimate(found));
+      return;
+    }
+    await trainFromConfig(
+      config,
+      task,
+      {
+        ...{ signal, logger },
+        onStage: (stage) => progress.stage(stage),
+        onProgress: ({ stage, split = "", done, total }) =>
+          progress.stage(`${stage} ${split}`.trimEnd(), done, total),
+        // The logger says what a warning event says.
+        onEvent: (event) => {
+          if (event.type !== "warning") progress.update(event);
+        },
       },
-      // The logger says what a warning event says.
-      onEvent: (event) => {
-        if (event.type !== "warning") progress?.update(event);
+      async ({ trainer, summary }) => {
+        progress.stop();
+        if (flags.report) await printReport(trainer, task, flags, signal);
+        if (flags.json) await printJson({ command: "train", ...summary });
+        else await print(describeSummary(summary));
       },
-    },
-    async (trained) => {
-      stop();
-      if (flags.report) await printReport(trained.trainer, task, flags, signal);
-      return trained.summary;
-    },
-  )
-    .finally(stop)
-    .catch((error: unknown) => {
+    ).catch((error: unknown) => {
+      progress.stop();
       // A checkpoint that cannot be gone on from is no advice.
       if (!isRATError(error) || !error.code.startsWith("ERR_RAT_RESUME")) adviseResume(config.output);
       throw error;
     });
-  if (flags.json) await printJson({ command: "train", ...summary });
-  else await print(describeSummary(summary));
+  } finally {
+    progress.stop();
+  }
 }
 
 /** What to type after an abort or a failure, if there is a checkpoint to go on from. */
@@ -138,20 +146,6 @@ function adviseResume(output: string | undefined): void {
   const config = join(output, "config.json");
   const quoted = /^[\w./-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`;
   note(`To go on from the last checkpoint: r-at train --config ${quoted} --resume`);
-}
-
-async function estimate(
-  config: ResolvedRunConfig,
-  task: LoadedTask,
-  flags: TrainFlags,
-  signal: AbortSignal,
-): Promise<void> {
-  const { estimateRun } = await import("../pipeline/estimate.js");
-  const say = (message: string) => note(withFlags(message));
-  const logger = { info: say, warn: (message: string) => say(`warning: ${message}`) };
-  const found = await estimateRun(config, task, { signal, logger });
-  if (flags.json) await printJson({ command: "train", estimate: found });
-  else await print(describeEstimate(found));
 }
 
 async function printReport(
@@ -170,12 +164,12 @@ async function printReport(
 }
 
 /** What is in the data, and what looks wrong with them. */
-async function tellOf(task: LoadedTask, signal: AbortSignal): Promise<void> {
+async function tellOf(task: LoadedTask, say: (message: string) => void, signal: AbortSignal): Promise<void> {
   const [{ countLabels, findConcerns }, notes] = await Promise.all([
     import("../datasets/concerns.js"),
     import("../render/data-notes.js"),
   ]);
-  for (const line of notes.describeTask(task, countLabels(task.labels, task.train))) note(line);
-  for (const line of notes.describeBadRows(task.badRows ?? [])) note(line);
-  for (const line of notes.describeConcerns(await findConcerns(task, signal))) note(`worth a look: ${line}`);
+  for (const line of notes.describeTask(task, countLabels(task.labels, task.train))) say(line);
+  for (const line of notes.describeBadRows(task.badRows ?? [])) say(line);
+  for (const line of notes.describeConcerns(await findConcerns(task, signal))) say(`worth a look: ${line}`);
 }

@@ -40,6 +40,7 @@ const ROWS_A_TURN = 5_000;
 /**
  * Evaluates without dropout.
  *
+ * @param onExamples - Told how many are done.
  * @throws RATError `ERR_RAT_ABORTED`.
  */
 export async function evaluateDataset(
@@ -47,11 +48,12 @@ export async function evaluateDataset(
   data: EncodedDataset,
   task: EvaluationTask,
   signal: AbortSignal,
+  onExamples?: (done: number) => void,
 ): Promise<EvaluationResult> {
   const target = targetOf(task.kind);
   const { threshold = DEFAULT_THRESHOLD } = task;
   const outputs = target.outputs(task.labels);
-  const logits = await computeLogits(model, data.texts, outputs, signal);
+  const logits = await computeLogits(model, data.texts, outputs, signal, onExamples);
   const width = target.width(task.labels);
   const predictions = target.newPredictions(data.size * width);
   const probabilities = target.probabilities && new Float64Array(data.size * outputs);

@@ -22,7 +22,9 @@ export async function computeLogits(
   texts: PackedTexts,
   outputs: number,
   signal: AbortSignal,
+  onTexts?: (done: number) => void,
 ): Promise<Float64Array> {
+  let done = 0;
   const logits = new Float64Array((texts.starts.length - 1) * outputs);
   const queue: { rows: Int32Array; result: Promise<Float64Array> }[] = [];
   const collect = async () => {
@@ -38,6 +40,8 @@ export async function computeLogits(
     next.rows.forEach((row, index) => {
       logits.set(values.subarray(index * outputs, (index + 1) * outputs), row * outputs);
     });
+    done += next.rows.length;
+    onTexts?.(done);
   };
   try {
     for (const rows of batchesByLength(texts.starts)) {

@@ -4,6 +4,7 @@ import type { ResolvedRunConfig } from "../config/resolve.js";
 import type { LoadedTask } from "../datasets/types.js";
 import type { Logger } from "../logger.js";
 import type { TrainEvent, TrainSummary } from "../run/events.js";
+import type { RunProgress } from "../run/options.js";
 import { trainTokenizer } from "../tokenizers/word-vocabulary.js";
 import { RATTrainer } from "../trainer/rat-trainer.js";
 import { fitOptions, tokenizerOptions, trainerOptions } from "./options.js";
@@ -12,7 +13,9 @@ import { fitOptions, tokenizerOptions, trainerOptions } from "./options.js";
 export interface TrainHooks {
   readonly signal?: AbortSignal | undefined;
   readonly logger?: Logger | undefined;
-  onStart?(totalSteps: number): void;
+  /** Before the run has anything to tell. */
+  onStage?(stage: "counting words" | "loading the model"): void;
+  onProgress?(progress: RunProgress): void;
   onEvent?(event: TrainEvent): void;
 }
 
@@ -35,11 +38,11 @@ export function trainFromConfig<T>(
   use: (trained: TrainedModel) => Promise<T>,
 ): Promise<T> {
   return withTrainer(config, task, hooks, async (trainer) => {
-    const run = trainer.fit({ ...fitOptions(config), signal: hooks.signal });
-    run.started.then(
-      ({ totalSteps }) => hooks.onStart?.(totalSteps),
-      () => undefined,
-    );
+    const run = trainer.fit({
+      ...fitOptions(config),
+      signal: hooks.signal,
+      onProgress: (progress) => hooks.onProgress?.(progress),
+    });
     for await (const event of run) hooks.onEvent?.(event);
     return await use({ trainer, summary: await run });
   });
@@ -49,13 +52,15 @@ export function trainFromConfig<T>(
 export async function withTrainer<T>(
   config: ResolvedRunConfig,
   task: LoadedTask,
-  { signal, logger }: TrainHooks,
+  { signal, logger, onStage }: TrainHooks,
   use: (trainer: RATTrainer) => Promise<T>,
 ): Promise<T> {
+  if (isModelType(config.model)) onStage?.("counting words");
   const tokenizer = isModelType(config.model)
     ? await trainTokenizer(task.train, { ...tokenizerOptions(config), ...(signal && { signal }) })
     : undefined;
   try {
+    onStage?.("loading the model");
     await using trainer = await RATTrainer.create({
       ...trainerOptions(config),
       ...{ task, tokenizer, signal, logger },

@@ -1,6 +1,6 @@
 /**
  * Shows a training run while it goes on: a bar on a terminal, a plain line every few seconds elsewhere. Both say the same
- * things: loss, the last dev metric, examples a second, time left.
+ * things: what is being done; in training loss, the last dev metric, examples a second, time left.
  */
 import { MultiBar, type SingleBar } from "cli-progress";
 import { formatMetrics } from "../render/metrics.js";
@@ -10,8 +10,8 @@ import { describeEvent, formatSeconds } from "./words.js";
 export interface ProgressOptions {
   /** Where to write. Default: stderr. */
   readonly stream?: NodeJS.WriteStream;
-  /** Steps of the whole run. */
-  readonly totalSteps: number;
+  /** Steps of the whole run, if they are known. */
+  readonly totalSteps?: number;
   /** Name of the run, in front of everything. Default: none. */
   readonly title?: string;
   /** Seconds between two plain lines. Default: 5. */
@@ -20,6 +20,8 @@ export interface ProgressOptions {
 
 /** What a progress display can do. */
 export interface Progress {
+  /** Says what is being done, and how much of it is. */
+  stage(name: string, done?: number, total?: number): void;
   /** Takes the next event of the run. */
   update(event: TrainEvent): void;
   /** A line above the bar. */
@@ -28,15 +30,21 @@ export interface Progress {
   stop(): void;
 }
 
+/** The stage that shows loss and rate. */
+export const TRAINING = "training";
+
 /** A bar if `stream` is a terminal, else plain lines. */
-export function createProgress(options: ProgressOptions): Progress {
+export function createProgress(options: ProgressOptions = {}): Progress {
   const stream = options.stream ?? process.stderr;
   return stream.isTTY ? new BarProgress(stream, options) : new LineProgress(stream, options);
 }
 
 /** What both displays show, gathered from the events. Rates count from the first event: a run may have been resumed. */
 class RunState {
-  readonly #totalSteps: number;
+  name = TRAINING;
+  done = 0;
+  total: number;
+  #since = performance.now();
   #first: { readonly step: number; readonly at: number } | undefined;
   #lastAt = 0;
   #evaluationMs = 0;
@@ -46,14 +54,26 @@ class RunState {
   loss = Number.NaN;
   metric = "";
 
-  constructor(totalSteps: number) {
-    this.#totalSteps = totalSteps;
+  /** @param totalSteps - 0: not known yet. */
+  constructor(totalSteps = 0) {
+    this.total = totalSteps;
+  }
+
+  begin(name: string, done: number, total: number): void {
+    if (name !== this.name) this.#since = performance.now();
+    Object.assign(this, { name, done, total });
+  }
+
+  /** Seconds since the stage began. */
+  get seconds(): number {
+    return (performance.now() - this.#since) / 1000;
   }
 
   add(event: TrainEvent): void {
     const now = performance.now();
     if (event.type === "step") {
       this.step = event.step;
+      this.done = Math.max(this.done, event.step);
       this.epoch = event.epoch;
       this.loss = event.loss;
       this.#batchSize = Math.max(this.#batchSize, event.examples);
@@ -77,7 +97,7 @@ class RunState {
   /** Evaluations included. */
   get timeLeft(): string {
     const { steps, ms } = this.#sinceFirst();
-    return steps > 0 ? formatSeconds((ms / 1000 / steps) * Math.max(0, this.#totalSteps - this.step)) : "-";
+    return steps > 0 ? formatSeconds((ms / 1000 / steps) * Math.max(0, this.total - this.step)) : "-";
   }
 
   #sinceFirst(): { steps: number; ms: number } {
@@ -92,30 +112,27 @@ class RunState {
 
 class BarProgress implements Progress {
   readonly #state: RunState;
+  readonly #title: string;
   readonly #bars: MultiBar;
   readonly #bar: SingleBar;
   #stopped = false;
 
   constructor(stream: NodeJS.WriteStream, options: ProgressOptions) {
     this.#state = new RunState(options.totalSteps);
-    const title = options.title ? `${options.title}  ` : "";
-    // A MultiBar of one bar, because only that can print lines above itself. It must not catch signals: the CLI does.
-    this.#bars = new MultiBar({
-      stream,
-      hideCursor: true,
-      gracefulExit: false,
-      barsize: 24,
-      barCompleteChar: "█",
-      barIncompleteChar: "░",
-      format: `${title}{bar} {value}/{total}  loss {loss}  {metric}{rate} examples/s  {left} left`,
-    });
-    this.#bar = this.#bars.create(options.totalSteps, this.#state.step, this.#payload());
+    this.#title = options.title ? `${options.title}  ` : "";
+    // A MultiBar of one bar, because only that can print lines above itself; it draws by time, so that the seconds move
+    // where nothing else does. It must not catch signals: the CLI does.
+    this.#bars = new MultiBar({ stream, hideCursor: true, gracefulExit: false, format: () => this.#line() });
+    this.#bar = this.#bars.create(1, 0);
+  }
+
+  stage(name: string, done = 0, total = 0): void {
+    this.#state.begin(name, done, total);
   }
 
   update(event: TrainEvent): void {
     this.#state.add(event);
-    if (event.type === "step") this.#bar.update(event.step, this.#payload());
-    else this.log(describeEvent(event));
+    if (event.type !== "step") this.log(describeEvent(event));
   }
 
   log(line: string): void {
@@ -125,14 +142,25 @@ class BarProgress implements Progress {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#bar.update(1);
     this.#bars.update();
     this.#bars.stop();
   }
 
-  #payload() {
-    const { lossText, metric, rate, timeLeft } = this.#state;
-    return { loss: lossText, metric: metric && `${metric}  `, rate, left: timeLeft };
+  #line(): string {
+    const { name, done, total, seconds, lossText, metric, rate, timeLeft } = this.#state;
+    const count = total > 0 ? `${bar(done / total)} ${done}/${total}  ` : "";
+    if (name !== TRAINING) return `${this.#title}${name}  ${count}${formatSeconds(seconds)}`;
+    const measured = `loss ${lossText}  ${metric && `${metric}  `}${rate} examples/s  ${timeLeft} left`;
+    return `${this.#title}${count}${measured}  ${formatSeconds(seconds)}`;
   }
+}
+
+const BAR_WIDTH = 24;
+
+function bar(share: number): string {
+  const full = Math.round(BAR_WIDTH * Math.min(Math.max(share, 0), 1));
+  return "█".repeat(full) + "░".repeat(BAR_WIDTH - full);
 }
 
 class LineProgress implements Progress {
@@ -148,6 +176,11 @@ class LineProgress implements Progress {
     this.#prefix = options.title ? `${options.title}  ` : "";
   }
 
+  stage(name: string, done = 0, total = 0): void {
+    this.#state.begin(name, done, total);
+    if (name !== TRAINING && total > 0 && this.#isTime()) this.log(`${name} ${done}/${total}`);
+  }
+
   update(event: TrainEvent): void {
     this.#state.add(event);
     if (event.type === "step") this.#step();
@@ -155,12 +188,17 @@ class LineProgress implements Progress {
   }
 
   #step(): void {
-    const now = performance.now();
-    if (now - this.#lastLineAt < (this.options.secondsBetweenLines ?? 5) * 1000) return;
-    this.#lastLineAt = now;
-    const { step, epoch, lossText, rate, timeLeft } = this.#state;
-    const place = `step ${step}/${this.options.totalSteps}  epoch ${epoch + 1}`;
+    if (!this.#isTime()) return;
+    const { step, total, epoch, lossText, rate, timeLeft } = this.#state;
+    const place = `step ${step}/${total}  epoch ${epoch + 1}`;
     this.log(`${place}  loss ${lossText}  ${rate} examples/s  ${timeLeft} left`);
+  }
+
+  #isTime(): boolean {
+    const now = performance.now();
+    if (now - this.#lastLineAt < (this.options.secondsBetweenLines ?? 5) * 1000) return false;
+    this.#lastLineAt = now;
+    return true;
   }
 
   log(line: string): void {

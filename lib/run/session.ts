@@ -3,6 +3,7 @@
  * happen stands in `rat-trainer.ts`.
  */
 
+import type { SplitName } from "../datasets/types.js";
 import { abortedError, fromNative } from "../errors.js";
 import { batchIndices, packBatch } from "../inference/batching.js";
 import type { EncodedDataset } from "../inference/encoded-dataset.js";
@@ -14,6 +15,7 @@ import { loadCheckpoint } from "./checkpoint.js";
 import { diagnose } from "./diagnostics.js";
 import { type Evaluation, EvaluationHistory } from "./early-stopping.js";
 import type { LoggedEvent, StepEvent, TrainEvent, TrainSummary } from "./events.js";
+import type { RunProgress } from "./options.js";
 import type { TrainerParts } from "./parts.js";
 import type { Plan, Position } from "./plan.js";
 import type { Provenance } from "./provenance.js";
@@ -44,6 +46,7 @@ export interface SessionOptions {
   readonly identity: Readonly<Record<string, unknown>>;
   readonly checkpoint: Checkpoint | undefined;
   readonly provenance: Provenance;
+  readonly onProgress: (progress: RunProgress) => void;
 }
 
 interface QueuedStep {
@@ -98,6 +101,7 @@ export class TrainingSession {
     if (checkpoint) await loadCheckpoint(checkpoint, parts.model);
     this.#saved = { step: checkpoint ? this.#done : -1, evaluations: this.#history.evaluations.length };
     this.#startedAt = performance.now();
+    this.#tellTraining();
   }
 
   /** The task with the metric that chooses the best among its own. */
@@ -176,6 +180,7 @@ export class TrainingSession {
       examples: this.#totals.examples + head.examples,
       tokens: this.#totals.tokens + head.tokens,
     };
+    this.#tellTraining();
     if (result === null) return;
     this.#countSkipped(head.step, result.skippedPerturbations);
     if (this.#options.plan.isLogged(head.step)) this.#log(stepEvent(head, result, this.#options));
@@ -188,12 +193,12 @@ export class TrainingSession {
 
   /** Evaluates on dev if it is time, and keeps the weights if they are the best so far. */
   async evaluateIfDue(): Promise<void> {
-    const { plan, data, parts, operation } = this.#options;
+    const { plan, data, parts } = this.#options;
     const step = this.#handedOver;
     if (data.dev === null || !plan.isEvaluated(step) || this.#history.last?.step === step) return;
     await this.settle();
     const from = performance.now();
-    const result = await evaluateDataset(parts.model, data.dev, this.#task, operation.signal);
+    const result = await this.#evaluate("dev", data.dev);
     const { loss, metrics } = result;
     const evaluation: Evaluation = { step, epoch: plan.epochOf(step), loss, metrics };
     // An abort may come before the snapshot is taken; then this evaluation has not happened and is made again on resume.
@@ -204,6 +209,23 @@ export class TrainingSession {
     this.#history.record(evaluation);
     this.#log({ type: "eval", step, epoch: evaluation.epoch, split: "dev", loss, metrics });
     this.#setApart(from);
+    this.#tellTraining();
+  }
+
+  #evaluate(split: SplitName, examples: EncodedDataset): Promise<EvaluationResult> {
+    const { parts, operation, onProgress } = this.#options;
+    const tell = (done: number) => onProgress({ stage: "evaluating", split, done, total: examples.size });
+    tell(0);
+    return evaluateDataset(parts.model, examples, this.#task, operation.signal, tell);
+  }
+
+  #tellTraining(): void {
+    const { plan, onProgress } = this.#options;
+    onProgress({ stage: "training", done: this.#done, total: plan.lastStep });
+  }
+
+  #tellSaving(): void {
+    this.#options.onProgress({ stage: "saving", done: 0, total: 0 });
   }
 
   /** Measures the model on dev if it is time. */
@@ -228,6 +250,7 @@ export class TrainingSession {
     const { folder, parts, plan, identity, emit } = this.#options;
     if (folder === undefined) return;
     const from = performance.now();
+    this.#tellSaving();
     const state: RunState = {
       begin: plan.begin,
       step: this.#done,
@@ -243,6 +266,7 @@ export class TrainingSession {
     this.#saved = { step: this.#done, evaluations: this.#history.evaluations.length };
     emit({ type: "checkpoint", step: this.#done, path });
     this.#setApart(from);
+    this.#tellTraining();
   }
 
   /**
@@ -257,13 +281,12 @@ export class TrainingSession {
     const { best } = this.#history;
     if (best && best.step !== this.#done) await parts.model.restore();
     const bestStep = best?.step ?? this.#done;
-    const evaluate = (examples: EncodedDataset) =>
-      evaluateDataset(parts.model, examples, this.#task, operation.signal);
     const evaluated: SplitEvaluation[] = [];
-    if (data.dev) evaluated.push({ split: "dev", ...(this.#bestOnDev ?? (await evaluate(data.dev))) });
+    if (data.dev)
+      evaluated.push({ split: "dev", ...(this.#bestOnDev ?? (await this.#evaluate("dev", data.dev))) });
     const atTheEnd = async (split: "dev-mismatched" | "test", examples: EncodedDataset | null) => {
       if (examples === null) return null;
-      const result = await evaluate(examples);
+      const result = await this.#evaluate(split, examples);
       const { loss, metrics } = result;
       evaluated.push({ split, ...result });
       this.#log({ type: "eval", step: bestStep, epoch: plan.epochOf(bestStep), split, loss, metrics });
@@ -285,6 +308,7 @@ export class TrainingSession {
       provenance,
     });
     if (folder) {
+      this.#tellSaving();
       await saveModel(parts, folder.modelPath, operation.signal);
       await folder.report(evaluated);
       await folder.finish(summary, plan.settings.keepCheckpoints);

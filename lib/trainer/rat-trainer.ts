@@ -28,6 +28,7 @@ import { environmentOf, type SessionData, TrainingSession } from "../run/session
 import { peakMemoryBytes } from "../run/summary.js";
 import type { Prediction } from "../targets/definition.js";
 import type { TaskKind } from "../targets/index.js";
+import { countUnknown } from "../tokenizers/unknown.js";
 import type { EvaluateOptions, EvaluationData, TrainerOptions } from "./options.js";
 import { setUpTrainer } from "./set-up-trainer.js";
 import { checkMetric } from "./task-options.js";
@@ -122,7 +123,9 @@ export class RATTrainer implements AsyncDisposable {
   fit(options: FitOptions = {}): Run {
     return new Run((emit, begin) =>
       this.#exclusively(options, async (operation) => {
-        const { signal: _, config: __, ...plain } = options;
+        const { signal: _, config: __, onProgress, ...plain } = options;
+        if (onProgress !== undefined && typeof onProgress !== "function")
+          invalidArgument("onProgress", "a function", onProgress);
         const settings = parseOptions(fitSettingsSchema, plain, "fit");
         const { output, resume = false, overwrite = false } = settings;
         checkFolderOptions(settings);
@@ -171,7 +174,7 @@ export class RATTrainer implements AsyncDisposable {
     folder: RunFolder | undefined,
   ): Promise<TrainingSession> {
     const parts = this.#parts;
-    const data = await this.#encodeTask(operation.signal);
+    const data = await this.#encodeTask(operation.signal, options.onProgress);
     const checkpoint = folder && options.resume ? await this.#findCheckpoint(folder, emit) : undefined;
     const plan = new Plan(
       options,
@@ -195,15 +198,8 @@ export class RATTrainer implements AsyncDisposable {
     await folder?.begin(runRecord(parts, plan, options, provenance), checkpoint);
     operation.onAbort(() => parts.model.cancel());
     return new TrainingSession({
-      parts,
-      plan,
-      data,
-      operation,
-      emit,
-      folder,
-      identity,
-      checkpoint,
-      provenance,
+      ...{ parts, plan, data, operation, emit, folder, identity, checkpoint, provenance },
+      onProgress: options.onProgress ?? (() => undefined),
     });
   }
 
@@ -228,12 +224,16 @@ export class RATTrainer implements AsyncDisposable {
     return undefined;
   }
 
-  async #encodeTask(signal: AbortSignal): Promise<SessionData> {
+  async #encodeTask(signal: AbortSignal, onProgress: FitOptions["onProgress"]): Promise<SessionData> {
     const { task } = this.#parts;
-    const train = await this.#encodeSplit("train", signal);
-    const dev = task.dev && (await this.#encodeSplit("dev", signal));
-    const mismatched = task["dev-mismatched"] && (await this.#encodeSplit("dev-mismatched", signal));
-    const test = task.test && (await this.#encodeSplit("test", signal));
+    const encode = (split: SplitName) => {
+      onProgress?.({ stage: "tokenising", split, done: 0, total: 0 });
+      return this.#encodeSplit(split, signal);
+    };
+    const train = await encode("train");
+    const dev = task.dev && (await encode("dev"));
+    const mismatched = task["dev-mismatched"] && (await encode("dev-mismatched"));
+    const test = task.test && (await encode("test"));
     return { train, dev, mismatched: mismatched ?? null, test };
   }
 
@@ -257,8 +257,15 @@ export class RATTrainer implements AsyncDisposable {
     const encoded = await encodeDataset(data, { kind, labels, tokenizer, maxLength, name, signal });
     const { truncated } = encoded.texts;
     if (truncated > 0) {
-      logger.info(`${truncated} of ${encoded.size} ${name} texts were cut at ${maxLength} tokens`);
+      const share = ((100 * truncated) / encoded.size).toFixed(1);
+      logger.info(
+        `${truncated} of ${encoded.size} ${name} texts (${share} %) were cut at ${maxLength} tokens (\`maxLength\`)`,
+      );
     }
+    const unknown = await countUnknown(encoded.texts, tokenizer);
+    const unknownShare = (100 * unknown) / encoded.texts.tokens.length;
+    if (unknownShare >= 0.1)
+      logger.info(`${unknownShare.toFixed(1)} % of the ${name} tokens are unknown words`);
     return encoded;
   }
 

@@ -1,18 +1,16 @@
 // Compiles the addon with cmake-js, proves in a process of its own that it loads, and stamps it.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { libraryMtime } from "./libtorch.mjs";
 import { SetupProblem } from "./problem.mjs";
+import { CompilerProgress } from "./progress.mjs";
 import { lastLines, run } from "./run.mjs";
 import { ADDON_FILE, hashSources, STAMP_FILE, writeStamp } from "./stamp.mjs";
 
 /** Memory that one compiler process may take: LibTorch's headers cost about 1 GB. */
 const BYTES_PER_JOB = 1.5e9;
-
-/** What ninja and make print for each file. */
-const PROGRESS = /^\[ *\d+[/%]/;
 
 /** The folder that holds the addon of the ordinary build. */
 export const releaseFolder = (root) => join(root, "build", "Release");
@@ -98,10 +96,11 @@ export async function compile({ root, out, libtorch, cuda, tools, definitions = 
     ["configuring", ["configure", ...common, ...defines]],
     ["compiling", ["build", ...common, ...defines]],
   ]) {
+    const progress = new CompilerProgress();
     const { code, stdout, stderr } = await run(process.execPath, [cmakeJs, ...args], {
       cwd: root,
-      echo: PROGRESS,
-    });
+      onLine: (line) => progress.take(line),
+    }).finally(() => progress.stop());
     if (code !== 0) {
       throw new SetupProblem(`${step} the addon failed:\n${firstErrors(`${stdout}\n${stderr}`)}`, again);
     }
@@ -117,6 +116,16 @@ function makeFolder(folder, root, again) {
       `sudo chown -R "$(id -un)" '${root}' && ${again}`,
     );
   }
+}
+
+/** Takes away all that a build leaves but what runs: the precompiled header alone has 450 MB. */
+export function prune(root) {
+  const out = join(root, "build");
+  for (const name of readdirSync(out))
+    if (name !== "Release") rmSync(join(out, name), { recursive: true, force: true });
+  const folder = releaseFolder(root);
+  for (const name of readdirSync(folder))
+    if (name !== ADDON_FILE && name !== STAMP_FILE) rmSync(join(folder, name), { force: true });
 }
 
 /** The compiler's first complaints, else the end of the output: what a person needs of thousands of lines. */

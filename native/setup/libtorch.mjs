@@ -12,7 +12,7 @@ export const TESTED = ["2.13.0"];
 
 /** First and last minor version of LibTorch 2 that the C++ sources compile against. */
 const FIRST_MINOR = 11;
-const LAST_MINOR = 14;
+const LAST_MINOR = 15;
 
 export const SUPPORTED_RANGE = `2.${FIRST_MINOR} to 2.${LAST_MINOR}`;
 

@@ -7,11 +7,11 @@ import { createInterface } from "node:readline";
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeoutMs?: number, echo?: RegExp }} [options]
- *   `echo`: lines of its output that are passed on to this process's own, as they come
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, timeoutMs?: number, onLine?: (line: string) => void }} [options]
+ *   `onLine`: told of the lines of its stdout as they come
  * @returns {Promise<{ code: number | null, stdout: string, stderr: string }>}
  */
-export function run(command, args, { env = process.env, cwd, timeoutMs, echo } = {}) {
+export function run(command, args, { env = process.env, cwd, timeoutMs, onLine } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
     // Not spawn's own timeout: that one keeps the process alive when the program does not exist.
@@ -27,11 +27,7 @@ export function run(command, args, { env = process.env, cwd, timeoutMs, echo } =
         text[stream] += chunk;
       });
     }
-    if (echo) {
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        if (echo.test(line)) console.log(line);
-      });
-    }
+    if (onLine) createInterface({ input: child.stdout }).on("line", onLine);
     child.on("error", (error) => end({ code: null, stdout: text.stdout, stderr: error.message }));
     child.on("close", (code) => end({ code, ...text }));
   });

@@ -20,7 +20,10 @@ export interface Running {
   readonly outcome: Promise<Outcome>;
 }
 
-export function start(args: readonly string[], options: { cwd?: string } = {}): Running {
+export function start(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Running {
   const child = spawn(process.execPath, [main, ...args], { ...options, stdio: "pipe" });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk) => {
@@ -35,7 +38,11 @@ export function start(args: readonly string[], options: { cwd?: string } = {}): 
 }
 
 /** Runs a command to its end. `input` is its whole stdin. */
-export function run(args: readonly string[], input = "", options: { cwd?: string } = {}): Promise<Outcome> {
+export function run(
+  args: readonly string[],
+  input = "",
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Outcome> {
   const { child, outcome } = start(args, options);
   child.stdin.end(input);
   return outcome;

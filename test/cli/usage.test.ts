@@ -1,5 +1,5 @@
 /** Wrong usage: exit code 2, a reason on stderr without a stack, nothing on stdout but one object under --json. */
-import { writeFile } from "node:fs/promises";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseOnlyLine, run, temporaryFolder, writeToyTask } from "./cli.js";
@@ -181,5 +181,20 @@ describe("other failures", () => {
     const { code, stderr } = await run(["train", "--config", "none.yaml", "--debug"], "", { cwd: folder });
     expect(code).toBe(1);
     expect(stderr).toMatch(stackLine);
+  });
+});
+
+describe("setup --remove", () => {
+  it("deletes the cache folder and says how much that was; a second time there is nothing", async () => {
+    const cache = join(folder, "cache");
+    await mkdir(join(cache, "libtorch/torch"), { recursive: true });
+    await writeFile(join(cache, "libtorch/torch/lib.so"), Buffer.alloc(60_000_000));
+    const remove = () => run(["setup", "--remove"], "", { env: { ...process.env, RAT_CACHE: cache } });
+    expect(await remove()).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Deleted .*cache, 0\.1 GB/),
+    });
+    await expect(stat(cache)).rejects.toThrow(/ENOENT/);
+    expect(await remove()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^There is nothing in /) });
   });
 });

@@ -17,9 +17,12 @@ import { lastLines, run } from "../../native/setup/run.mjs";
 import { requireToolchain } from "../../native/setup/toolchain.mjs";
 import { complaints, parseResources, tableOf } from "./resources.mjs";
 
-/** The newest supported wheel, because it is the likeliest to change what we include, and the oldest. */
-const NEWEST = { wheel: "torch==2.14.1", variable: "RAT_CUDA_LIBTORCH" };
-const OLDEST = { wheel: "torch==2.11.0", variable: "RAT_CUDA_LIBTORCH_OLDEST" };
+/**
+ * The newest supported wheel, because it is the likeliest to change what we include, or the next one where that cannot be had
+ * (pip may be held back); and the oldest.
+ */
+const NEWEST = { wheels: ["torch==2.15.0", "torch==2.14.1"], variable: "RAT_CUDA_LIBTORCH" };
+const OLDEST = { wheels: ["torch==2.11.0"], variable: "RAT_CUDA_LIBTORCH_OLDEST" };
 
 const ARCHITECTURES = ["86", "90"];
 
@@ -139,7 +142,7 @@ function readable(name) {
 }
 
 /** The one that the variable names, else one of nvcc's release among `candidates`, else a wheel fetched for this check. */
-async function cudaLibTorch({ wheel, variable }, candidates, python, nvcc) {
+async function cudaLibTorch({ wheels, variable }, candidates, python, nvcc) {
   const named = process.env[variable];
   if (named) {
     const libtorch = await inspectLibTorch(libtorchIn(named) ?? named, { mustLoad: false });
@@ -152,7 +155,14 @@ async function cudaLibTorch({ wheel, variable }, candidates, python, nvcc) {
     ({ libtorch }) => !libtorch.problem && whyUnfit(libtorch, nvcc) === undefined,
   );
   if (present) return present.libtorch;
-  return fetchedWheel(wheel, python, nvcc);
+  for (const [i, wheel] of wheels.entries()) {
+    try {
+      return await fetchedWheel(wheel, python, nvcc);
+    } catch (error) {
+      if (!(error instanceof Unavailable) || i + 1 === wheels.length) throw error;
+      console.log(`cuda-check: ${error.message}`);
+    }
+  }
 }
 
 function whyUnfit(libtorch, nvcc) {

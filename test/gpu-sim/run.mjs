@@ -4,6 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { CompilerProgress } from "../../native/setup/progress.mjs";
 import { run } from "../../native/setup/run.mjs";
 import { buildVariant, ROOT } from "../support/addon-variant.mjs";
 
@@ -50,7 +51,11 @@ async function buildPrograms(sanitizer) {
     ["-S", source, "-B", out, ...generator, ...definitions],
     ["--build", out, "--parallel"],
   ]) {
-    const { code, stdout, stderr } = await run(tools.cmake.path, args, { cwd: ROOT, echo: /^\[ *\d+[/%]/ });
+    const progress = new CompilerProgress();
+    const onLine = (line) => progress.take(line);
+    const { code, stdout, stderr } = await run(tools.cmake.path, args, { cwd: ROOT, onLine }).finally(() =>
+      progress.stop(),
+    );
     if (code !== 0) throw new Error(`${tools.cmake.path} ${args.join(" ")} failed:\n${stdout}\n${stderr}`);
   }
 }

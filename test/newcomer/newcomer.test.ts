@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -119,6 +120,34 @@ function expectRefusal(
   expect(output).toMatch(command);
   expect(output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
   expect(readme).toContain(documented);
+}
+
+function bytesIn(folder: string): number {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+}
+
+const QUEUES = {
+  billing: "the invoice shows 10 € too much",
+  login: "my password is refused",
+  shipping: "the parcel never came",
+  returns: "I want to send the shoes back",
+  praise: "thank you, wonderful service 🎉",
+  spam: "win a million now",
+};
+const QUEUE_NAMES = Object.keys(QUEUES) as (keyof typeof QUEUES)[];
+/** Uneven: two thirds of all are billing. */
+const queueOf = (row: number) => QUEUE_NAMES[row % 15 < 10 ? 0 : (row % 15) - 9] ?? "billing";
+
+/** As a spreadsheet exports it: a byte-order mark, quotes, commas and line breaks in fields, emoji, empty rows. */
+function tickets(rows: number): string {
+  const body = Array.from({ length: rows }, (_, i) => {
+    const queue = queueOf(i);
+    const text = `"Hello, case ""${(i * 7919) % 1000}"":\r\n${QUEUES[queue]}"`;
+    return `${i},${text},${queue},2026-01-${10 + (i % 20)}${i % 50 === 0 ? "\r\n" : ""}`;
+  });
+  return `\uFEFFid,message,queue,created\r\n${body.join("\r\n")}\r\n`;
 }
 
 const NO_SETUP = /to mend it, run: {2}/;
@@ -256,6 +285,52 @@ describe.sequential("a new project", () => {
       status: 0,
       output: expect.stringMatching(/^good \d+\n$/),
     });
+  });
+
+  test("has nothing in its node_modules that only the build needed", () => {
+    const megabytes = (path: string) => bytesIn(join(project, path)) / 1e6;
+    console.log(`node_modules: ${megabytes("node_modules").toFixed(0)} MB`);
+    expect(megabytes("node_modules/r-at/build")).toBeLessThan(5);
+    expect(megabytes("node_modules")).toBeLessThan(160);
+    const files = readdirSync(join(project, "node_modules/r-at"), { recursive: true, encoding: "utf8" });
+    expect(files.filter((file) => file.endsWith(".map"))).toEqual([]);
+  });
+
+  test("with a CSV file and no patience has predictions in a file", { timeout: 300_000 }, () => {
+    writeFileSync(join(project, "tickets.csv"), tickets(600));
+    const command = join(project, "node_modules/.bin/r-at");
+    const trained = run(command, ["train", "tickets.csv", "--output", "runs/tickets"]);
+    expect(trained.status, trained.output).toBe(0);
+    expect(trained.output).toMatch(/columns: text = message, label = queue/);
+    expect(trained.output).toMatch(/6 labels/);
+    expect(trained.output).toMatch(/worth a look: classes are uneven/);
+    expect(trained.stdout).toMatch(/test {2}accuracy 0\.(9|8)|test {2}accuracy 1\.0/);
+    const open = tickets(40).replace(/,[a-z]+,([^,\n]*)$/gm, ",,$1");
+    writeFileSync(join(project, "new.csv"), open);
+    const args = ["--input", "new.csv", "--id-column", "id", "--output", "answers.csv"];
+    const predicted = run(command, ["predict", "--model", "runs/tickets", ...args]);
+    expect(predicted.status, predicted.output).toBe(0);
+    const answers = readFileSync(join(project, "answers.csv"), "utf8").trim().split("\n");
+    expect(answers[0]).toMatch(/^id,label,probability,/);
+    expect(answers).toHaveLength(41);
+    const right = answers.slice(1).filter((line, i) => line.split(",")[1] === queueOf(i)).length;
+    expect(right).toBeGreaterThan(30);
+    const evaluated = run(command, [
+      "evaluate",
+      "--model",
+      "runs/tickets",
+      "--task",
+      "custom",
+      "--test",
+      "tickets.csv",
+      "--text-column",
+      "message",
+      "--label-column",
+      "queue",
+      "--report",
+    ]);
+    expect(evaluated.status, evaluated.output).toBe(0);
+    expect(evaluated.stdout).toMatch(/macro average/);
   });
 
   test("runs on the newest Node as it was built", { timeout: 300_000 }, () => {

@@ -32,7 +32,8 @@ it("trains, tells what happens, and gives the model to be used before it is gone
     config,
     task,
     {
-      onStart: (totalSteps) => told.push(`start ${totalSteps}`),
+      onStage: (stage) => told.push(stage),
+      onProgress: ({ stage, split = "", done, total }) => told.push(`${stage} ${split} ${done}/${total}`),
       onEvent: ({ type, step }) => told.push(`${type} ${step}`),
     },
     async ({ trainer, summary }) => {
@@ -40,7 +41,13 @@ it("trains, tells what happens, and gives the model to be used before it is gone
       return [trainer, await trainer.predict("w1 fine w2")] as const;
     },
   );
-  expect(told).toEqual(["start 6", "step 6", "eval 6"]);
+  expect(told.filter((line) => /^(step|eval) /.test(line))).toEqual(["step 6", "eval 6"]);
+  // Each stage once, in order; steps and evaluations are counted.
+  expect(told.filter((line, i) => line.split(" ")[0] !== told[i - 1]?.split(" ")[0]).slice(0, 4)).toEqual([
+    ...["counting words", "loading the model", "tokenising train 0/0", "training  0/6"],
+  ]);
+  for (const counted of ["training  3/6", "training  6/6"]) expect(told).toContain(counted);
+  expect(told.some((line) => /^evaluating \w+ (\d+)\/\1$/.test(line))).toBe(true);
   expect(prediction).toHaveLength(1);
   await expectRATError(() => kept.predict("x"), "ERR_RAT_DISPOSED");
 });

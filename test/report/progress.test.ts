@@ -1,4 +1,5 @@
 import { Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createProgress } from "#dist/report/progress.js";
 import type { StepEvent } from "#dist/run/events.js";
@@ -61,6 +62,31 @@ describe("progress in a pipe", () => {
     const progress = createProgress({ stream, totalSteps: 4, secondsBetweenLines: 60 });
     for (let n = 1; n <= 4; n++) progress.update(step(n));
     expect(text()).toBe("");
+  });
+});
+
+describe("what comes before and between steps", () => {
+  it("is a line in a pipe, if it takes long", () => {
+    const { stream, text } = sink(false);
+    const progress = createProgress({ stream, secondsBetweenLines: 0 });
+    progress.stage("reading tickets");
+    progress.stage("evaluating dev", 256, 1000);
+    progress.stage("training", 1, 4);
+    progress.update(step(2));
+    expect(text().split("\n")).toEqual(["evaluating dev 256/1000", expect.stringMatching(/^step 2\/4 /), ""]);
+  });
+
+  it("is there at once on a terminal, and its seconds move by themselves", async () => {
+    const { stream, text } = sink(true);
+    const progress = createProgress({ stream });
+    progress.stage("reading tickets");
+    await sleep(1_700);
+    progress.stage("evaluating dev", 500, 1000);
+    await sleep(300);
+    progress.stop();
+    expect(text()).toContain("reading tickets  0s");
+    expect(text()).toContain("reading tickets  1s");
+    expect(text()).toContain(`evaluating dev  ${"█".repeat(12)}${"░".repeat(12)} 500/1000  0s`);
   });
 });
 

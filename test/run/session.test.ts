@@ -71,6 +71,7 @@ function sessionOf({ scores = [], failAt, settings = {} }: Wanted) {
     ...{ parts, plan, data, operation, folder: undefined, identity: {}, checkpoint: undefined },
     emit: (event) => events.push(event),
     provenance: { rAt: "", libtorch: "", node: "", date: "", host: "", command: "", data: [] },
+    onProgress: () => undefined,
   });
   return { session, calls, events, warnings };
 }

@@ -1,0 +1,2 @@
+/** Takes away all that a build leaves but what runs. */
+export function prune(root: string): void;
