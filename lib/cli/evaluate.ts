@@ -2,9 +2,7 @@
 import { type Command, Option } from "commander";
 import { type Example, type LoadedTask, SPLIT_NAMES, type SplitName } from "../datasets/types.js";
 import { RATError } from "../errors.js";
-import type { Classifier } from "../inference/classifier.js";
 import { formatMetrics } from "../render/metrics.js";
-import { targetOf } from "../targets/index.js";
 import { BadRows } from "./bad-rows.js";
 import { refusalIsUsage } from "./failure.js";
 import { fetchNamedModel } from "./model.js";
@@ -45,12 +43,20 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
   const use = useOf(command);
   const { Classifier } = await import("../inference/classifier.js");
   // The files first: what is wrong with them is said before a model is fetched.
-  const loaded = isOneFile(name, options, flags.split)
-    ? undefined
-    : await load(name, options, flags.split, signal);
+  const path = await fileOf(name, options, flags.split);
+  const knowsLabels = name !== "custom" || options.labels !== undefined;
+  const early =
+    path === null
+      ? await load(name, options, flags.split, signal)
+      : knowsLabels
+        ? await loadFile(path, name, options, flags.split, signal)
+        : undefined;
   await fetchNamedModel(flags.model, signal);
   await using classifier = await Classifier.load(flags.model, { ...use, signal });
-  const { task, examples } = loaded ?? (await loadFile(classifier, options, flags.split, signal));
+  // The classes of a custom task are the model's.
+  const { kind, labels } = classifier;
+  const own = { ...options, kind, ...(labels.length > 0 && { labels: [...labels] }) };
+  const { task, examples } = early ?? (await loadFile(path ?? "", name, own, flags.split, signal));
   note(`${name}: ${examples.length} ${flags.split} rows`);
   const evaluation = await classifier.evaluate(examples, task, { signal });
   const { loss, metrics, report, confusionMatrix } = evaluation;
@@ -65,13 +71,14 @@ async function evaluate(command: Command, flags: EvaluateFlags, signal: AbortSig
 }
 
 type TaskOptions = ReturnType<typeof taskOf>["options"];
-type Loaded = { readonly task: LoadedTask | EvaluatedTask; readonly examples: readonly Example[] };
-type EvaluatedTask = Pick<LoadedTask, "name" | "kind" | "labels" | "metrics">;
+type EvaluatedTask = Pick<LoadedTask, "name" | "kind" | "labels" | "metrics" | "f1Average">;
+type Loaded = { readonly task: EvaluatedTask; readonly examples: readonly Example[] };
 
-/** Whether all there is is the file to evaluate on, so that only the model knows the labels. */
-function isOneFile(name: string, { data, train, ...files }: TaskOptions, split: SplitName): boolean {
-  const file = split === "dev" || split === "test" ? files[split] : undefined;
-  return name === "custom" && data === undefined && train === undefined && file !== undefined;
+/** The file of a split that has one of its own: then no training file is needed. */
+async function fileOf(name: string, options: TaskOptions, split: SplitName): Promise<string | null> {
+  if (split === "train") return null;
+  const { findSplit } = await import("../datasets/load-task.js");
+  return refusalIsUsage(Promise.resolve().then(() => findSplit(name, split, options)));
 }
 
 async function load(
@@ -89,18 +96,22 @@ async function load(
 }
 
 async function loadFile(
-  { kind, labels }: Classifier,
-  { dev, test, split: _, limitDev, limitTest, skipBadRows, ...columns }: TaskOptions,
+  path: string,
+  name: string,
+  { data: _, train: __, dev: ___, test: ____, split: _____, ...options }: TaskOptions,
   split: SplitName,
   signal: AbortSignal,
 ): Promise<Loaded> {
-  const { readExamples } = await import("../datasets/read-examples.js");
-  const named = labels.length === 0 ? {} : { labels };
+  const [{ readExamples }, { findTask }] = await Promise.all([
+    import("../datasets/read-examples.js"),
+    import("../datasets/registry.js"),
+  ]);
+  const { limitTrain, limitDev, limitTest, skipBadRows, ...columns } = options;
   const badRows = new BadRows(skipBadRows);
-  const reading = { ...columns, ...named, kind, task: "custom", labelMode: "required" } as const;
-  const path = (split === "dev" ? dev : test) ?? "";
-  const rows = await refusalIsUsage(readExamples(path, { ...reading, signal, onBadRow: badRows.take }));
+  const reading = { ...columns, task: name, labelMode: "required", signal, onBadRow: badRows.take } as const;
+  const rows = await refusalIsUsage(readExamples(path, reading));
   await badRows.tell();
-  const examples = rows.slice(0, split === "dev" ? limitDev : limitTest) as Example[];
-  return { task: { name: "custom", kind, labels, metrics: targetOf(kind).usualMetrics }, examples };
+  const { kind, labels, metrics, f1Average } = findTask(name, columns);
+  const examples = rows.slice(0, split === "test" ? limitTest : limitDev) as Example[];
+  return { task: { name, kind, labels: labels ?? [], metrics, f1Average }, examples };
 }

@@ -59,10 +59,10 @@ export function definePredict(program: Command, signal: AbortSignal): void {
       "--glue-submission <folder>",
       "answer the task's test sets in the files that the GLUE server takes",
     )
-    .option("--output <file>", "write predictions to a .csv or .jsonl file")
+    .option("--output <file>", "write predictions to a .csv, .jsonl or .parquet file")
     .option("--id-column <column>", "custom tables: a column that is copied to the output as id")
     .option("--with-text", "copy the texts to the output")
-    .option("--top-k <n>", "probabilities of the n most probable labels alone (not for .csv)", parseCount)
+    .option("--top-k <n>", "probabilities of the n most probable labels alone (for JSON)", parseCount)
     .option("--json", "print all predictions as one JSON object")
     .addHelpText("after", examples)
     .action((texts: string[], flags: PredictFlags) => predict(command, texts, flags, signal));
@@ -79,8 +79,8 @@ async function predict(
   const input = chooseInput(command, given, flags, signal);
   const file = flags.output === undefined ? undefined : new PredictionFile(flags.output);
   // The columns of a table are the same labels in each row.
-  if (file?.format === "csv" && flags.topK !== undefined)
-    throw new UsageError("--top-k is for JSON; a .csv file has a column for every label");
+  if (file && file.format !== "jsonl" && flags.topK !== undefined)
+    throw new UsageError(`--top-k is for JSON; a .${file.format} file has a column for every label`);
   const { Classifier } = await import("../inference/classifier.js");
   await fetchNamedModel(flags.model, signal);
   await using classifier = await Classifier.load(flags.model, { ...use, signal });

@@ -1,6 +1,8 @@
-/** `r-at predict --output FILE`: predictions as CSV or JSON lines, by the file's suffix; complete or not there at all. */
+/**
+ * `r-at predict --output FILE`: predictions as CSV, JSON lines or Parquet, by the file's suffix; complete or not there at all.
+ */
 import { createWriteStream, type WriteStream } from "node:fs";
-import { rename } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { pathError } from "../errors.js";
 import { remove, temporarySibling } from "../files/durable-file.js";
@@ -33,27 +35,35 @@ export function rowOf(
 const DIGITS = 6;
 
 export class PredictionFile {
-  readonly format: "csv" | "jsonl";
+  readonly format: "csv" | "jsonl" | "parquet";
   readonly #path: string;
   readonly #partial: string;
   #stream: WriteStream | undefined;
   #columns: readonly string[] | undefined;
+  /** Of a Parquet file, whose columns are written one after the other. */
+  #rows: Record<string, unknown>[] = [];
 
   /**
    * Makes nothing yet.
    *
-   * @throws UsageError for a suffix that is neither.
+   * @throws UsageError for a suffix that is none of them.
    */
   constructor(path: string) {
-    const suffix = /\.(csv|jsonl|ndjson)$/i.exec(path)?.[1]?.toLowerCase();
+    const suffix = /\.(csv|jsonl|ndjson|parquet)$/i.exec(path)?.[1]?.toLowerCase();
     if (suffix === undefined)
-      throw new UsageError(`Expected a file that ends in .csv or .jsonl for --output but received ${path}`);
+      throw new UsageError(
+        `Expected a file that ends in .csv, .jsonl or .parquet for --output but received ${path}`,
+      );
     this.#path = path;
     this.#partial = temporarySibling(path);
-    this.format = suffix === "csv" ? "csv" : "jsonl";
+    this.format = suffix === "csv" || suffix === "parquet" ? suffix : "jsonl";
   }
 
   async write(rows: readonly PredictionRow[]): Promise<void> {
+    if (this.format === "parquet") {
+      for (const row of rows) this.#rows.push(flatten(rounded(row)));
+      return;
+    }
     const lines = rows
       .map(rounded)
       .map((row) => (this.format === "csv" ? this.#csvLine(row) : JSON.stringify(row)));
@@ -68,9 +78,12 @@ export class PredictionFile {
   /** Puts the file where it belongs. */
   async finish(): Promise<void> {
     try {
-      const stream = this.#open();
-      stream.end();
-      await finished(stream);
+      if (this.format === "parquet") await writeFile(this.#partial, await parquetOf(this.#rows));
+      else {
+        const stream = this.#open();
+        stream.end();
+        await finished(stream);
+      }
       await rename(this.#partial, this.#path);
     } catch (error) {
       throw this.#failure(error);
@@ -79,8 +92,7 @@ export class PredictionFile {
 
   /** Takes away what was written, after a failure. */
   async discard(): Promise<void> {
-    if (this.#stream === undefined) return;
-    this.#stream.destroy();
+    this.#stream?.destroy();
     await remove(this.#partial);
   }
 
@@ -127,6 +139,18 @@ function flatten({ probabilities = {}, labels, ...row }: PredictionRow): Record<
     ...(labels && { labels: labels.join("|") }),
     ...Object.fromEntries(Object.entries(probabilities).map(([name, p]) => [`p(${name})`, p])),
   };
+}
+
+/** Numbers as doubles, all else as strings; the columns are those of the first row. */
+async function parquetOf(rows: readonly Record<string, unknown>[]): Promise<Uint8Array> {
+  const { parquetWriteBuffer } = await import("hyparquet-writer");
+  const columnData = Object.entries(rows[0] ?? { label: "" }).map(([name, first]) => ({
+    name,
+    ...(typeof first === "number"
+      ? { type: "DOUBLE" as const, data: rows.map((row) => Number(row[name])) }
+      : { type: "STRING" as const, data: rows.map((row) => String(row[name] ?? "")) }),
+  }));
+  return new Uint8Array(parquetWriteBuffer({ columnData }));
 }
 
 function csvField(value: unknown): string {

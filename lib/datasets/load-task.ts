@@ -8,7 +8,7 @@ import { formatError, nameSome } from "./data-error.js";
 import type { SplitPlan, TaskDefinition } from "./definition.js";
 import { holdOut } from "./hold-out.js";
 import { type LabelParser, labelParser, orderLabels, parseLabel } from "./labels.js";
-import { type FileOptions, locateSplits, type SplitSources } from "./locate.js";
+import { type FileOptions, locateSplit, locateSplits, type SplitSources } from "./locate.js";
 import { findTask } from "./registry.js";
 import { readTaskRows, textOf } from "./task-rows.js";
 import { type ReadOptions, readLines } from "./text-file.js";
@@ -113,6 +113,21 @@ function choosePlan(task: TaskDefinition, split: "official" | "paper" = "officia
   const plan = split === "paper" ? task.paper : task.official;
   if (plan) return plan;
   throw new RATError("ERR_RAT_INVALID_ARG", `The paper has no split of ${task.name}; leave \`split\` out`);
+}
+
+/**
+ * The file of a split, if it has one of its own, so that it can be read without the training file.
+ *
+ * @throws RATError as {@link loadTask} for options and folders.
+ */
+export function findSplit(
+  name: string,
+  split: "dev" | "dev-mismatched" | "test",
+  options: LoadTaskOptions,
+): Promise<string | null> {
+  checkOptions(options);
+  const task = findTask(name, options);
+  return locateSplit(task, choosePlan(task, options.split), options, split);
 }
 
 /** A row of the data. */

@@ -66,6 +66,24 @@ export async function locateSplits(
 }
 
 /**
+ * The file of a split that has one of its own; null where its rows come out of the training file, or it has none. The
+ * training file need not be there.
+ */
+export async function locateSplit(
+  task: TaskDefinition,
+  plan: SplitPlan,
+  { data, ...files }: FileOptions,
+  split: "dev" | "dev-mismatched" | "test",
+): Promise<string | null> {
+  const given = split === "dev-mismatched" ? undefined : files[split];
+  if (given !== undefined) return given === "none" ? null : given;
+  if (data === undefined) return null;
+  const folder = await TaskFolder.open(task, plan, data);
+  const wanted = { dev: plan.dev, "dev-mismatched": plan.mismatched ?? null, test: plan.test }[split];
+  return wanted === null ? null : folder.find(wanted);
+}
+
+/**
  * A file by one of its official names or as the hub serves the split, in `data`, the task's folder below it, or the one
  * above; null if there is none.
  */

@@ -4,6 +4,7 @@
  */
 import { MultiBar, type SingleBar } from "cli-progress";
 import { formatMetrics } from "../render/metrics.js";
+import { displayWidth } from "../render/table.js";
 import type { TrainEvent } from "../run/events.js";
 import { describeEvent, formatSeconds } from "./words.js";
 
@@ -113,6 +114,7 @@ class RunState {
 class BarProgress implements Progress {
   readonly #state: RunState;
   readonly #title: string;
+  readonly #columns: number;
   readonly #bars: MultiBar;
   readonly #bar: SingleBar;
   #stopped = false;
@@ -120,9 +122,16 @@ class BarProgress implements Progress {
   constructor(stream: NodeJS.WriteStream, options: ProgressOptions) {
     this.#state = new RunState(options.totalSteps);
     this.#title = options.title ? `${options.title}  ` : "";
+    this.#columns = stream.columns ?? Number.POSITIVE_INFINITY;
     // A MultiBar of one bar, because only that can print lines above itself; it draws by time, so that the seconds move
     // where nothing else does. It must not catch signals: the CLI does.
-    this.#bars = new MultiBar({ stream, hideCursor: true, gracefulExit: false, format: () => this.#line() });
+    this.#bars = new MultiBar({
+      stream,
+      hideCursor: true,
+      gracefulExit: false,
+      clearOnComplete: true,
+      format: () => this.#line(),
+    });
     this.#bar = this.#bars.create(1, 0);
   }
 
@@ -136,7 +145,8 @@ class BarProgress implements Progress {
   }
 
   log(line: string): void {
-    if (!this.#stopped) this.#bars.log(`${line}\n`);
+    // The bars turn the terminal's own wrapping off.
+    if (!this.#stopped) this.#bars.log(`${wrapped(line, this.#columns)}\n`);
   }
 
   stop(): void {
@@ -154,6 +164,18 @@ class BarProgress implements Progress {
     const measured = `loss ${lossText}  ${metric && `${metric}  `}${rate} examples/s  ${timeLeft} left`;
     return `${this.#title}${count}${measured}  ${formatSeconds(seconds)}`;
   }
+}
+
+/** At blanks, so that no line is longer than `columns`, unless a word is. */
+function wrapped(text: string, columns: number): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    const joined = last === undefined ? word : `${last} ${word}`;
+    if (last !== undefined && displayWidth(joined) > columns) lines.push(`  ${word}`);
+    else lines.splice(-1, 1, joined);
+  }
+  return lines.join("\n");
 }
 
 const BAR_WIDTH = 24;

@@ -1,5 +1,5 @@
 /** What the commands say of data that are not as they should be, and how they go on. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseOnlyLine, run, temporaryFolder } from "./cli.js";
@@ -163,4 +163,67 @@ test("messages name flags, not the options of the library", async () => {
   await here("train", "messy.csv", "--skip-bad-rows", ...small, "--output", "run");
   const { stderr } = await here("train", "messy.csv", "--skip-bad-rows", ...small, "--output", "run");
   expect(stderr).toMatch(/Use --resume to go on from its checkpoint, --overwrite to replace it/);
+});
+
+describe("evaluate needs no training file", () => {
+  test("for a file of one's own, nor for one of the task's in a folder", async () => {
+    const trained = await here(
+      "train",
+      "messy.csv",
+      "--skip-bad-rows",
+      ...small,
+      "--output",
+      "for-evaluation",
+    );
+    expect(trained.code, trained.stderr).toBe(0);
+    mkdirSync(join(folder, "alone"));
+    writeFileSync(join(folder, "alone/test.csv"), "message,queue\na password,login\nan invoice,billing\n");
+    const flags = ["--task", "custom", "--text-column", "message", "--label-column", "queue", "--json"];
+    for (const data of [
+      ["--test", "alone/test.csv"],
+      ["--data", "alone"],
+    ]) {
+      const { code, stdout, stderr } = await here("evaluate", "--model", "for-evaluation", ...data, ...flags);
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/custom: 2 test rows/);
+      expect(parseOnlyLine(stdout)).toMatchObject({ command: "evaluate", split: "test" });
+    }
+    const held = await here(
+      "evaluate",
+      "--model",
+      "for-evaluation",
+      "--data",
+      "alone",
+      "--split",
+      "dev",
+      ...flags,
+    );
+    expect(held.code).toBe(1);
+    expect(held.stderr).toMatch(/No train file of custom/);
+  });
+
+  test("for a task of GLUE", async () => {
+    mkdirSync(join(folder, "rte"));
+    writeFileSync(
+      join(folder, "rte/train.tsv"),
+      `index\tsentence1\tsentence2\tlabel\n${Array.from({ length: 8 }, (_, i) => `${i}\ta ${i}\tb\t${i % 2 ? "entailment" : "not_entailment"}`).join("\n")}\n`,
+    );
+    writeFileSync(join(folder, "rte/dev.tsv"), "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n");
+    const data = ["--task", "rte", "--data", "rte"];
+    const trained = await here("train", ...data, "--model", "textcnn", ...small, "--output", "rte-run");
+    expect(trained.code, trained.stderr).toBe(0);
+    rmSync(join(folder, "rte/train.tsv"));
+    const { code, stdout, stderr } = await here(
+      "evaluate",
+      "--model",
+      "rte-run",
+      ...data,
+      "--split",
+      "dev",
+      "--json",
+    );
+    expect(code, stderr).toBe(0);
+    const { dev } = JSON.parse(readFileSync(join(folder, "rte-run/summary.json"), "utf8"));
+    expect(parseOnlyLine(stdout)).toMatchObject({ task: "rte", metrics: dev });
+  });
 });

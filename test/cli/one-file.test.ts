@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "csv-parse/sync";
+import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run, temporaryFolder } from "./cli.js";
 
@@ -120,8 +121,20 @@ describe("a file alone", () => {
     expect(readdirSync(folder).filter((name) => name.includes("broken"))).toEqual([]);
     const cut = await here(...input, "--top-k", "2", "--output", "cut.csv");
     expect(cut).toMatchObject({ code: 2, stderr: expect.stringMatching(/--top-k is for JSON/) });
+    const parquet = await here(...input, "--id-column", "id", "--with-text", "--output", "out.parquet");
+    expect(parquet.code, parquet.stderr).toBe(0);
+    const columns = await parquetReadObjects({
+      file: await asyncBufferFromFile(join(folder, "out.parquet")),
+    });
+    expect(columns.map((row) => Object.values(row).map(String))).toEqual(
+      rows.map((row) => Object.values(row)),
+    );
+    expect(columns[0]).toMatchObject({ probability: expect.any(Number) });
     const unknown = await here(...input, "--output", "out.xlsx");
-    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringMatching(/\.csv or \.jsonl/) });
+    expect(unknown).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/\.csv, \.jsonl or \.parquet/),
+    });
   }
 
   test("is the same run again from its config.json", async () => {

@@ -229,14 +229,14 @@ describe("README", () => {
   });
 
   it("has command lines that all run, one after the other", { timeout: 300_000 }, async () => {
-    const [install = "", commands = "", ...others] = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(
-      ([, code = ""]) => code,
-    );
+    const [install = "", dependency = "", commands = "", ...others] = [
+      ...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm),
+    ].map(([, code = ""]) => code);
+    const linesOf = (block: string) => block.replaceAll(/ +#.*/g, "").trim().split("\n");
+    // Those of a dependency are tried by the newcomer suite.
+    expect(linesOf(dependency)).toEqual(["npm install r-at", "npx r-at setup", "npx r-at doctor"]);
     // The first block is how a clone is built and tested: what CI does, and the quickstart beside it.
-    expect(install.replaceAll(/ +#.*/g, "").trim().split("\n")).toEqual([
-      "npm install && npm run quickstart",
-      "npm install && npm test",
-    ]);
+    expect(linesOf(install)).toEqual(["npm install && npm run quickstart", "npm install && npm test"]);
     expect(others).toEqual([]);
     expect(blocks.length).toBe(3);
     writeImdb(join(project, "data", "imdb"));

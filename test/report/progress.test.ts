@@ -104,6 +104,19 @@ describe("progress on a terminal", () => {
     expect(text()).toContain("\u001b[?25h");
   });
 
+  it("wraps long lines at blanks, since the bar turns the terminal's own wrapping off", () => {
+    const { stream, text } = sink(true);
+    const progress = createProgress({ stream });
+    progress.log(`${"word ".repeat(30)}end`);
+    progress.log("  indented");
+    progress.stop();
+    const lines = text().split("\n");
+    const at = lines.findIndex((line) => line.includes("word word"));
+    expect(lines[at]?.replace(/^.*?word/, "word")).toBe("word ".repeat(20).trim());
+    expect(lines[at + 1]?.trim()).toBe(`${"word ".repeat(10)}end`);
+    expect(text()).toContain("  indented\n");
+  });
+
   it("installs no signal handler", () => {
     const before = process.listenerCount("SIGINT");
     const progress = createProgress({ stream: sink(true).stream, totalSteps: 4 });
