@@ -30,7 +30,12 @@ export function defineEvaluate(program: Command, signal: AbortSignal): void {
         .choices(["official", "paper"])
         .default("official"),
     );
-  addTaskFlags(command, ["split"]);
+  addTaskFlags(command, ["split"], {
+    train: "training file, out of which dev or test rows are held if they have no file of their own",
+    dev: "dev file instead of the task's",
+    labels: "custom: class names in order (default: the model's)",
+    kind: "custom: what the labels are (default: as the model has it)",
+  });
   addUseFlags(command);
   command
     .option("--report", "add precision, recall and F1 by class and the confusion matrix")

@@ -21,8 +21,15 @@ const ARGUMENTS: Record<FieldKind, string> = {
   flag: "",
 };
 
+/** What a command says of a flag in its help, where that is not what training says; null: nothing. */
+export type FlagWords = Readonly<Partial<Record<OptionName, string | null>>>;
+
 /** Adds the flags of `names` to a command. */
-export function addRunFlags(command: Command, names: readonly OptionName[] = OPTION_NAMES): void {
+export function addRunFlags(
+  command: Command,
+  names: readonly OptionName[] = OPTION_NAMES,
+  words: FlagWords = {},
+): void {
   let group: string | undefined;
   for (const name of names) {
     const record = optionRecord(name);
@@ -32,7 +39,10 @@ export function addRunFlags(command: Command, names: readonly OptionName[] = OPT
       command.optionsGroup(`${group}:`);
     }
     const fallback = defaultInWords(record, kind);
-    const help = `${description}${choices ? `: ${choices.join(", ")}` : ""}${fallback === undefined ? "" : ` (default: ${fallback})`}`;
+    const help =
+      words[name] ??
+      `${description}${choices ? `: ${choices.join(", ")}` : ""}${fallback === undefined ? "" : ` (default: ${fallback})`}`;
+    const isHidden = words[name] === null;
     const flag = toFlag(name);
     if (kind === "flag") {
       // Both forms exist, so that a flag can undo a configuration file; the help shows the one that changes the default.
@@ -44,7 +54,7 @@ export function addRunFlags(command: Command, names: readonly OptionName[] = OPT
       command.addOption(record.default === true ? negated : negated.hideHelp());
     } else {
       const option = new Option(`${flag} ${record.argument ?? ARGUMENTS[kind]}`, help);
-      command.addOption(option.argParser((text: string) => parseValue(kind, text)));
+      command.addOption(option.argParser((text: string) => parseValue(kind, text)).hideHelp(isHidden));
     }
   }
   command.optionsGroup("Options:");

@@ -52,7 +52,12 @@ export function definePredict(program: Command, signal: AbortSignal): void {
     .argument("[texts...]", "texts; without any, --input or stdin is read")
     .requiredOption("--model <folder>", "folder of a trained model")
     .option("--input <file>", "file of texts, plain or .gz; - is stdin (default: -)");
-  addTaskFlags(command, fileKeys);
+  // What is predicted is the model's affair.
+  addTaskFlags(command, fileKeys, {
+    ...{ labels: null, labelSeparator: null, kind: null, labelColumn: null },
+    task: "the file has the format of this task",
+    data: "with --glue-submission: folder of the task's files",
+  });
   addUseFlags(command);
   command
     .option(

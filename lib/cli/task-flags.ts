@@ -3,17 +3,18 @@ import type { Command } from "commander";
 import type { OptionName } from "../config/options.js";
 import { parseOptions } from "../config/parse.js";
 import { runConfigSchema, taskConfigSchema } from "../config/schema.js";
-import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
+import { addRunFlags, asUsage, type FlagWords, givenRunFlags } from "./flags.js";
 
 const taskNames = Object.keys(taskConfigSchema.shape) as OptionName[];
 const useNames: readonly OptionName[] = ["device", "threads", "threshold"];
 const useSchema = runConfigSchema.pick({ device: true, threads: true, threshold: true });
 
 /** Adds the flags of a task but for those in `except`, which the command spells in its own way. */
-export function addTaskFlags(command: Command, except: readonly OptionName[]): void {
+export function addTaskFlags(command: Command, except: readonly OptionName[], words: FlagWords = {}): void {
   addRunFlags(
     command,
     taskNames.filter((name) => !except.includes(name)),
+    words,
   );
 }
 

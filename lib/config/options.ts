@@ -85,20 +85,20 @@ const windowWidth = z.int().min(1).max(64);
 export const windows = z.array(windowWidth).min(1).max(16).readonly();
 
 export const OPTIONS = {
-  task: required(choice(TASK_NAMES, "what to train on"), { group: "Data", owner: "run" }),
+  task: required(choice(TASK_NAMES, "name of the task"), { group: "Data", owner: "run" }),
   data: optional(text("folder of the task's files, or the one above it"), {
     ...ofTask,
     ...{ isPath: true, argument: "<folder>" },
   }),
-  train: optional(text("file to train on instead of the task's"), {
+  train: optional(text("training file instead of the task's"), {
     ...ofTask,
     ...{ isPath: true, argument: "<file>" },
   }),
-  dev: optional(text("file to choose the best model on; none: train without one"), {
+  dev: optional(text("dev file, on which the best model is chosen; none: there is none"), {
     ...ofTask,
     ...{ isPath: true, argument: "<file|none>" },
   }),
-  test: optional(text("file to test on instead of the task's"), {
+  test: optional(text("test file instead of the task's"), {
     ...ofTask,
     ...{ isPath: true, argument: "<file>" },
   }),
@@ -145,15 +145,15 @@ export const OPTIONS = {
     false,
     ofTask,
   ),
-  limitTrain: optional(integer("train on the first N rows only", { min: 1 }), {
+  limitTrain: optional(integer("the first N training rows only", { min: 1 }), {
     ...ofTask,
     otherwise: "all",
   }),
-  limitDev: optional(integer("choose the best model on the first N rows only", { min: 1 }), {
+  limitDev: optional(integer("the first N dev rows only", { min: 1 }), {
     ...ofTask,
     otherwise: "all",
   }),
-  limitTest: optional(integer("test on the first N rows only", { min: 1 }), { ...ofTask, otherwise: "all" }),
+  limitTest: optional(integer("the first N test rows only", { min: 1 }), { ...ofTask, otherwise: "all" }),
 
   model: required(text("bilstm, textcnn, texthan, or the folder of a trained or pretrained model"), {
     ...ofSizes,

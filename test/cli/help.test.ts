@@ -32,6 +32,17 @@ describe("help", () => {
     expect(text).not.toContain(" --shuffle"); // it is the default
   });
 
+  it("speaks of the command that it is of", async () => {
+    const helpOf = async (command: string) => (await run([command, "--help"])).stdout.replace(/\s+/g, " ");
+    const predict = await helpOf("predict");
+    expect(predict).toMatch(/--task <name> the file has the format of this task/);
+    for (const word of ["--labels", "--kind", "--epochs", "train on", "training"])
+      expect(predict).not.toContain(word);
+    const evaluate = await helpOf("evaluate");
+    expect(evaluate).toMatch(/--labels <a,b,...> custom: class names in order \(default: the model's\)/);
+    expect(evaluate).not.toContain("best model");
+  });
+
   it("prints the version of the package", async () => {
     expect(await run(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
   });
