@@ -1,14 +1,17 @@
-// One sequence is one task: its scores, probabilities and mask are made, used and thrown away, and made again
-// in the backward pass, so that memory grows with the tokens and not with their squares.
+// One sequence is one task, and one head of it fits into a processor's own cache: its scores, probabilities and mask are
+// made, used and thrown away, and made again in the backward pass, so that memory grows with the tokens and not with their
+// squares. All of it is arithmetic of our own: with operators of LibTorch a short sequence costs more in calls than in work.
 #include <ATen/Parallel.h>
-#include <ATen/core/LegacyTypeDispatch.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
+#include "core/cpu_versions.h"
 #include "core/kernels.h"
 #include "layers/attention.h"
+#include "layers/attention_head.h"
 
 namespace rat {
 namespace {
@@ -24,7 +27,7 @@ struct Sequence {
 
 /// All but the tensors: what the backward pass needs to do the same again.
 struct Shape : torch::CustomClassHolder {
-  std::vector<Sequence> sequences;
+  std::vector<Sequence> sequences;  // the longest first
   int64_t heads, head_width;
   bool first_only;  // queries of first tokens alone: they stand in a tensor of their own
   int64_t k, v;     // columns where keys and values begin
@@ -52,121 +55,97 @@ ShapePointer shape_of(const ForwardRows& rows, int64_t width, int64_t heads, boo
     shape.sequences.push_back({s, first, length, first_only ? 1 : length, static_cast<uint32_t>(examples[s]),
                                static_cast<uint32_t>(passes[s])});
   }
+  std::stable_sort(shape.sequences.begin(), shape.sequences.end(),
+                   [](const Sequence& a, const Sequence& b) { return a.length > b.length; });
   return pointer;
 }
 
-/// Runs `task(sequence)` on all threads; each gets a run of sequences of about the same work.
-template <typename Task>
-void for_each_sequence(const Shape& shape, Task task) {
-  constexpr int64_t kFixedCost = 64;  // a call's overhead in tokens
-  const auto cost = [](const Sequence& s) { return (s.length + kFixedCost) * (s.queries + kFixedCost); };
-  int64_t total = 0;
-  for (const Sequence& sequence : shape.sequences) total += cost(sequence);
-  const int64_t threads = at::get_num_threads();
-  std::vector<size_t> limits(static_cast<size_t>(threads) + 1, shape.sequences.size());
-  limits[0] = 0;
-  int64_t seen = 0, next = 1;
-  for (size_t i = 0; i < shape.sequences.size() && next < threads; ++i) {
-    seen += cost(shape.sequences[i]);
-    while (next < threads && seen >= total * next / threads) limits[static_cast<size_t>(next++)] = i + 1;
-  }
-  at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-    // A pool thread has its own dispatch state: what is done here must not be recorded.
-    const at::AutoDispatchBelowADInplaceOrView below_autograd;
-    for (size_t i = limits[static_cast<size_t>(begin)]; i < limits[static_cast<size_t>(end)]; ++i)
-      task(shape.sequences[i]);
+/// Runs `task(sequence, head, scratch)` for all of them. A thread takes the next sequence when it is done with one: one
+/// that the system has put aside holds up its own sequence alone.
+template <typename scalar_t, typename Task>
+void for_each_head(const Shape& shape, Task task) {
+  std::atomic<size_t> next{0};
+  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t begin, int64_t end) {
+    HeadScratch<scalar_t> scratch;
+    for (int64_t thread = begin; thread < end; ++thread)
+      for (size_t i = next++; i < shape.sequences.size(); i = next++)
+        for (int64_t head = 0; head < shape.heads; ++head) task(shape.sequences[i], head, scratch);
   });
 }
 
-/// Columns [column, column + D) of a sequence's rows as `[H, rows, width]`, a view.
-at::Tensor heads_of(const at::Tensor& x, int64_t first, int64_t count, int64_t column, const Shape& shape) {
-  return x.narrow(0, first, count)
-      .narrow(1, column, shape.heads * shape.head_width)
-      .unflatten(1, {shape.heads, shape.head_width})
-      .transpose(0, 1);
-}
-
-at::Tensor probabilities(const at::Tensor& q, const at::Tensor& k, int64_t head_width) {
-  const auto accumulate = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const double scale = 1 / std::sqrt(static_cast<double>(head_width));
-  return at::_softmax(at::bmm(q * scale, k.transpose(1, 2)).to(accumulate), -1, false);
-}
-
+/// The words of a head's mask, for its queries one after the other; null where there is no dropout.
 template <typename scalar_t>
-void fill_mask(scalar_t* mask, const Sequence& s, const Shape& shape) {
+HeadMask<scalar_t> mask_of(const Shape& shape, const Sequence& s, int64_t head,
+                           std::vector<uint32_t>& words) {
+  if (!shape.dropout.active(DropoutSite::kAttention)) return {};
   const StepScalars& scalars = shape.dropout.host();
   constexpr auto kKind = static_cast<size_t>(kind_of(DropoutSite::kAttention));
-  const uint32_t threshold = scalars.dropout_threshold[kKind][s.pass];
-  const auto kept = static_cast<scalar_t>(scalars.dropout_scale[kKind][s.pass]);
-  // All queries: one run of elements from 0 on. The first alone: a run for each head.
-  const int64_t runs = s.queries == s.length ? 1 : shape.heads;
-  const int64_t run = shape.heads * s.queries * s.length / runs;
-  const int64_t stride = s.length * s.length;
-  std::vector<uint32_t> bits(static_cast<size_t>(run + 8));
-  for (int64_t r = 0; r < runs; ++r) {
-    const int64_t first = r * stride, lead = first % 4;
-    philox_fill(bits.data(), (lead + run + 3) / 4, scalars.step, s.example,
-                dropout_site(DropoutSite::kAttention, shape.layer) | s.pass, static_cast<uint32_t>(first / 4),
-                scalars.dropout_key);
-    for (int64_t i = 0; i < run; ++i)
-      mask[r * run + i] = bits[static_cast<size_t>(lead + i)] >= threshold ? kept : scalar_t(0);
-  }
+  const int64_t first = head * s.length * s.length, lead = first % 4;
+  const int64_t blocks = (lead + s.queries * s.length + 3) / 4;
+  if (static_cast<int64_t>(words.size()) < 4 * blocks) words.resize(static_cast<size_t>(4 * blocks));
+  philox_fill(words.data(), blocks, scalars.step, s.example,
+              dropout_site(DropoutSite::kAttention, shape.layer) | s.pass, static_cast<uint32_t>(first / 4),
+              scalars.dropout_key);
+  return {words.data() + lead, scalars.dropout_threshold[kKind][s.pass],
+          static_cast<scalar_t>(scalars.dropout_scale[kKind][s.pass])};
 }
 
-/// `[H, queries, length]`: 0 or 1 / (1 - rate).
-at::Tensor mask_of(const Sequence& s, const Shape& shape, at::ScalarType type) {
-  at::Tensor mask = at::empty({shape.heads, s.queries, s.length}, at::TensorOptions().dtype(type));
+/// Where the rows of one head of one sequence stand in a tensor `[rows, columns]`.
+template <typename element_t>
+HeadRows<element_t> rows_of(const at::Tensor& x, int64_t row, int64_t column, const Shape& shape,
+                            int64_t head) {
+  auto* data = static_cast<element_t*>(x.data_ptr());
+  return {data + row * x.stride(0) + column + head * shape.head_width, x.stride(0)};
+}
+
+/// What a head is made of, and what its gradients are written to.
+template <typename scalar_t, typename element_t>
+HeadInputs<element_t> inputs_of(const at::Tensor& qkv, const at::Tensor& queries, const Sequence& s,
+                                const Shape& shape, int64_t head) {
+  return {rows_of<element_t>(queries, shape.first_only ? s.index : s.first, 0, shape, head),
+          rows_of<element_t>(qkv, s.first, shape.k, shape, head),
+          rows_of<element_t>(qkv, s.first, shape.v, shape, head),
+          s.queries,
+          s.length,
+          shape.head_width};
+}
+
+/// Calls `run` with the type that is computed in and that of the elements.
+template <typename Run>
+void dispatch(at::ScalarType type, Run run) {
   if (type == at::kDouble)
-    fill_mask(mask.data_ptr<double>(), s, shape);
+    run(double{}, double{});
+  else if (type == at::kBFloat16)
+    run(float{}, at::BFloat16{});
   else
-    fill_mask(mask.data_ptr<float>(), s, shape);
-  return mask;
-}
-
-/// A sequence's queries, keys and values by head, as views.
-struct Inputs {
-  at::Tensor q, k, v;
-};
-
-Inputs inputs_of(const at::Tensor& qkv, const at::Tensor& queries, const Sequence& s, const Shape& shape) {
-  return {heads_of(queries, shape.first_only ? s.index : s.first, s.queries, 0, shape),
-          heads_of(qkv, s.first, s.length, shape.k, shape), heads_of(qkv, s.first, s.length, shape.v, shape)};
+    run(float{}, float{});
 }
 
 at::Tensor forward_all(const at::Tensor& qkv, const at::Tensor& queries, const Shape& shape) {
   at::Tensor out = at::empty({queries.size(0), shape.heads * shape.head_width}, qkv.options());
-  for_each_sequence(shape, [&](const Sequence& s) {
-    const auto [q, k, v] = inputs_of(qkv, queries, s, shape);
-    const at::Tensor p = probabilities(q, k, shape.head_width);
-    if (shape.dropout.active(DropoutSite::kAttention)) p.mul_(mask_of(s, shape, p.scalar_type()));
-    heads_of(out, shape.first_only ? s.index : s.first, s.queries, 0, shape)
-        .copy_(at::bmm(p.to(v.scalar_type()), v));
+  dispatch(qkv.scalar_type(), [&](auto compute, auto element) {
+    using scalar_t = decltype(compute);
+    using element_t = decltype(element);
+    for_each_head<scalar_t>(shape, [&](const Sequence& s, int64_t head, HeadScratch<scalar_t>& scratch) {
+      head_forward(inputs_of<scalar_t, element_t>(qkv, queries, s, shape, head),
+                   mask_of<scalar_t>(shape, s, head, scratch.words),
+                   rows_of<element_t>(out, shape.first_only ? s.index : s.first, 0, shape, head), scratch);
+    });
   });
   return out;
 }
 
-/// With P the probabilities, M the mask, O = (P M) V:  dV = (P M)^T dO,  dS = P (dP - rowsum(dP P)) with
-/// dP = (dO V^T) M,  dQ = dS K / sqrt(width),  dK = dS^T Q / sqrt(width).
 void backward_all(const at::Tensor& qkv, const at::Tensor& queries, const at::Tensor& dout,
-                  const Shape& shape, at::Tensor& dqkv, at::Tensor& dqueries) {
-  const double scale = 1 / std::sqrt(static_cast<double>(shape.head_width));
-  for_each_sequence(shape, [&](const Sequence& s) {
-    const auto [q, k, v] = inputs_of(qkv, queries, s, shape);
-    const auto [dq, dk, dv] = inputs_of(dqkv, dqueries, s, shape);
-    const at::Tensor dcontext = heads_of(dout, shape.first_only ? s.index : s.first, s.queries, 0, shape);
-    const at::Tensor p = probabilities(q, k, shape.head_width);
-    at::Tensor dp = at::bmm(dcontext, v.transpose(1, 2)).to(p.scalar_type());
-    at::Tensor masked = p;
-    if (shape.dropout.active(DropoutSite::kAttention)) {
-      const at::Tensor mask = mask_of(s, shape, p.scalar_type());
-      masked = p * mask;
-      dp.mul_(mask);
-    }
-    dv.copy_(at::bmm(masked.to(v.scalar_type()).transpose(1, 2), dcontext));
-    const at::Tensor ds =
-        at::_softmax_backward_data(dp, p, -1, p.scalar_type()).mul_(scale).to(v.scalar_type());
-    dq.copy_(at::bmm(ds, k));
-    dk.copy_(at::bmm(ds.transpose(1, 2), q));
+                  const Shape& shape, const at::Tensor& dqkv, const at::Tensor& dqueries) {
+  dispatch(qkv.scalar_type(), [&](auto compute, auto element) {
+    using scalar_t = decltype(compute);
+    using element_t = decltype(element);
+    for_each_head<scalar_t>(shape, [&](const Sequence& s, int64_t head, HeadScratch<scalar_t>& scratch) {
+      head_backward(inputs_of<scalar_t, element_t>(qkv, queries, s, shape, head),
+                    mask_of<scalar_t>(shape, s, head, scratch.words),
+                    rows_of<element_t>(dout, shape.first_only ? s.index : s.first, 0, shape, head),
+                    inputs_of<scalar_t, element_t>(dqkv, dqueries, s, shape, head), scratch);
+    });
   });
 }
 
@@ -184,8 +163,8 @@ class CpuAttention : public torch::autograd::Function<CpuAttention> {
     const variable_list saved = context->get_saved_variables();
     const auto capsule = context->saved_data["shape"].toCapsule();
     const auto& shape = static_cast<const Shape&>(*capsule);
-    at::Tensor dqkv = at::empty_like(saved[0]);
-    at::Tensor dqueries = shape.first_only ? at::empty_like(saved[1]) : dqkv;
+    const at::Tensor dqkv = at::empty_like(saved[0]);
+    const at::Tensor dqueries = shape.first_only ? at::empty_like(saved[1]) : dqkv;
     backward_all(saved[0], shape.first_only ? saved[1] : saved[0], gradients[0].contiguous(), shape, dqkv,
                  dqueries);
     return {dqkv, shape.first_only ? dqueries : at::Tensor(), {}};

@@ -6,12 +6,32 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/cpu_versions.h"
 #include "core/kernels.h"
 
 namespace rat {
 namespace {
 
 constexpr int64_t kRowsPerTask = 16;
+
+template <typename scalar_t>
+RAT_ALWAYS_INLINE void mask_any_row(const scalar_t* x, const uint32_t* words, int64_t width,
+                                    uint32_t threshold, scalar_t scale, scalar_t* out) {
+  for (int64_t i = 0; i < width; ++i) out[i] = words[i] >= threshold ? x[i] * scale : scalar_t(0);
+}
+
+RAT_CPU_VERSIONS(mask_row,
+                 (const float* x, const uint32_t* words, int64_t width, uint32_t threshold, float scale,
+                  float* out),
+                 mask_any_row<float>, (x, words, width, threshold, scale, out))
+RAT_CPU_VERSIONS(mask_row_double,
+                 (const double* x, const uint32_t* words, int64_t width, uint32_t threshold, double scale,
+                  double* out),
+                 mask_any_row<double>, (x, words, width, threshold, scale, out))
+void mask_row(const double* x, const uint32_t* words, int64_t width, uint32_t threshold, double scale,
+              double* out) {
+  mask_row_double(x, words, width, threshold, scale, out);
+}
 
 template <typename scalar_t>
 void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, const StepScalars& scalars,
@@ -36,10 +56,7 @@ void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, 
       philox_fill(bits.data(), (lead + width + 3) / 4, scalars.step, static_cast<uint32_t>(example_ids[row]),
                   site_and_layer | static_cast<uint32_t>(pass), static_cast<uint32_t>(first / 4),
                   scalars.dropout_key);
-      const uint32_t* word = bits.data() + lead;
-      const scalar_t* in = source + row * width;
-      scalar_t* result = target + row * width;
-      for (int64_t i = 0; i < width; ++i) result[i] = word[i] >= threshold ? in[i] * scale : scalar_t(0);
+      mask_row(source + row * width, bits.data() + lead, width, threshold, scale, target + row * width);
     }
   });
 }

@@ -13,7 +13,7 @@ const IDS = [3, 14, 15, 9, 26, 5, 8];
 const STEPS = { fp64: 3, fp32: 1 } as const;
 /** Sizes of the parts of a step. */
 const PARTS = [[1, 6], [3, 2, 2], IDS.map(() => 1)];
-const TOLERANCES = { fp64: 1e-12, fp32: 1e-5 } as const;
+const TOLERANCES = { fp64: 1e-12, fp32: 2e-5 } as const;
 const FIELDS = [
   "loss",
   "cleanLoss",

@@ -207,5 +207,7 @@ export async function expectBf16(model: EncoderModel, device: string): Promise<v
     names.flatMap((name) => [...(expected.get(name) ?? [])]),
   );
   expect(error).toBeGreaterThan(1e-5);
-  expect(error).toBeLessThan(2 * model.bf16.gradients);
+  // A unit of ReLU whose input rounds to the other side of zero has another gradient altogether, and the layers below too.
+  const slack = model.family === "bert-relu" ? 8 : 2;
+  expect(error).toBeLessThan(slack * model.bf16.gradients);
 }

@@ -1,0 +1,28 @@
+// Run by cpu-versions.test.ts under different ATEN_CPU_CAPABILITY: prints masks of dropout, and what a step of R-AT comes to,
+// as JSON.
+import { native } from "#dist/native/binding.js";
+
+const masks = [1, 2, 3, 5, 64, 129, 1001].map((count) => [
+  ...native().dropoutMask({
+    ...{ seed: 3, step: 2, exampleId: 7, site: 4, layer: 1, pass: 2 },
+    ...{ probability: 0.3, count },
+  }),
+]);
+const lengths = [19, 3, 33];
+const trainer = new (native().Trainer)(JSON.parse(process.argv[2]));
+const steps = [];
+for (let step = 1; step <= 2; step++) {
+  const { loss, klLoss, gradNorm } = await trainer.trainStep(
+    {
+      tokens: Int32Array.from({ length: 55 }, (_, i) => 1 + ((i * 7) % 20)),
+      sequenceStarts: Int32Array.from([0, 19, 22, 55]),
+      labels: Int32Array.from(lengths, (_, i) => i % 3),
+      exampleIds: Int32Array.from([4, 9, 2]),
+    },
+    step,
+    0.05,
+  );
+  steps.push(loss, klLoss, gradNorm);
+}
+await trainer.dispose();
+console.log(JSON.stringify({ masks, steps, capability: native().buildInfo().cpuCapability }));
