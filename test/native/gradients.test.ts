@@ -20,6 +20,8 @@ import {
 } from "../support/tiny-models.js";
 
 const H = 3e-6;
+/** A tensor of more numbers is moved along so many directions of +1 and -1: each has every number of its gradient in it. */
+const DIRECTIONS = 5;
 const TOLERANCE = 5e-7;
 const STEP = 3;
 const IDS = [2, 5, 7, 10];
@@ -61,32 +63,43 @@ async function compare(model: string, options: TinyOptions): Promise<void> {
   const path = join(folder, "weights.safetensors");
   try {
     await withTiny(model, options, async (trainer) => {
-      const lossWith = async (values: Float64Array, index: number, value: number) => {
-        const kept = values[index] ?? 0;
-        values[index] = value;
-        writeSafetensors(path, before, shapes);
-        values[index] = kept;
+      const lossAt = async (name: string, values: Float64Array, direction: readonly number[], by: number) => {
+        const moved = values.map((value, index) => value + by * (direction[index] ?? 0));
+        writeSafetensors(path, new Map([...before, [name, moved]]), shapes);
         await trainer.load("model", path);
         return (await trainer.trainStep(batch, STEP, 0)).loss;
       };
       for (const [name, values] of before) {
-        let largest = 0;
-        for (const [index, value] of values.entries()) {
-          const gradient = value - (after.get(name)?.[index] ?? Number.NaN);
-          largest = Math.max(largest, Math.abs(gradient));
+        const gradient = values.map((value, index) => value - (after.get(name)?.[index] ?? Number.NaN));
+        for (const direction of directionsOf(values.length)) {
+          const slope = gradient.reduce((sum, value, index) => sum + value * (direction[index] ?? 0), 0);
+          const h = H / Math.hypot(...direction);
           const difference =
-            (await lossWith(values, index, value + H)) - (await lossWith(values, index, value - H));
-          expect(Math.abs(gradient - difference / (2 * H)), `${name}[${index}]`).toBeLessThan(
-            TOLERANCE * Math.max(1, Math.abs(gradient)),
+            (await lossAt(name, values, direction, h)) - (await lossAt(name, values, direction, -h));
+          expect(Math.abs(slope - difference / (2 * h)), `${name} along ${direction}`).toBeLessThan(
+            TOLERANCE * Math.max(1, Math.abs(slope)) * Math.hypot(...direction),
           );
         }
         // Softmax does not change when all keys are shifted.
+        const largest = Math.max(...gradient.map(Math.abs));
         if (!/(key|k_lin)\.bias$/.test(name)) expect(largest, `${name} has a gradient`).toBeGreaterThan(1e-8);
       }
     });
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Of few numbers each for itself; of more, signs that are drawn, always the same. */
+function directionsOf(size: number): number[][] {
+  const indices = Array.from({ length: size }, (_, index) => index);
+  if (size <= DIRECTIONS) return indices.map((own) => indices.map((index) => Number(index === own)));
+  let state = size;
+  const sign = () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return state < 2 ** 31 ? -1 : 1;
+  };
+  return Array.from({ length: DIRECTIONS }, () => indices.map(sign));
 }
 
 // Losses know nothing of models, so the encoders, which take long, need not be tried with each.

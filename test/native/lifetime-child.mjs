@@ -2,8 +2,8 @@
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { native } from "#dist/native/binding.js";
 
-const BATCH = 64;
-const LENGTH = 200;
+const BATCH = 32;
+const LENGTH = 120;
 
 function newTrainer(seed = 1) {
   return new (native().Trainer)({
@@ -48,7 +48,8 @@ function batch() {
 /** Queues steps and returns once the first has run, so that one is surely under way. */
 async function train(trainer, steps = 1_000) {
   const running = [];
-  for (let step = 1; step <= steps; step++) running.push(trainer.trainStep(batch(), step, 1e-3));
+  const always = batch();
+  for (let step = 1; step <= steps; step++) running.push(trainer.trainStep(always, step, 1e-3));
   for (const step of running) step.catch(() => {});
   await running[0];
   return running;
