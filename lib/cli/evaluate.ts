@@ -83,7 +83,7 @@ type Loaded = { readonly task: EvaluatedTask; readonly examples: readonly Exampl
 async function fileOf(name: string, options: TaskOptions, split: SplitName): Promise<string | null> {
   if (split === "train") return null;
   const { findSplit } = await import("../datasets/load-task.js");
-  return refusalIsUsage(Promise.resolve().then(() => findSplit(name, split, options)));
+  return refusalIsUsage(findSplit(name, split, options));
 }
 
 async function load(

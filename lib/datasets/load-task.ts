@@ -120,7 +120,7 @@ function choosePlan(task: TaskDefinition, split: "official" | "paper" = "officia
  *
  * @throws RATError as {@link loadTask} for options and folders.
  */
-export function findSplit(
+export async function findSplit(
   name: string,
   split: "dev" | "dev-mismatched" | "test",
   options: LoadTaskOptions,

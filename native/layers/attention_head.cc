@@ -16,7 +16,8 @@ struct Lanes;
 template <>
 struct Lanes<float> {
   typedef float Vector __attribute__((vector_size(64)));
-  typedef int32_t Integers __attribute__((vector_size(64)));
+  typedef int32_t Flags __attribute__((vector_size(64)));  // all bits, or none, of each number
+  typedef uint32_t Bits __attribute__((vector_size(64)));
   static constexpr int64_t kCount = 16;
 };
 template <>
@@ -36,9 +37,9 @@ RAT_ALWAYS_INLINE void load(Vector& to, const scalar_t* from) {
   std::memcpy(&to, from, sizeof to);
 }
 
-/// C `[m, n]` = A B, or C += A B: A's element (i, k) is a[i * a_row + k * a_column], rows of B and C are `n` long and
-/// consecutive; n is a multiple of the lanes.
-template <typename scalar_t, bool kAdds>
+/// C `[m, n]` = A B: A's element (i, k) is a[i * a_row + k * a_column], rows of B and C are `n` long and consecutive; n is a
+/// multiple of the lanes.
+template <typename scalar_t>
 RAT_ALWAYS_INLINE void multiply(int64_t m, int64_t n, int64_t depth, const scalar_t* a, int64_t a_row,
                                 int64_t a_column, const scalar_t* b, scalar_t* c) {
   using Vector = typename Lanes<scalar_t>::Vector;
@@ -56,23 +57,15 @@ RAT_ALWAYS_INLINE void multiply(int64_t m, int64_t n, int64_t depth, const scala
         load(right, b + k * n + j);
         for (int64_t r = 0; r < kRows; ++r) sum[r] += right * row[r][k * a_column];
       }
-      for (int64_t r = 0; r < rows; ++r) {
-        scalar_t* to = c + (i + r) * n + j;
-        if (kAdds) {
-          Vector before;
-          load(before, to);
-          sum[r] += before;
-        }
-        std::memcpy(to, &sum[r], sizeof sum[r]);
-      }
+      for (int64_t r = 0; r < rows; ++r) std::memcpy(c + (i + r) * n + j, &sum[r], sizeof sum[r]);
     }
 }
 
 /// e^x for x <= 0, to a unit in the last place or two (Cephes' polynomial); 0 below -87.
 RAT_ALWAYS_INLINE void exponential(typename Lanes<float>::Vector& x) {
   using Vector = Lanes<float>::Vector;
-  using Integers = Lanes<float>::Integers;
-  const Integers tiny = x < -87.0f;
+  using Bits = Lanes<float>::Bits;
+  const Lanes<float>::Flags tiny = x < -87.0f;
   const Vector magic = Vector{} + 12582912.0f;  // 1.5 * 2^23: the sum's low bits are the rounded number
   const Vector shifted = x * 1.44269504088896341f + magic;
   const Vector n = shifted - magic;
@@ -85,16 +78,15 @@ RAT_ALWAYS_INLINE void exponential(typename Lanes<float>::Vector& x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  Integers bits;
+  Bits bits;
   std::memcpy(&bits, &shifted, sizeof bits);
-  const Integers power = (bits + (127 - 0x4B400000)) << 23;
+  const Bits power = (bits + (127u - 0x4B400000u)) << 23;
   Vector two_to_n;
   std::memcpy(&two_to_n, &power, sizeof power);
   p = p * two_to_n;
-  Integers result;
-  std::memcpy(&result, &p, sizeof p);
-  result = result & ~tiny;
-  std::memcpy(&x, &result, sizeof x);
+  std::memcpy(&bits, &p, sizeof p);
+  bits = bits & ~(Bits)tiny;
+  std::memcpy(&x, &bits, sizeof bits);
 }
 
 RAT_ALWAYS_INLINE void exponential(typename Lanes<double>::Vector& x) {
@@ -197,7 +189,7 @@ RAT_ALWAYS_INLINE void probabilities(const HeadInputs<element_t>& x, const scala
                                      int64_t row_length, scalar_t* keys, scalar_t* p) {
   const auto scale = static_cast<scalar_t>(1 / std::sqrt(static_cast<double>(x.width)));
   gather_transposed(x.k, x.length, x.width, scale, keys, row_length);
-  multiply<scalar_t, false>(x.queries, row_length, x.width, q, row_width, 1, keys, p);
+  multiply<scalar_t>(x.queries, row_length, x.width, q, row_width, 1, keys, p);
   softmax(p, x.queries, x.length, row_length);
 }
 
@@ -215,7 +207,7 @@ RAT_ALWAYS_INLINE void forward(const HeadInputs<element_t>& x, const HeadMask<sc
   if (mask.words != nullptr)
     for (int64_t i = 0; i < x.queries; ++i)
       drop(p + i * row_length, mask.words + i * x.length, x.length, mask, p + i * row_length);
-  multiply<scalar_t, false>(x.queries, row_width, x.length, p, row_length, 1, v, context);
+  multiply<scalar_t>(x.queries, row_width, x.length, p, row_length, 1, v, context);
   scatter(context, row_width, x.queries, x.width, out);
 }
 
@@ -237,7 +229,7 @@ RAT_ALWAYS_INLINE void backward(const HeadInputs<element_t>& x, const HeadMask<s
   probabilities(x, q, row_width, row_length, transposed, p);
 
   gather_transposed(x.v, x.length, x.width, scalar_t(1), transposed, row_length);
-  multiply<scalar_t, false>(x.queries, row_length, x.width, context, row_width, 1, transposed, dp);
+  multiply<scalar_t>(x.queries, row_length, x.width, context, row_width, 1, transposed, dp);
   if (mask.words != nullptr)
     for (int64_t i = 0; i < x.queries; ++i) {
       const uint32_t* words = mask.words + i * x.length;
@@ -246,7 +238,7 @@ RAT_ALWAYS_INLINE void backward(const HeadInputs<element_t>& x, const HeadMask<s
     }
   else
     masked = p;
-  multiply<scalar_t, false>(x.length, row_width, x.queries, masked, 1, row_length, context, gradient);
+  multiply<scalar_t>(x.length, row_width, x.queries, masked, 1, row_length, context, gradient);
   scatter(gradient, row_width, x.length, x.width, gradients.v);
 
   const auto scale = static_cast<scalar_t>(1 / std::sqrt(static_cast<double>(x.width)));
@@ -257,9 +249,9 @@ RAT_ALWAYS_INLINE void backward(const HeadInputs<element_t>& x, const HeadMask<s
     for (int64_t j = 0; j < x.length; ++j) total += row[j] * of[j];
     for (int64_t j = 0; j < x.length; ++j) row[j] = of[j] * (row[j] - total) * scale;
   }
-  multiply<scalar_t, false>(x.queries, row_width, x.length, dp, row_length, 1, k, gradient);
+  multiply<scalar_t>(x.queries, row_width, x.length, dp, row_length, 1, k, gradient);
   scatter(gradient, row_width, x.queries, x.width, gradients.q);
-  multiply<scalar_t, false>(x.length, row_width, x.queries, dp, 1, row_length, q, gradient);
+  multiply<scalar_t>(x.length, row_width, x.queries, dp, 1, row_length, q, gradient);
   scatter(gradient, row_width, x.length, x.width, gradients.k);
 }
 
