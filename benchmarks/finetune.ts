@@ -6,7 +6,7 @@
  *
  * Two runs at a time with one thread each: that is faster on two cores than one after the other with two.
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -62,6 +62,10 @@ if (model === undefined || data === undefined || results === undefined) {
 }
 const python = findPython();
 if (python === undefined) console.warn(`PyTorch's side is left out. ${PYTHON_ADVICE}`);
+else if (spawnSync(python.path, ["-c", "import scipy, sklearn"]).status !== 0) {
+  console.error(`The baseline's metrics are missing: ${python.path} -m pip install scipy scikit-learn`);
+  process.exit(2);
+}
 
 /** The last line of a command's stdout, read as JSON; throws if it fails. */
 async function lastLine<T>(command: string, args: readonly string[]): Promise<T> {

@@ -126,7 +126,7 @@ def climb(delta, slope, c, texts):
     return [d * min(1.0, c["epsilon"] / max(d.norm().item(), 1e-300)) for d in moved]
 
 
-def divergent_step(model, average, c, texts, labels, regression, step):
+def divergent_step(model, c, texts, labels, regression, step, average):
     """R3F and SMART: the clean loss, and the divergence from the outputs of the perturbed texts, and from those of the averaged
     weights (SMART, equations 6 and 7)."""
     reduction = c.get("klReduction", "batch-mean")
@@ -167,13 +167,15 @@ def finish(model, optimizer, event):
     return {**event, "gradNorm": gradient_norm}
 
 
-def train_step(model, average, optimizer, c, texts, labels, regression, step):
+def train_step(model, optimizer, c, texts, labels, regression, step, average=None):
+    """`average`: a copy of the initial model, which becomes the average of the weights; for SMART's Bregman step alone."""
     optimizer.zero_grad()
     if c["type"] in ("r3f", "smart"):
-        event = finish(model, optimizer, divergent_step(model, average, c, texts, labels, regression, step))
-        with torch.no_grad():
-            for mean, weight in zip(average.parameters(), model.parameters()):
-                mean.copy_(c.get("bregmanDecay", 0) * mean + (1 - c.get("bregmanDecay", 0)) * weight)
+        event = finish(model, optimizer, divergent_step(model, c, texts, labels, regression, step, average))
+        if "bregmanWeight" in c:
+            with torch.no_grad():
+                for mean, weight in zip(average.parameters(), model.parameters()):
+                    mean.copy_(c["bregmanDecay"] * mean + (1 - c["bregmanDecay"]) * weight)
         return event
     delta = start(model, texts, step, c)
 
@@ -213,7 +215,7 @@ def run(model_name, regression, c):
     optimizer = make_optimizer(model, OPTIONS)
     for group in optimizer.param_groups:
         group["lr"] = parity.LEARNING_RATE
-    events = [train_step(model, average, optimizer, c, texts, labels.double() if regression else labels, regression, i + 1)
+    events = [train_step(model, optimizer, c, texts, labels.double() if regression else labels, regression, i + 1, average)
               for i, (texts, labels) in enumerate(batches(regression))]
     return {"events": [{**event, "learningRate": parity.LEARNING_RATE} for event in events], "weights": checksums(model)}
 
