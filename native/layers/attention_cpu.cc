@@ -60,17 +60,25 @@ ShapePointer shape_of(const ForwardRows& rows, int64_t width, int64_t heads, boo
   return pointer;
 }
 
-/// Runs `task(sequence, head, scratch)` for all of them. A thread takes the next sequence when it is done with one: one
-/// that the system has put aside holds up its own sequence alone.
-template <typename scalar_t, typename Task>
-void for_each_head(const Shape& shape, Task task) {
+/// Runs `task(sequence, head, scratch, element)` for all of them, `element` any number of the tensors' type. A thread takes
+/// the next sequence when it is done with one: one that the system has put aside holds up its own sequence alone.
+template <typename Task>
+void for_each_head(const Shape& shape, at::ScalarType type, Task task) {
   std::atomic<size_t> next{0};
-  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t begin, int64_t end) {
-    HeadScratch<scalar_t> scratch;
-    for (int64_t thread = begin; thread < end; ++thread)
-      for (size_t i = next++; i < shape.sequences.size(); i = next++)
-        for (int64_t head = 0; head < shape.heads; ++head) task(shape.sequences[i], head, scratch);
-  });
+  const auto run = [&](auto computed_in, auto element) {
+    at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t begin, int64_t end) {
+      HeadScratch<decltype(computed_in)> scratch;
+      for (int64_t thread = begin; thread < end; ++thread)
+        for (size_t i = next++; i < shape.sequences.size(); i = next++)
+          for (int64_t head = 0; head < shape.heads; ++head) task(shape.sequences[i], head, scratch, element);
+    });
+  };
+  if (type == at::kDouble)
+    run(double{}, double{});
+  else if (type == at::kBFloat16)
+    run(float{}, at::BFloat16{});
+  else
+    run(float{}, float{});
 }
 
 /// The words of a head's mask, for its queries one after the other; null where there is no dropout.
@@ -99,7 +107,7 @@ HeadRows<element_t> rows_of(const at::Tensor& x, int64_t row, int64_t column, co
 }
 
 /// What a head is made of, and what its gradients are written to.
-template <typename scalar_t, typename element_t>
+template <typename element_t>
 HeadInputs<element_t> inputs_of(const at::Tensor& qkv, const at::Tensor& queries, const Sequence& s,
                                 const Shape& shape, int64_t head) {
   return {rows_of<element_t>(queries, shape.first_only ? s.index : s.first, 0, shape, head),
@@ -110,43 +118,30 @@ HeadInputs<element_t> inputs_of(const at::Tensor& qkv, const at::Tensor& queries
           shape.head_width};
 }
 
-/// Calls `run` with the type that is computed in and that of the elements.
-template <typename Run>
-void dispatch(at::ScalarType type, Run run) {
-  if (type == at::kDouble)
-    run(double{}, double{});
-  else if (type == at::kBFloat16)
-    run(float{}, at::BFloat16{});
-  else
-    run(float{}, float{});
-}
-
 at::Tensor forward_all(const at::Tensor& qkv, const at::Tensor& queries, const Shape& shape) {
   at::Tensor out = at::empty({queries.size(0), shape.heads * shape.head_width}, qkv.options());
-  dispatch(qkv.scalar_type(), [&](auto compute, auto element) {
-    using scalar_t = decltype(compute);
-    using element_t = decltype(element);
-    for_each_head<scalar_t>(shape, [&](const Sequence& s, int64_t head, HeadScratch<scalar_t>& scratch) {
-      head_forward(inputs_of<scalar_t, element_t>(qkv, queries, s, shape, head),
-                   mask_of<scalar_t>(shape, s, head, scratch.words),
-                   rows_of<element_t>(out, shape.first_only ? s.index : s.first, 0, shape, head), scratch);
-    });
-  });
+  for_each_head(shape, qkv.scalar_type(),
+                [&]<typename scalar_t, typename element_t>(const Sequence& s, int64_t head,
+                                                           HeadScratch<scalar_t>& scratch, element_t) {
+                  head_forward(inputs_of<element_t>(qkv, queries, s, shape, head),
+                               mask_of<scalar_t>(shape, s, head, scratch.words),
+                               rows_of<element_t>(out, shape.first_only ? s.index : s.first, 0, shape, head),
+                               scratch);
+                });
   return out;
 }
 
 void backward_all(const at::Tensor& qkv, const at::Tensor& queries, const at::Tensor& dout,
                   const Shape& shape, const at::Tensor& dqkv, const at::Tensor& dqueries) {
-  dispatch(qkv.scalar_type(), [&](auto compute, auto element) {
-    using scalar_t = decltype(compute);
-    using element_t = decltype(element);
-    for_each_head<scalar_t>(shape, [&](const Sequence& s, int64_t head, HeadScratch<scalar_t>& scratch) {
-      head_backward(inputs_of<scalar_t, element_t>(qkv, queries, s, shape, head),
-                    mask_of<scalar_t>(shape, s, head, scratch.words),
-                    rows_of<element_t>(dout, shape.first_only ? s.index : s.first, 0, shape, head),
-                    inputs_of<scalar_t, element_t>(dqkv, dqueries, s, shape, head), scratch);
-    });
-  });
+  for_each_head(shape, qkv.scalar_type(),
+                [&]<typename scalar_t, typename element_t>(const Sequence& s, int64_t head,
+                                                           HeadScratch<scalar_t>& scratch, element_t) {
+                  head_backward(
+                      inputs_of<element_t>(qkv, queries, s, shape, head),
+                      mask_of<scalar_t>(shape, s, head, scratch.words),
+                      rows_of<element_t>(dout, shape.first_only ? s.index : s.first, 0, shape, head),
+                      inputs_of<element_t>(dqkv, dqueries, s, shape, head), scratch);
+                });
 }
 
 class CpuAttention : public torch::autograd::Function<CpuAttention> {
