@@ -15,7 +15,7 @@ import { type ReadOptions, readLines } from "./text-file.js";
 import type { DataFile, Example, LoadedTask, SplitName, TaskSource } from "./types.js";
 
 /** What {@link loadTask} takes. The column options (`textColumn` to `kind`) belong to the task `custom`. */
-export interface LoadTaskOptions extends FileOptions, CustomColumns, ReadOptions {
+export interface LoadTaskOptions extends FileOptions, CustomColumns, Omit<ReadOptions, "onBadRow"> {
   /**
    * `official`: the files as they are published; where there is no dev file, a stratified tenth of the training rows is
    * held out by a seed of its own. `paper`: the splits of the paper's Table 6 as far as they are known; `taskCatalogue`

@@ -20,8 +20,6 @@ export interface TextStatistics {
   readonly empty: number;
   /** Examples whose text (and pair) stood in an earlier one. */
   readonly duplicates: number;
-  /** The texts (and pairs) themselves, by {@link textKey}. */
-  readonly keys: ReadonlySet<string>;
 }
 
 /** Counting goes on for this many characters between two turns of the event loop: about a millisecond. */
@@ -63,7 +61,6 @@ export async function measureTexts(
     words: words.sort(),
     empty,
     duplicates: examples.length - keys.size,
-    keys,
   };
 }
 

@@ -3,6 +3,7 @@
 import type { BadRow } from "../datasets/bad-row.js";
 import type { ClassCount, Concerns } from "../datasets/concerns.js";
 import type { LoadedTask } from "../datasets/types.js";
+import { formatCount as count } from "./numbers.js";
 
 /** Classes that are listed one by one. */
 const LISTED_CLASSES = 20;
@@ -66,8 +67,4 @@ const show = (label: string) => JSON.stringify(label);
 function some(names: readonly string[]): string {
   const more = names.length > LISTED_ROWS ? `, and ${names.length - LISTED_ROWS} more` : "";
   return `${names.slice(0, LISTED_ROWS).map(show).join(", ")}${more}`;
-}
-
-function count(value: number): string {
-  return value.toLocaleString("en-US");
 }

@@ -2,6 +2,7 @@
 import type { SplitReport, TaskReport } from "../datasets/check.js";
 import type { Quantiles } from "../datasets/text-statistics.js";
 import { describeBadRows, describeConcerns } from "./data-notes.js";
+import { formatCount as count } from "./numbers.js";
 
 const BAR_WIDTH = 40;
 /** Classes that are listed one by one; of more, the smallest and the largest are named. */
@@ -87,8 +88,4 @@ function renderWarnings(report: TaskReport): string[] {
   }
   lines.push(...describeBadRows(report.badRows ?? []).map((line) => `  ${line}`));
   return lines.length > 0 ? ["worth a look", ...lines] : [];
-}
-
-function count(value: number): string {
-  return value.toLocaleString("en-US");
 }

@@ -25,23 +25,35 @@ export interface Provenance {
   })[];
 }
 
+/** Of the files of a task: it is trained on again and again. */
+const known = new WeakMap<readonly DataFile[], Promise<Provenance["data"]>>();
+/** Read at once, of a folder that may hold tens of thousands. */
+const PARALLEL_FILES = 32;
+
 /** @param files - Those of the task, as `loadTask` read them. */
 export async function describeProvenance(
   libtorch: string,
   files: readonly DataFile[] = [],
 ): Promise<Provenance> {
-  const data: Provenance["data"][number][] = [];
-  for (const file of files) data.push({ ...file, sha256: await hashPath(file.path).catch(() => null) });
+  const hashes = known.get(files) ?? hashAll(files);
+  known.set(files, hashes);
+  const data = await hashes;
   return {
     ...{ rAt: VERSION, libtorch, node: process.versions.node },
     ...{ date: new Date().toISOString(), host: hostname(), command: commandLine(process.argv), data },
   };
 }
 
+function hashAll(files: readonly DataFile[]): Promise<Provenance["data"]> {
+  return Promise.all(
+    files.map(async (file) => ({ ...file, sha256: await hashPath(file.path).catch(() => null) })),
+  );
+}
+
 /** `r-at train tickets.csv --seed 2`, so that a shell takes it again. */
 export function commandLine([node = "node", script, ...rest]: readonly string[]): string {
-  const name = script === undefined ? basename(node) : basename(script);
-  const program = /^(main\.js|r-at)$/.test(name) ? "r-at" : name;
+  const isOurs = /(^|[/\\])(r-at|dist[/\\]cli[/\\]main\.js)$/.test(script ?? "");
+  const program = isOurs ? "r-at" : basename(script ?? node);
   return [program, ...rest].map(quote).join(" ");
 }
 
@@ -55,7 +67,11 @@ async function hashPath(path: string): Promise<string> {
   if (!isFolder && files.length === 1) return hashFile(path);
   const base = isFolder ? path : dirname(path);
   const lines: string[] = [];
-  for (const file of files) lines.push(`${await hashFile(file)}  ${relative(base, file)}\n`);
+  for (let start = 0; start < files.length; start += PARALLEL_FILES) {
+    const some = files.slice(start, start + PARALLEL_FILES);
+    const line = async (file: string) => `${await hashFile(file)}  ${relative(base, file)}\n`;
+    lines.push(...(await Promise.all(some.map(line))));
+  }
   return hashText(lines.join(""));
 }
 

@@ -12,6 +12,7 @@ it.each([
   [["/usr/bin/node", "/x/dist/cli/main.js", "train", "a b.csv"], "r-at train 'a b.csv'"],
   [["/usr/bin/node", "/x/node_modules/.bin/r-at", "train", "it's.csv"], "r-at train 'it'\\''s.csv'"],
   [["/usr/bin/node", "/x/fine-tune.js", "--epochs", "3"], "fine-tune.js --epochs 3"],
+  [["/usr/bin/node", "/x/app/main.js"], "main.js"],
   [["/usr/bin/node"], "node"],
 ])("%j is a command", (argv, command) => {
   expect(commandLine(argv)).toBe(command);
