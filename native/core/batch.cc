@@ -1,6 +1,8 @@
 #include "core/batch.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/check.h"
 
@@ -66,6 +68,48 @@ void check_batch(const PackedBatch& batch, const BatchLimits& limits, std::optio
       RAT_CHECK(type < limits.token_types, "ERR_RAT_INVALID_ARG", "Token type ", static_cast<int>(type),
                 " is outside 0..", limits.token_types - 1);
   if (target) check_labels(batch, limits, *target);
+}
+
+std::vector<std::vector<size_t>> balanced_parts(const PackedBatch& batch, int64_t most,
+                                                int64_t least_tokens) {
+  const int64_t count =
+      std::clamp<int64_t>(std::min(batch.token_count() / least_tokens, batch.examples()), 1, most);
+  const auto length = [&](size_t b) { return batch.sequence_starts[b + 1] - batch.sequence_starts[b]; };
+  std::vector<size_t> longest_first(static_cast<size_t>(batch.examples()));
+  std::iota(longest_first.begin(), longest_first.end(), size_t{0});
+  std::stable_sort(longest_first.begin(), longest_first.end(),
+                   [&](size_t a, size_t b) { return length(a) > length(b); });
+  std::vector<std::vector<size_t>> parts(static_cast<size_t>(count));
+  std::vector<int64_t> tokens(parts.size());
+  for (const size_t b : longest_first) {
+    const auto least = std::min_element(tokens.begin(), tokens.end()) - tokens.begin();
+    parts[static_cast<size_t>(least)].push_back(b);
+    tokens[static_cast<size_t>(least)] += length(b);
+  }
+  for (auto& part : parts) std::sort(part.begin(), part.end());
+  return parts;
+}
+
+PackedBatch selected(const PackedBatch& batch, const std::vector<size_t>& examples) {
+  PackedBatch part;
+  part.sequence_starts = {0};
+  const auto take = [](const auto& from, size_t begin, size_t end, auto& to) {
+    if (!from.empty())
+      to.insert(to.end(), from.begin() + static_cast<ptrdiff_t>(begin),
+                from.begin() + static_cast<ptrdiff_t>(end));
+  };
+  const size_t values = batch.label_values.size() / static_cast<size_t>(batch.examples());  // of an example
+  for (const size_t b : examples) {
+    const auto begin = static_cast<size_t>(batch.sequence_starts[b]);
+    const auto end = static_cast<size_t>(batch.sequence_starts[b + 1]);
+    take(batch.tokens, begin, end, part.tokens);
+    take(batch.token_types, begin, end, part.token_types);
+    take(batch.class_labels, b, b + 1, part.class_labels);
+    take(batch.label_values, b * values, (b + 1) * values, part.label_values);
+    take(batch.example_ids, b, b + 1, part.example_ids);
+    part.sequence_starts.push_back(static_cast<int32_t>(part.tokens.size()));
+  }
+  return part;
 }
 
 }  // namespace rat

@@ -37,4 +37,11 @@ struct BatchLimits {
 /// of `target`, if there is one.
 void check_batch(const PackedBatch& batch, const BatchLimits& limits, std::optional<Target> target);
 
+/// The examples of each of at most `most` parts of a batch, in rising order; the parts have about as many tokens each,
+/// and, if there are several, not much fewer than `least_tokens`.
+std::vector<std::vector<size_t>> balanced_parts(const PackedBatch& batch, int64_t most, int64_t least_tokens);
+
+/// Some of a batch's examples.
+PackedBatch selected(const PackedBatch& batch, const std::vector<size_t>& examples);
+
 }  // namespace rat

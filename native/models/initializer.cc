@@ -18,23 +18,36 @@ double unit(uint32_t high, uint32_t low) {
 Initializer::Initializer(uint64_t seed, at::ScalarType type, at::Device device)
     : key_(stream_key(seed, Stream::kInitialisation)), type_(type), device_(device) {}
 
+void Initializer::repeat() {
+  repeats_ = true;
+  next_repeated_ = 0;
+}
+
+template <typename Make>
+at::Tensor Initializer::next(Make make) {
+  if (repeats_) return made_.at(next_repeated_++).detach();
+  return made_.emplace_back(make());
+}
+
 // Two values a Philox block. `draw` maps the block's two uniforms to two values.
 template <typename Draw>
 at::Tensor Initializer::fill(at::IntArrayRef shape, Draw draw) {
-  at::Tensor values = at::empty(shape, at::TensorOptions().dtype(at::kDouble));
-  double* out = values.data_ptr<double>();
-  const int64_t count = values.numel();
-  const uint32_t tensor = next_tensor_++;
-  at::parallel_for(0, (count + 1) / 2, 4096, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const PhiloxBlock block =
-          philox4x32_10({{static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), tensor, 0}}, key_);
-      const auto [first, second] = draw(unit(block.v[0], block.v[1]), unit(block.v[2], block.v[3]));
-      out[2 * i] = first;
-      if (2 * i + 1 < count) out[2 * i + 1] = second;
-    }
+  return next([&] {
+    at::Tensor values = at::empty(shape, at::TensorOptions().dtype(at::kDouble));
+    double* out = values.data_ptr<double>();
+    const int64_t count = values.numel();
+    const uint32_t tensor = next_tensor_++;
+    at::parallel_for(0, (count + 1) / 2, 4096, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const PhiloxBlock block =
+            philox4x32_10({{static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), tensor, 0}}, key_);
+        const auto [first, second] = draw(unit(block.v[0], block.v[1]), unit(block.v[2], block.v[3]));
+        out[2 * i] = first;
+        if (2 * i + 1 < count) out[2 * i + 1] = second;
+      }
+    });
+    return values.to(at::TensorOptions().dtype(type_).device(device_));
   });
-  return values.to(at::TensorOptions().dtype(type_).device(device_));
 }
 
 at::Tensor Initializer::normal(at::IntArrayRef shape, double standard_deviation) {
@@ -49,8 +62,8 @@ at::Tensor Initializer::uniform(at::IntArrayRef shape, double bound) {
   return fill(shape, [=](double u, double v) { return std::pair(bound * (2 * u - 1), bound * (2 * v - 1)); });
 }
 
-at::Tensor Initializer::constant(at::IntArrayRef shape, double value) const {
-  return at::full(shape, value, at::TensorOptions().dtype(type_).device(device_));
+at::Tensor Initializer::constant(at::IntArrayRef shape, double value) {
+  return next([&] { return at::full(shape, value, at::TensorOptions().dtype(type_).device(device_)); });
 }
 
 at::Tensor Initializer::skip(at::IntArrayRef shape) {

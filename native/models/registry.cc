@@ -9,6 +9,11 @@ namespace rat {
 
 std::unique_ptr<Model> make_model(const ModelOptions& options, uint64_t seed, at::ScalarType type,
                                   at::Device device) {
+  return std::move(make_models(1, options, seed, type, device).front());
+}
+
+std::vector<std::unique_ptr<Model>> make_models(int64_t count, const ModelOptions& options, uint64_t seed,
+                                                at::ScalarType type, at::Device device) {
   using Factory = std::unique_ptr<Model> (*)(const ModelOptions&, Initializer&);
   static const std::map<std::string, Factory> factories{{"bilstm", make_bilstm},
                                                         {"encoder", make_encoder},
@@ -24,7 +29,12 @@ std::unique_ptr<Model> make_model(const ModelOptions& options, uint64_t seed, at
                 options.hidden_size > 0 && options.layers > 0,
             "ERR_RAT_INVALID_ARG", "Every size of a model must be at least 1");
   Initializer initializer(seed, type, device);
-  return found->second(options, initializer);
+  std::vector<std::unique_ptr<Model>> models;
+  for (int64_t i = 0; i < count; ++i) {
+    models.push_back(found->second(options, initializer));
+    initializer.repeat();
+  }
+  return models;
 }
 
 }  // namespace rat

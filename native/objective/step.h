@@ -6,10 +6,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "core/device_batch.h"
+#include "core/lanes.h"
 #include "core/profile.h"
 #include "models/model.h"
 #include "objective/losses.h"
@@ -22,6 +24,7 @@ struct StepContext {
   const std::atomic<bool>* cancelled = nullptr;  // polled between passes: throws ERR_RAT_ABORTED
   StepProfile* profile = nullptr;                // told at the end of each phase
   Reduction* reduction = nullptr;
+  Lanes* lanes = nullptr;
   const Model* average = nullptr;  // of the weights so far; for a regularizer that asks for it
 };
 
@@ -48,8 +51,11 @@ struct PassResult {
 
 class Step {
  public:
-  Step(const Model& model, const DeviceStep& batches, const std::vector<ForwardLayout>& forwards,
-       const LossOptions& loss, const Normaliser& normaliser, const StepContext& context);
+  /// `models`: one for each lane. Batch `m` goes through lane `m` modulo their number, which adds its gradients to
+  /// those of its own model.
+  Step(const std::vector<std::unique_ptr<Model>>& models, const DeviceStep& batches,
+       const std::vector<ForwardLayout>& forwards, const LossOptions& loss, const Normaliser& normaliser,
+       const StepContext& context);
 
   PassResult run(const Pass& pass);
 
@@ -59,17 +65,21 @@ class Step {
 
   const DeviceStep& batches() const { return batches_; }
   /// `[V, D]`
-  const at::Tensor& word_embedding() const { return model_.word_embedding(); }
+  const at::Tensor& word_embedding() const { return models_[0]->word_embedding(); }
 
   /// Ends a phase of the profile.
   void mark(const char* phase) { rat::mark(context_.profile, phase); }
 
  private:
+  struct Lane;
+  struct BatchResult;
+
+  BatchResult run_batch(size_t batch, const Pass& pass, const Dropout& dropout, Lane& lane) const;
   at::Tensor embedded(size_t batch, const Pass& pass) const;
   ForwardLosses bregman_losses(const at::Tensor& logits, size_t batch, const Pass& pass) const;
   at::Tensor no_gradient() const;
 
-  const Model& model_;
+  const std::vector<std::unique_ptr<Model>>& models_;
   const DeviceStep& batches_;
   std::vector<ForwardLayout> forwards_;
   LossOptions loss_;

@@ -15,6 +15,20 @@
 namespace rat {
 namespace {
 
+/// More lanes would need more gradients of their own; they share the threads.
+constexpr int64_t kMostLanes = 4;
+/// A product of fewer rows leaves a core idle.
+constexpr int64_t kLeastTokens = 64;
+
+/// The batches' parts for the lanes; most of a step's batches have as many parts as there are lanes.
+std::vector<PackedBatch> parts_of(const std::vector<PackedBatch>& batches, int64_t lanes) {
+  std::vector<PackedBatch> parts;
+  for (const PackedBatch& batch : batches)
+    for (const std::vector<size_t>& examples : balanced_parts(batch, lanes, kLeastTokens))
+      parts.push_back(selected(batch, examples));
+  return parts;
+}
+
 /// The reference's norm over every parameter: the root of the sum of squares, in double.
 at::Tensor global_norm(const std::vector<at::Tensor>& gradients) {
   std::vector<at::Tensor> norms;
@@ -40,13 +54,15 @@ Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
       device_(parse_device(options.device)),
       regularizer_(make_regularizer(options.regularizer)),
+      lanes_(options.threads, device_.is_cpu() ? kMostLanes : 1),
       check_(device_, options.loss.kl_weight, options.regularizer.bregman_weight) {
-  at::set_num_threads(options.threads);
   const c10::OptionalDeviceGuard guard(device_);
-  model_ = make_model(options.model, options.seed, options.precision, device_);
+  models_ = make_models(options.trains ? lanes_.most() : 1, options.model, options.seed, options.precision,
+                        device_);
   if (options.replicas > 1) reduction_ = std::make_unique<Replicas>(options.replicas);
-  model_->set_learning(options.optimizer.layer_decay, options.optimizer.frozen);
-  for (const Parameter& parameter : model_->parameters())
+  for (const auto& model : models_)
+    model->set_learning(options.optimizer.layer_decay, options.optimizer.frozen);
+  for (const Parameter& parameter : model().parameters())
     if (parameter.trainable) trainable_.push_back(parameter);
   RAT_CHECK(!trainable_.empty(), "ERR_RAT_INVALID_ARG", "Everything is frozen; there is nothing to train");
   vocabulary_scratch_.assign(static_cast<size_t>(options.model.vocabulary_size), -1);
@@ -55,7 +71,7 @@ Trainer::Trainer(const TrainerOptions& options)
 
 void Trainer::count_bytes() {
   bytes_ = embedding_gradient_.defined() ? static_cast<int64_t>(embedding_gradient_.nbytes()) : 0;
-  for (const Parameter& parameter : model_->parameters())
+  for (const Parameter& parameter : model().parameters())
     bytes_ += static_cast<int64_t>(parameter.tensor.nbytes());
   for (const at::Tensor& tensor : snapshot_) bytes_ += static_cast<int64_t>(tensor.nbytes());
   if (average_)
@@ -66,7 +82,7 @@ void Trainer::count_bytes() {
 }
 
 BatchLimits Trainer::limits() const {
-  return {options_.model.vocabulary_size, options_.model.outputs, model_->longest(),
+  return {options_.model.vocabulary_size, options_.model.outputs, model().longest(),
           options_.model.encoder.token_types};
 }
 
@@ -76,7 +92,7 @@ void Trainer::require_optimizer() {
   if (optimizer_) return;
   // All or nothing, whatever memory there is.
   at::Tensor gradient;
-  if (model_->parameters().front().trainable) gradient = at::zeros_like(model_->word_embedding());
+  if (model().parameters().front().trainable) gradient = at::zeros_like(model().word_embedding());
   if (regularizer_->average_decay()) {
     average_ = make_model(options_.model, options_.seed, options_.precision, device_);
     update_average(0);
@@ -91,7 +107,7 @@ void Trainer::update_average(double decay) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> averages, weights;
   for (const Parameter& parameter : average_->parameters()) averages.push_back(parameter.tensor.detach());
-  for (const Parameter& parameter : model_->parameters()) weights.push_back(parameter.tensor.detach());
+  for (const Parameter& parameter : model().parameters()) weights.push_back(parameter.tensor.detach());
   at::_foreach_lerp_(averages, weights, 1 - decay);
 }
 
@@ -107,11 +123,37 @@ void Trainer::require_sound() {
   check_.require_finite();
 }
 
+/// Adds up what the lanes have in their models, in the first one's.
+void Trainer::join_gradients() {
+  if (models_.size() == 1) return;
+  // A tensor of several parameters stands with the first of them.
+  const auto is_leaf = [](const Parameter& parameter) { return parameter.first_row == 0; };
+  const auto gradient = [&](size_t lane, size_t i) -> at::Tensor& {
+    const Parameter& parameter = models_[lane]->parameters()[i];
+    return (parameter.whole.defined() ? parameter.whole : parameter.tensor).mutable_grad();
+  };
+  const auto& parameters = model().parameters();
+  lanes_.run(lanes_.most(), [&](int64_t worker) {
+    const at::NoGradGuard no_grad;
+    for (auto i = static_cast<size_t>(worker); i < parameters.size(); i += models_.size()) {
+      if (!is_leaf(parameters[i])) continue;
+      for (size_t lane = 1; lane < models_.size(); ++lane) {
+        if (!gradient(lane, i).defined()) continue;
+        if (gradient(0, i).defined())
+          gradient(0, i).add_(gradient(lane, i));
+        else
+          gradient(0, i) = gradient(lane, i);
+        gradient(lane, i).reset();
+      }
+    }
+  });
+}
+
 /// In the order of trainable_; the word embeddings' on the step's tokens alone.
 std::vector<at::Tensor> Trainer::gradients(const at::Tensor& of_embedding_rows) const {
   std::vector<at::Tensor> all;
   for (const Parameter& parameter : trainable_) {
-    const bool is_embedding = parameter.tensor.is_same(model_->word_embedding());
+    const bool is_embedding = parameter.tensor.is_same(model().word_embedding());
     all.push_back(is_embedding ? of_embedding_rows.narrow(0, 0, of_embedding_rows.size(0) - 1)  // no padding
                                : parameter.gradient());
     RAT_CHECK(all.back().defined(), "ERR_RAT_INTERNAL", "no gradient for ", parameter.name);
@@ -157,7 +199,8 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   for (const PackedBatch& batch : batches) check_batch(batch, limits(), options_.loss.target);
   require_whole();
   require_optimizer();
-  for (const Parameter& parameter : model_->parameters()) parameter.clear_gradient();
+  for (const auto& model : models_)
+    for (const Parameter& parameter : model->parameters()) parameter.clear_gradient();
 
   const std::vector<ForwardLayout> forwards = regularizer_->forwards();
   StepScalars scalars{.dropout_key = stream_key(options_.seed, Stream::kDropout),
@@ -165,21 +208,23 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
                       .step = options.step,
                       .learning_rate = options.learning_rate,
                       .learning_rate_float = static_cast<float>(options.learning_rate)};
-  scalars.set_dropout(forwards, model_->dropout_rates());
-  DeviceBatchOptions wanted{forwards, model_->row_indices(), regularizer_->scope() == Scope::kExample,
+  scalars.set_dropout(forwards, model().dropout_rates());
+  DeviceBatchOptions wanted{forwards, model().row_indices(), regularizer_->scope() == Scope::kExample,
                             options_.model.padding_id};
   wanted.spared_tokens = options_.regularizer.spared_tokens;
   if (options_.loss.target != Target::kClass) wanted.label_values = options_.precision;
-  const DeviceStep on_device(batches, scalars, wanted, vocabulary_scratch_, device_);
+  const DeviceStep on_device(parts_of(batches, lanes_.most()), scalars, wanted, vocabulary_scratch_, device_);
   mark(profile.get(), "copy");
-  Step step(*model_, on_device, forwards, options_.loss, normaliser(batches, options),
+  Step step(models_, on_device, forwards, options_.loss, normaliser(batches, options),
             {.cancelled = &cancelled,
              .profile = profile.get(),
              .reduction = reduction_.get(),
+             .lanes = &lanes_,
              .average = average_.get()});
   StepLog<at::Tensor> log = regularizer_->run(step);
 
   const at::NoGradGuard no_grad;
+  join_gradients();
   std::vector<at::Tensor> all = gradients(step.embedding_gradient());
   reduce(log, all);
   log.gradient_norm = global_norm(all);
@@ -210,12 +255,22 @@ std::vector<double> Trainer::predict(const PackedBatch& batch) {
   const at::NoGradGuard no_grad;
   check_batch(batch, limits(), {});
   require_sound();
-  const DeviceBatch on_device(batch, {.indices = model_->row_indices()}, device_);
-  const at::Tensor x = model_->word_embedding().index_select(0, on_device.tokens());
-  const at::Tensor logits =
-      model_->logits(x, on_device.rows(0), Dropout{}).to(at::kDouble).cpu().contiguous();
-  const double* values = logits.const_data_ptr<double>();
-  return {values, values + logits.numel()};
+  const auto parts = balanced_parts(batch, lanes_.most(), kLeastTokens);
+  std::vector<double> values(static_cast<size_t>(batch.examples() * options_.model.outputs));
+  lanes_.run(static_cast<int64_t>(parts.size()), [&](int64_t lane) {
+    const std::vector<size_t>& examples = parts[static_cast<size_t>(lane)];
+    const DeviceBatch on_device(selected(batch, examples), {.indices = model().row_indices()}, device_);
+    const at::Tensor x = model().word_embedding().index_select(0, on_device.tokens());
+    const at::Tensor logits =
+        model().logits(x, on_device.rows(0), Dropout{}).to(at::kDouble).cpu().contiguous();
+    const auto outputs = static_cast<size_t>(options_.model.outputs);
+    const double* row = logits.const_data_ptr<double>();
+    for (const size_t b : examples) {
+      std::copy_n(row, outputs, &values[b * outputs]);
+      row += outputs;
+    }
+  });
+  return values;
 }
 
 Diagnostics Trainer::diagnose(const PackedBatch& batch, int64_t submodels) {
@@ -223,7 +278,7 @@ Diagnostics Trainer::diagnose(const PackedBatch& batch, int64_t submodels) {
   check_batch(batch, limits(), options_.loss.target);
   require_sound();
   return rat::diagnose(
-      *model_, batch, options_.loss,
+      model(), batch, options_.loss,
       {submodels, options_.regularizer.clean_dropout, stream_key(options_.seed, Stream::kDropout)},
       vocabulary_scratch_, device_);
 }

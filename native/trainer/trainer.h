@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/batch.h"
+#include "core/lanes.h"
 #include "models/model.h"
 #include "objective/losses.h"
 #include "objective/regularizers/regularizer.h"
@@ -90,7 +91,7 @@ class Trainer {
   /// What each class counts in the supervised loss from now on, `[C]`.
   void set_class_weights(const std::vector<double>& weights);
 
-  const Model& model() const { return *model_; }
+  const Model& model() const { return *models_.front(); }
 
   /// Memory of everything that stays between steps.
   int64_t bytes() const { return bytes_; }
@@ -104,6 +105,7 @@ class Trainer {
 
   NamedTensors tensors(StateKind what) const;
   std::vector<at::Tensor> gradients(const at::Tensor& of_embedding_rows) const;
+  void join_gradients();
   void reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients);
   void write_embedding_gradient(const DeviceStep& step, const at::Tensor& rows);
   BatchLimits limits() const;
@@ -116,7 +118,8 @@ class Trainer {
 
   TrainerOptions options_;
   at::Device device_;
-  std::unique_ptr<Model> model_;
+  Lanes lanes_;
+  std::vector<std::unique_ptr<Model>> models_;  // one for each lane, on the same weights
   std::unique_ptr<Regularizer> regularizer_;
   std::unique_ptr<Reduction> reduction_;  // none: this process has the whole step
   std::vector<Parameter> trainable_;

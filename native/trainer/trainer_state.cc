@@ -51,7 +51,7 @@ Trainer::NamedTensors Trainer::tensors(StateKind what) const {
         named.emplace_back(parameter.name + ".average", parameter.tensor.detach());
     return named;
   }
-  const auto& parameters = model_->parameters();
+  const auto& parameters = model().parameters();
   RAT_CHECK(what == StateKind::kModel || !snapshot_.empty(), "ERR_RAT_INTERNAL", "there is no snapshot");
   for (size_t i = 0; i < parameters.size(); ++i)
     named.emplace_back(parameters[i].name,
@@ -107,7 +107,7 @@ void Trainer::load_tensors(const std::string& path, const std::map<std::string, 
 void Trainer::snapshot() {
   require_sound();
   const at::NoGradGuard no_grad;
-  const auto& parameters = model_->parameters();
+  const auto& parameters = model().parameters();
   if (snapshot_.empty()) {
     std::vector<at::Tensor> copies;
     for (const Parameter& parameter : parameters)
@@ -123,7 +123,7 @@ void Trainer::restore() {
   check_.require_finite();
   const at::NoGradGuard no_grad;
   RAT_CHECK(!snapshot_.empty(), "ERR_RAT_INTERNAL", "there is no snapshot to restore");
-  const auto& parameters = model_->parameters();
+  const auto& parameters = model().parameters();
   for (size_t i = 0; i < parameters.size(); ++i) parameters[i].tensor.detach().copy_(snapshot_[i]);
 }
 
@@ -143,7 +143,7 @@ void Trainer::set_embedding_rows(const std::vector<int32_t>& rows, const std::ve
     index.data_ptr<int64_t>()[i] = row;
   }
   std::copy(values.begin(), values.end(), table.data_ptr<float>());
-  at::Tensor matrix = model_->word_embedding();
+  at::Tensor matrix = model().word_embedding();
   matrix.index_copy_(0, index.to(device_), table.to(matrix.options()));
 }
 

@@ -48,7 +48,8 @@ const BLOCK_RULES = [
     pattern: /\bcatch\s*\(\s*(\.\.\.)\s*\)\s*\{/g,
     // Where current_failure() itself is written.
     isExempt: (_head, file) => file === "addon/errors.cc",
-    needs: /\bcurrent_failure\s*\(|\bthrow\s*;/,
+    // std::current_exception: kept, to be thrown again on another thread.
+    needs: /\bcurrent_failure\s*\(|\bthrow\s*;|\bcurrent_exception\s*\(/,
     why: () => "catch (...) hides what happened; turn it into an error with current_failure()",
   },
 ];

@@ -4,10 +4,10 @@
  * alone, shows in the first digits.
  */
 import { describe, expect, test } from "vitest";
-import type { NativeRegularizerOptions, NativeStepResult, PackedBatch } from "#dist/native/binding.js";
+import type { NativeStepResult, PackedBatch } from "#dist/native/binding.js";
+import { methods } from "../support/methods.js";
 import { examplesOf, modelNames, type TinyOptions, weightsOf, withTiny } from "../support/tiny-models.js";
 
-const RATE = 0.3;
 const IDS = [3, 14, 15, 9, 26, 5, 8];
 /** In fp32 one: what rounds differently in the first is another model in the third. */
 const STEPS = { fp64: 3, fp32: 1 } as const;
@@ -23,55 +23,6 @@ const FIELDS = [
   "deltaNorm",
   "gradNorm",
 ] as const;
-
-const two = { forwards: 2, klWeight: 0.7, cleanDropout: RATE, forwardDropout: [RATE, 0.5] } as const;
-const climb = {
-  ...{ epsilon: [1], ascentSteps: 3, stepSize: 0.5 },
-  ...{ cleanDropout: RATE, forwardDropout: [0.5] },
-} as const;
-const methods: Record<string, Partial<NativeRegularizerOptions>> = {
-  none: { type: "none", cleanDropout: RATE },
-  fgm: { type: "fgm", epsilon: [2], cleanDropout: RATE, forwardDropout: [0.5] },
-  "r-drop": { ...two, type: "r-drop" },
-  "r-at": { ...two, type: "r-at", epsilon: [1, 3] },
-  "r-at of eight": {
-    ...{ type: "r-at", forwards: 8, klWeight: 0.7, consistency: "js", cleanDropout: RATE },
-    ...{
-      epsilon: [0.1, 0.2, 0, 0.05, 0.3, 0.1, 0.01, 0.2],
-      forwardDropout: [0, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.4],
-    },
-  },
-  "r-at, KL summed": { ...two, type: "r-at", epsilon: [2], klReduction: "sum" },
-  "r-at, KL by element": { ...two, type: "r-at", epsilon: [2], klReduction: "element-mean" },
-  pgd: { ...climb, type: "pgd", scope: "example" },
-  "pgd, by matrix": { ...climb, type: "pgd" },
-  freelb: { ...climb, type: "freelb", scope: "example" },
-  "freelb, by matrix": { ...climb, type: "freelb" },
-  "freelb from noise, same masks": {
-    ...{ ...climb, type: "freelb", scope: "example" },
-    ...{
-      epsilon: [0.3],
-      stepSize: 0.2,
-      ascentInit: "uniform",
-      sameMasks: true,
-      sparedTokens: Int32Array.of(2, 5),
-    },
-  },
-  "pgd from noise, by matrix": {
-    ...climb,
-    type: "pgd",
-    ascentInit: "uniform",
-    sparedTokens: Int32Array.of(2, 5),
-  },
-  r3f: { ...climb, type: "r3f", klWeight: 0.7, epsilon: [0.3] },
-  smart: { ...climb, type: "smart", klWeight: 0.7, scope: "example" },
-  "smart with Bregman": {
-    ...{ ...climb, type: "smart", klWeight: 0.7, scope: "example" },
-    ...{ bregmanWeight: 0.8, bregmanDecay: 0.5 },
-  },
-  "smart, by matrix": { ...climb, type: "smart", klWeight: 0.7, consistency: "js" },
-  "r-at, by example": { ...two, type: "r-at", epsilon: [0.5, 1], scope: "example" },
-};
 
 /** The examples of a step in parts of these sizes. */
 function divided(step: number, sizes: readonly number[], kind: TinyOptions["kind"]): PackedBatch[] {

@@ -109,7 +109,7 @@ export interface TinyOptions extends Partial<Omit<NativeTrainerOptions, "model" 
 
 /**
  * On the CPU in double, with plain SGD, unless `options` say otherwise. On one thread: test files run side by side, and teams
- * of threads that share cores wait for each other. dropout.test.ts compares two threads with one.
+ * of threads that share cores wait for each other. lanes.test.ts compares several threads with one.
  */
 export function tinyTrainer(
   name: string,
