@@ -8,6 +8,7 @@ import { defineConvertAlpha } from "./convert-alpha.js";
 import { defineData } from "./data.js";
 import { defineDoctor } from "./doctor.js";
 import { defineEvaluate } from "./evaluate.js";
+import { defineExperiment } from "./experiment.js";
 import { type Failure, plainMessage, toFailure, UsageError } from "./failure.js";
 import { note, printJson } from "./output.js";
 import { definePredict } from "./predict.js";
@@ -91,7 +92,7 @@ function createProgram(signal: AbortSignal): Command {
     .configureOutput({ outputError: () => {} }) // `fail` reports
     .configureHelp({ showGlobalOptions: false })
     .addHelpText("after", helpText);
-  const ofModels = [defineTrain, defineEvaluate, definePredict, defineData];
+  const ofModels = [defineTrain, defineEvaluate, definePredict, defineExperiment, defineData];
   for (const define of [...ofModels, defineConvertAlpha, defineDoctor, defineSetup]) define(program, signal);
   for (const command of program.commands) {
     for (const each of [command, ...command.commands]) {

@@ -116,6 +116,19 @@ function choosePlan(task: TaskDefinition, split: "official" | "paper" = "officia
 }
 
 /**
+ * The files that a task would be read from, absolute; what stands in them is not looked at.
+ *
+ * @throws RATError as {@link loadTask} for options and folders.
+ */
+export async function taskFiles(name: string, options: LoadTaskOptions): Promise<string[]> {
+  checkOptions(options);
+  const task = findTask(name, options);
+  const { train, dev, mismatched, test } = await locateSplits(task, choosePlan(task, options.split), options);
+  const ofDev = typeof dev === "string" ? dev : dev !== null && "ids" in dev ? dev.ids : null;
+  return [train, ofDev, mismatched, test].filter((path) => path !== null).map((path) => resolve(path));
+}
+
+/**
  * The file of a split, if it has one of its own, so that it can be read without the training file.
  *
  * @throws RATError as {@link loadTask} for options and folders.

@@ -3,17 +3,10 @@
  * gone is taken over.
  */
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { RATError } from "../errors.js";
 import { remove, temporarySibling, writeError } from "./durable-file.js";
-
-interface Owner {
-  readonly pid: number;
-  readonly host: string;
-  /** Tells a process from a later one that was given the same id. */
-  readonly started: string | null;
-}
+import { hasEnded, type Owner, parseOwner, thisProcess } from "./process.js";
 
 /** A lock that is held. */
 export interface FolderLock {
@@ -29,9 +22,9 @@ export interface FolderLock {
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, ".lock");
-  const me: Owner = { pid: process.pid, host: hostname(), started: await processStart(process.pid) };
+  const me = await thisProcess();
   for (let attempt = 0; attempt < 10; attempt++) {
-    if (await create(path, JSON.stringify(me))) {
+    if (await createComplete(path, JSON.stringify(me))) {
       let isHeld = true;
       return {
         release: async () => {
@@ -43,14 +36,15 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     const text = await readFile(path, "utf8").catch(() => undefined);
     if (text === undefined) continue;
     const owner = parseOwner(text);
-    if (await isAlive(owner)) throw locked(folder, path, owner);
+    // One that cannot be read, or that another machine wrote, may be in use.
+    if (!(await hasEnded(owner))) throw locked(folder, path, owner);
     await removeStale(path, text, folder);
   }
   throw locked(folder, path, undefined);
 }
 
 /** Creates the lock complete with its content, so that nobody reads an empty one; false if there is one. */
-async function create(path: string, content: string): Promise<boolean> {
+export async function createComplete(path: string, content: string): Promise<boolean> {
   const temporary = temporarySibling(path);
   try {
     await writeFile(temporary, content, { flag: "wx" });
@@ -82,38 +76,6 @@ async function removeStale(path: string, staleText: string, folder: string): Pro
     throw locked(folder, path, parseOwner(text));
   }
   await rm(aside, { force: true });
-}
-
-function parseOwner(text: string): Owner | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null) return undefined;
-    const { pid, host, started } = value as Partial<Record<keyof Owner, unknown>>;
-    if (typeof pid !== "number" || typeof host !== "string") return undefined;
-    return { pid, host, started: typeof started === "string" ? started : null };
-  } catch {
-    return undefined;
-  }
-}
-
-/** A lock that cannot be read, or that another machine wrote, may be in use. */
-async function isAlive(owner: Owner | undefined): Promise<boolean> {
-  if (owner === undefined || owner.host !== hostname()) return true;
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    // EPERM: the process exists and belongs to somebody else.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-  const started = await processStart(owner.pid);
-  return owner.started === null || started === null || owner.started === started;
-}
-
-/** Start time in clock ticks since boot, field 22 of `/proc/PID/stat`; null where there is none. */
-async function processStart(pid: number): Promise<string | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  // The second field is the command in parentheses and may hold blanks.
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
 }
 
 function locked(folder: string, path: string, owner: Owner | undefined): RATError {

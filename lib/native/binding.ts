@@ -343,6 +343,8 @@ export interface NativeBuildInfo {
   /** Instruction set of the CPU kernels LibTorch chose: `AVX512`, `AVX2`, `DEFAULT`, ... */
   readonly cpuCapability: string;
   readonly hardwareThreads: number;
+  /** What `RAT_DISABLE` turns off (native/core/savings.h). Reading this throws `ERR_RAT_CONFIG` if it names something else. */
+  readonly disabledSavings: readonly string[];
 }
 
 export interface NativeBinding {

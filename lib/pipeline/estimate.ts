@@ -18,12 +18,13 @@ const EVALUATED = 256;
 /**
  * Makes a few steps of a run, on batches of its own, and says what the whole would take. Nothing is kept.
  *
+ * @param hooks - `seconds`: after which no further step is tried. Default: 20.
  * @throws RATError what `trainFromConfig` throws.
  */
 export async function estimateRun(
   config: ResolvedRunConfig,
   task: LoadedTask,
-  hooks: Pick<TrainHooks, "signal" | "logger">,
+  hooks: Pick<TrainHooks, "signal" | "logger"> & { readonly seconds?: number },
 ): Promise<RunEstimate> {
   // Without dev and test, so that only steps are timed.
   const stepsAlone: LoadedTask = { ...task, dev: null, test: null, "dev-mismatched": null };
@@ -32,11 +33,7 @@ export async function estimateRun(
     const { totalSteps: steps, stepsPerEpoch } = new Plan(options, task.train.length);
     // What a step is made of; nothing that writes, evaluates or stops.
     const { batchSize, microBatchSize, learningRate, shuffle } = options;
-    const times = await timeSteps(
-      trainer,
-      { batchSize, microBatchSize, learningRate, shuffle },
-      hooks.signal,
-    );
+    const times = await timeSteps(trainer, { batchSize, microBatchSize, learningRate, shuffle }, hooks);
     const secondsPerStep = medianOf(times.seconds);
     const { test, dev, "dev-mismatched": mismatched } = task;
     const perExample = await timeEvaluation(trainer, dev ?? test ?? [], hooks.signal);
@@ -55,7 +52,10 @@ export async function estimateRun(
 async function timeSteps(
   trainer: RATTrainer,
   options: Parameters<RATTrainer["fit"]>[0],
-  signal: AbortSignal | undefined,
+  {
+    signal,
+    seconds: limit = SECONDS,
+  }: { readonly signal?: AbortSignal | undefined; readonly seconds?: number },
 ) {
   const stop = new AbortController();
   const seconds: number[] = [];
@@ -74,7 +74,7 @@ async function timeSteps(
       const now = performance.now();
       if (++count > WARM && last !== undefined) seconds.push((now - last) / 1000);
       last = now;
-      if (seconds.length >= 2 && now - started > SECONDS * 1000) stop.abort();
+      if (seconds.length >= 2 && now - started > limit * 1000) stop.abort();
     }
   } catch (error) {
     if (!stop.signal.aborted || signal?.aborted) throw error;

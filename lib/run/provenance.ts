@@ -61,7 +61,8 @@ function quote(word: string): string {
   return /^[\w./,:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-async function hashPath(path: string): Promise<string> {
+/** Hexadecimal SHA-256 of a file, or of the names and hashes of a folder's files. */
+export async function hashPath(path: string): Promise<string> {
   const isFolder = (await stat(path)).isDirectory();
   const files = isFolder ? await filesBelow(path) : shardsOf(path);
   if (!isFolder && files.length === 1) return hashFile(path);

@@ -133,9 +133,10 @@ function choosePlace({ device: wanted = "auto", threads: given }: Settings, logg
   const live = liveTrainers();
   const threads = chooseThreads(given, build.hardwareThreads, live);
   const sharing = live === 0 ? "" : ` (${live} other trainer${live === 1 ? "" : "s"} live)`;
+  const off = build.disabledSavings.length > 0 ? `, without ${build.disabledSavings.join(", ")}` : "";
   return {
     ...{ build, device, threads },
-    description: `Device ${device}, ${threads} of ${build.hardwareThreads} threads${sharing}`,
+    description: `Device ${device}, ${threads} of ${build.hardwareThreads} threads${sharing}${off}`,
   };
 }
 

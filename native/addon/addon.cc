@@ -16,6 +16,7 @@
 #include "core/device.h"
 #include "core/host_memory.h"
 #include "core/random.h"
+#include "core/savings.h"
 #include "io/safetensors.h"
 
 namespace rat {
@@ -40,6 +41,9 @@ Napi::Value build_info(const Napi::CallbackInfo& info) {
     }
     result.Set("cudaDevices", devices);
     result.Set("cpuCapability", at::get_cpu_capability());
+    Napi::Array disabled = Napi::Array::New(env);
+    for (const std::string& name : disabled_savings()) disabled.Set(disabled.Length(), name);
+    result.Set("disabledSavings", disabled);
     result.Set("hardwareThreads", std::max(1u, std::thread::hardware_concurrency()));
     return result;
   });
@@ -116,7 +120,7 @@ Napi::Value exit_now(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  install_host_memory();
+  if (is_on(Saving::kHostMemory)) install_host_memory();
   auto data = std::make_unique<Environment>();
   const Napi::Function trainer = TrainerWrap::define(env);
   env.SetInstanceData(data.release());  // lint: the environment owns it from here on

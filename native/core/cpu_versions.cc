@@ -3,11 +3,14 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/savings.h"
+
 namespace rat {
 namespace {
 
 CpuVersion detect() {
 #ifdef RAT_X86
+  if (!is_on(Saving::kVector)) return CpuVersion::kPlain;
   const char* wanted = std::getenv("ATEN_CPU_CAPABILITY");
   const auto is = [&](const char* name) { return wanted != nullptr && std::strcmp(wanted, name) == 0; };
   __builtin_cpu_init();

@@ -51,10 +51,11 @@ struct ForwardRows {
   MaskRows sequence_rows;   // one row a sequence, position 0
   // Where the model asked for them:
   TimeMajor time_major;
-  at::Tensor token_types;   // [tokens] int32; undefined: all 0
-  Segments by_position;     // of one copy's tokens
-  Segments by_token_type;   // of one copy's tokens
-  at::Tensor padded_cells;  // [tokens] int64: each token's cell in a grid `[S, longest]`; not on the CPU
+  at::Tensor token_types;  // [tokens] int32; undefined: all 0
+  Segments by_position;    // of one copy's tokens
+  Segments by_token_type;  // of one copy's tokens
+  at::Tensor
+      padded_cells;  // [tokens] int64: each token's cell in a grid `[S, longest]`; where attention is padded
 };
 
 /// What a model's forward reads of its rows beyond what all do.

@@ -37,9 +37,9 @@ class HostMemory {
   void* take(size_t bytes) {
     const size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    // A block that is a little too large will do.
+    // A block that is too large by half will do: its pages are there already.
     auto found = waiting_.lower_bound({size, 0});
-    if (found != waiting_.end() && found->first.first <= size + size / 4) return take_waiting(found);
+    if (found != waiting_.end() && found->first.first <= 2 * size) return take_waiting(found);
 
     const size_t most = std::max(most_used_, used_ + size);
     trim(most - size);

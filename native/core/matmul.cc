@@ -3,6 +3,8 @@
 #include <ATen/Context.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include "core/savings.h"
+
 namespace rat {
 namespace {
 
@@ -15,7 +17,7 @@ using LinearPointwise = at::Tensor(const at::Tensor&, const at::Tensor&, const s
 const std::optional<c10::TypedOperatorHandle<LinearPointwise>>& linear_pointwise() {
   static const auto handle = []() -> std::optional<c10::TypedOperatorHandle<LinearPointwise>> {
     const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
-    if (!found || !at::globalContext().userEnabledMkldnn()) return std::nullopt;
+    if (!found || !at::globalContext().userEnabledMkldnn() || !is_on(Saving::kOneDnn)) return std::nullopt;
     return found->typed<LinearPointwise>();
   }();
   return handle;

@@ -19,4 +19,8 @@ namespace rat {
 at::Tensor attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
                      int64_t heads, const Dropout& dropout, uint32_t layer);
 
+/// The same by LibTorch's operators, on a grid that is padded to the longest sequence.
+at::Tensor padded_attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
+                            int64_t heads, const Dropout& dropout, uint32_t layer);
+
 }  // namespace rat

@@ -1,4 +1,4 @@
-// Attention on a GPU, of ATen's operators on a padded grid.
+// Attention of ATen's operators on a padded grid, as on a GPU.
 #include <cmath>
 #include <limits>
 
@@ -38,6 +38,11 @@ MaskRows probability_rows(const ForwardRows& rows, int64_t heads, int64_t querie
 
 at::Tensor cuda::attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
                            int64_t heads, const Dropout& settings, uint32_t layer) {
+  return padded_attention(qkv, first_queries, rows, heads, settings, layer);
+}
+
+at::Tensor padded_attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
+                            int64_t heads, const Dropout& settings, uint32_t layer) {
   const bool first = first_queries.defined();
   const int64_t width = qkv.size(1) / (first ? 2 : 3);
   const std::vector<at::Tensor> parts = qkv.split(width, 1);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/savings.h"
 #include "layers/attention.h"
 #include "layers/linear.h"
 #include "layers/rows.h"
@@ -80,12 +81,13 @@ class Encoder final : public Model {
     at::Tensor h = dropout(normalized(embedded(x, rows), embedding_norm_), rows.token_rows, settings,
                            DropoutSite::kEmbeddings, 0);
     if (projection_.weight.defined()) h = product(h, projection_).to(x.scalar_type());
+    const bool cls_only = is_on(Saving::kClsOnly);
     for (size_t i = 0; i < encoder_.layer_order.size(); ++i) {
       const EncoderLayer& layer = layers_[static_cast<size_t>(encoder_.layer_order[i])];
-      h = layer_forward(h, rows, layer, static_cast<uint32_t>(i), i + 1 == encoder_.layer_order.size(),
-                        settings);
+      const bool last = i + 1 == encoder_.layer_order.size();
+      h = layer_forward(h, rows, layer, static_cast<uint32_t>(i), last && cls_only, settings);
     }
-    return head(h, rows, settings);
+    return head(cls_only ? h : take_rows(h, rows.first_tokens), rows, settings);
   }
 
  private:

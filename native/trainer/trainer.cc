@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/device.h"
 #include "core/device_batch.h"
+#include "core/savings.h"
 #include "models/registry.h"
 #include "objective/step.h"
 
@@ -54,7 +55,7 @@ Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
       device_(parse_device(options.device)),
       regularizer_(make_regularizer(options.regularizer)),
-      lanes_(options.threads, device_.is_cpu() ? kMostLanes : 1),
+      lanes_(options.threads, device_.is_cpu() && is_on(Saving::kLanes) ? kMostLanes : 1),
       check_(device_, options.loss.kl_weight, options.regularizer.bregman_weight) {
   const c10::OptionalDeviceGuard guard(device_);
   models_ = make_models(options.trains ? lanes_.most() : 1, options.model, options.seed, options.precision,

@@ -11,6 +11,7 @@ const build = (cudaBuild: boolean, gpus: number, simulated = false): NativeBuild
   cudaDevices: Array.from({ length: gpus }, () => ({ name: "GPU", memoryBytes: 1, capability: "9.0" })),
   cpuCapability: "AVX2",
   hardwareThreads: 8,
+  disabledSavings: [],
 });
 
 it("auto takes the first GPU of a CUDA build, else the CPU", () => {

@@ -1,5 +1,6 @@
 // R-AT (Ni, Li and Kao, "R-AT: Regularized Adversarial Training for Natural Language Understanding", Findings of
 // EMNLP 2022), beside the lines of its Algorithm 1.
+#include "core/savings.h"
 #include "objective/regularizers/regularizer.h"
 
 namespace rat {
@@ -18,12 +19,16 @@ class RAt final : public Regularizer {
   StepLog<at::Tensor> run(Step& step) const override {
     // Line 3: forward and backward of the clean sample. Its gradients are kept: a second backward would give
     // the same ones.
-    const PassResult clean = step.run({.forward = kClean, .slope = options_.scope});
+    const bool keeps = is_on(Saving::kKeptGradients);
+    const PassResult clean =
+        step.run({.forward = kClean, .keeps_parameters = keeps, .slope = options_.scope});
     step.mark("clean");
 
     // Lines 4 and 5: delta = epsilon * g / ||g||_2 from the unclipped gradient of the word embeddings.
     const Perturbation delta = perturbation(options_.scope, clean.slope, step.batches(), options_.epsilon);
     step.mark("perturb");
+
+    if (!keeps) step.run({.forward = kClean});
 
     // Lines 6 to 8: K forwards of the adversarial sample with masks of their own, as one batch; their
     // cross-entropies and the divergence between them.

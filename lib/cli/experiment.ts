@@ -1,0 +1,435 @@
+/** `r-at experiment`: the paper's tables and figures, or any comparison, as runs that are resumed, shared out and summed up. */
+import { resolve } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import type { OptionName } from "../config/options.js";
+import type { RunConfig } from "../config/schema.js";
+import { RATError } from "../errors.js";
+import type { Cell } from "../experiment/cells.js";
+import type { Engine, Shard } from "../experiment/emit.js";
+import type { CellEstimate, TaskCache } from "../experiment/estimate.js";
+import type { CellFailure, CellResult, ExperimentFolder } from "../experiment/folder.js";
+import type { ExperimentPlan } from "../experiment/plan.js";
+import type { ExperimentEvent, Outcome } from "../experiment/run-experiment.js";
+import { readConfigFile } from "./config-file.js";
+import { UsageError } from "./failure.js";
+import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
+import { note, print, printJson } from "./output.js";
+
+interface ExperimentFlags {
+  readonly output?: string;
+  readonly models?: string[];
+  readonly tasks?: string[];
+  readonly methods?: string[];
+  readonly seeds?: number[];
+  readonly scale?: number;
+  readonly jobs?: number;
+  readonly devices?: string[];
+  readonly dryRun?: boolean;
+  readonly list?: boolean;
+  readonly cell?: string;
+  readonly shard?: string;
+  readonly claim?: boolean;
+  readonly lease?: number;
+  readonly emit?: Engine;
+  readonly keepModels?: boolean;
+  readonly json?: boolean;
+}
+
+/** Options of every run that make an experiment smaller, larger or another; `--model`, `--task` and `--seed` are its own. */
+const OVERRIDES: readonly OptionName[] = [
+  ...(["data", "split", "limitTrain", "limitDev", "limitTest", "epochs", "maxSteps", "batchSize"] as const),
+  ...([
+    "microBatchSize",
+    "maxLength",
+    "learningRate",
+    "schedule",
+    "warmupRatio",
+    "epsilon",
+    "klWeight",
+  ] as const),
+  ...(["dropout", "embeddingSize", "hiddenSize", "vocabularySize", "embeddingStd", "minimumCount"] as const),
+  ...(["precision", "device", "threads", "evalEvery", "checkpointEvery", "diagnostics", "logEvery"] as const),
+];
+const examples = `
+Experiments: table1, table2, table3, table4, table8, figure2, figure3, figure5 (of the R-AT paper), compare
+
+Examples:
+  $ r-at experiment table3 --data data --output table3 --dry-run
+  $ r-at experiment table3 --data data --output table3 --seeds 5 --jobs 2
+  $ r-at experiment table3 --data data --models textcnn --tasks agnews --methods dropout,r-at --scale 0.1
+  $ r-at experiment compare mine.yaml --output mine
+  $ r-at experiment table3 --data data --output shared/table3 --claim      on each of several machines
+  $ r-at experiment table3 --data data --output shared/table3 --emit slurm > job.sh
+
+A cell is one training. What has a result in the folder is not trained again; what was interrupted goes on from its last
+checkpoint. The same command, later, goes on where it stopped, and writes table.md, .csv, .tex and .json.`;
+
+const list = (text: string) => text.split(",").map((part) => part.trim());
+
+/** Adds the command. */
+export function defineExperiment(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("experiment")
+    .description("reproduce a table or figure of the paper, or compare methods on your own data")
+    .argument("<name>", "which; compare takes a YAML or JSON file")
+    .argument("[file]", "compare: models, tasks, methods, seeds, options")
+    .option("--output <folder>", "folder of the experiment (default: experiments/<name>)")
+    .option("--models <name,...>", "models; name=folder says where a pretrained one is", list)
+    .option("--tasks <name,...>", "tasks", list)
+    .option("--methods <name,...>", "methods", list)
+    .option("--seeds <n|a,b,...>", "how many seeds (1 to n), or which (default: 3)", parseSeeds)
+    .option("--scale <f>", "part of each training set, its first rows", parseScale)
+    .option("--jobs <n>", "cells at a time (default: 1)", parseCount)
+    .option("--devices <name,...>", "devices for the jobs, in turn", list)
+    .option("--dry-run", "list the cells with the time that they should take, and train nothing")
+    .option("--list", "list the cells with their hashes and costs, and train nothing")
+    .option("--cell <hash>", "run this cell alone, and write no table")
+    .option(
+      "--shard <i/n|auto>",
+      "run the i-th of n parts (from 0); auto: as Slurm, Kubernetes or AWS Batch says",
+    )
+    .option("--claim", "share the folder with other workers, on any number of machines")
+    .option(
+      "--lease <seconds>",
+      "after so long without a sign of life a worker's cell is another's (default: 60)",
+      parseCount,
+    )
+    .option("--emit <engine>", "print a job file: slurm, k8s, snakemake or parallel", parseEngine)
+    .option("--keep-models", "keep the trained models")
+    .option("--json", "print the table, or the list, as one JSON object")
+    .addHelpText("after", examples);
+  addRunFlags(command, OVERRIDES);
+  command.action(async (name: string, file: string | undefined, flags: ExperimentFlags) => {
+    const given = givenRunFlags(command, OVERRIDES) as Partial<RunConfig>;
+    await experiment(name, file, flags, given, signal);
+  });
+}
+
+async function experiment(
+  name: string,
+  file: string | undefined,
+  flags: ExperimentFlags,
+  given: Partial<RunConfig>,
+  signal: AbortSignal,
+): Promise<void> {
+  const [{ cellsOf }, { ExperimentFolder }, { TaskCache }] = await Promise.all([
+    import("../experiment/cells.js"),
+    import("../experiment/folder.js"),
+    import("../experiment/estimate.js"),
+  ]);
+  const tasks = new TaskCache(signal);
+  const unscaled = await planOf(name, file, flags, given);
+  const plan = flags.scale === undefined ? unscaled : await scaled(unscaled, flags.scale, tasks);
+  const folder = new ExperimentFolder(resolve(flags.output ?? `experiments/${name}`));
+  const all = await asUsageAsync(cellsOf(plan, signal));
+  const cells = await chosen(all, flags);
+
+  if (flags.emit !== undefined) return printJobs(flags.emit, folder, cells);
+  const ended = await resultsOf(folder, cells);
+  if (flags.list || flags.dryRun) return listCells(plan, cells, ended.results, tasks, flags, signal);
+
+  const { lockFolder } = await import("../files/lock.js");
+  const { makeFolder } = await import("../files/durable-file.js");
+  await makeFolder(folder.path);
+  const isShared = flags.claim || flags.cell !== undefined || flags.shard !== undefined;
+  const lock = isShared ? undefined : await lockFolder(folder.path);
+  try {
+    const isWhole = flags.cell === undefined;
+    if (isWhole) await folder.write("experiment.json", describePlan(plan, all));
+    const outcome = await run(plan, cells, folder, flags, given, signal);
+    if (isWhole) await sumUp(plan, all, folder, outcome, flags);
+    else await reportCell(cells, outcome, flags);
+    if (outcome.failures.size > 0) process.exitCode = 1;
+  } finally {
+    await lock?.release();
+  }
+}
+
+async function planOf(
+  name: string,
+  file: string | undefined,
+  flags: ExperimentFlags,
+  given: Partial<RunConfig>,
+): Promise<ExperimentPlan> {
+  const [{ planExperiment }, { firstSeeds, planCompare }] = await Promise.all([
+    import("../experiment/definitions.js"),
+    import("../experiment/compare-file.js"),
+  ]);
+  const { data, ...overrides } = given;
+  const { models, tasks, methods, seeds } = flags;
+  const options = { data, models, tasks, methods, overrides };
+  if (name === "compare") {
+    if (file === undefined) throw new UsageError("compare takes a file: r-at experiment compare FILE");
+    const raw = await readConfigFile(file);
+    return asUsage(() => planCompare(raw, { ...options, seeds }), file);
+  }
+  if (file !== undefined) throw new UsageError(`${name} takes no file; compare does`);
+  return asUsage(() => planExperiment(name, { ...options, seeds: seeds ?? firstSeeds(3) }));
+}
+
+/** The first rows of each training set. */
+async function scaled(plan: ExperimentPlan, scale: number, tasks: TaskCache): Promise<ExperimentPlan> {
+  const { resolveRunConfig } = await import("../config/resolve.js");
+  const runs = [];
+  for (const run of plan.runs) {
+    const { train } = await tasks.load(asUsage(() => resolveRunConfig(run.config)));
+    runs.push({
+      ...run,
+      config: { ...run.config, limitTrain: Math.max(1, Math.ceil(scale * train.length)) },
+    });
+  }
+  return {
+    ...plan,
+    runs,
+    notes: [...plan.notes, `Training sets are cut to ${scale} of their rows (--scale).`],
+  };
+}
+
+/** What is found before a run is wrong usage if the options are, and a failure if the files are. */
+async function asUsageAsync<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    return asUsage((): never => {
+      throw error;
+    });
+  }
+}
+
+async function chosen(cells: readonly Cell[], { cell, shard }: ExperimentFlags): Promise<readonly Cell[]> {
+  if (cell !== undefined) {
+    const own = cells.filter(({ hash }) => hash === cell);
+    if (own.length === 0)
+      throw new UsageError(
+        `There is no cell ${cell} in this experiment, with these options; --list shows all`,
+      );
+    return own.slice(0, 1);
+  }
+  if (shard === undefined) return cells;
+  const { index, count } = await shardOf(shard);
+  // By what is to be trained: a cell that two rows share is one.
+  const hashes = [...new Set(cells.map(({ hash }) => hash))].filter((_, i) => i % count === index);
+  return cells.filter(({ hash }) => hashes.includes(hash));
+}
+
+async function shardOf(text: string): Promise<Shard> {
+  if (text === "auto") {
+    const { shardOfEnvironment } = await import("../experiment/emit.js");
+    const found = shardOfEnvironment(process.env);
+    if (found) return found;
+    throw new UsageError(
+      "--shard auto finds no array: no SLURM_ARRAY_TASK_ID, JOB_COMPLETION_INDEX (with RAT_SHARDS) or AWS_BATCH_JOB_ARRAY_INDEX",
+    );
+  }
+  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  if (index === undefined || Number(index) >= Number(count))
+    throw new UsageError(`Expected i/n with i from 0 to n - 1, or auto, for --shard but received ${text}`);
+  return { index: Number(index), count: Number(count) };
+}
+
+async function printJobs(engine: Engine, folder: ExperimentFolder, cells: readonly Cell[]): Promise<void> {
+  const [{ emit }, { commandLine }] = await Promise.all([
+    import("../experiment/emit.js"),
+    import("../run/provenance.js"),
+  ]);
+  const argv = process.argv.filter((word, i, words) => word !== "--emit" && words[i - 1] !== "--emit");
+  const distinct = cells.filter((cell, i) => cells.findIndex(({ hash }) => hash === cell.hash) === i);
+  await print(emit(engine, { command: commandLine(argv), output: folder.path, cells: distinct }).trimEnd());
+}
+
+async function resultsOf(folder: ExperimentFolder, cells: readonly Cell[]): Promise<Outcome> {
+  const results = new Map<string, CellResult>();
+  const failures = new Map<string, CellFailure>();
+  for (const { hash } of cells) {
+    const result = await folder.result(hash);
+    const failure = result === null ? await folder.failure(hash) : null;
+    if (result !== null) results.set(hash, result);
+    if (failure !== null) failures.set(hash, failure);
+  }
+  return { results, failures };
+}
+
+async function listCells(
+  plan: ExperimentPlan,
+  cells: readonly Cell[],
+  results: ReadonlyMap<string, CellResult>,
+  tasks: TaskCache,
+  flags: ExperimentFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  const [{ costsOf, estimateCells }, { renderTable }, { formatSeconds }] = await Promise.all([
+    import("../experiment/estimate.js"),
+    import("../render/table.js"),
+    import("../report/words.js"),
+  ]);
+  const estimates = flags.dryRun
+    ? await estimateCells(cells, results, tasks, signal)
+    : new Map(
+        [...(await costsOf(cells, tasks))].map(([hash, cost]): [string, CellEstimate] => [
+          hash,
+          { cost, seconds: null },
+        ]),
+      );
+  const lines = cells.map(({ hash, group, row, column, seed }) => ({
+    ...{ hash, model: group, method: row, column, seed, state: results.has(hash) ? "done" : "open" },
+    ...(estimates.get(hash) ?? { cost: 0, seconds: null }),
+  }));
+  if (flags.json)
+    return void (await printJson({
+      command: "experiment",
+      name: plan.name,
+      notes: plan.notes,
+      cells: lines,
+    }));
+  for (const line of plan.notes) note(line);
+  const rows = lines.map((line) => [
+    ...[line.hash, line.model, line.method, line.column, line.seed, line.state, Math.round(line.cost)],
+    ...(line.seconds === null ? [] : [formatSeconds(line.seconds)]),
+  ]);
+  const header = [
+    "cell",
+    "model",
+    "method",
+    "column",
+    "seed",
+    "state",
+    "cost",
+    ...(flags.dryRun ? ["time"] : []),
+  ];
+  await print(renderTable(header, rows));
+  const open = new Map(
+    lines.filter(({ state }) => state === "open").map((line) => [line.hash, line.seconds ?? 0]),
+  );
+  const total = [...open.values()].reduce((sum, seconds) => sum + seconds, 0);
+  note(
+    `${lines.length} cells, ${open.size} of them to be trained${flags.dryRun ? `: ${formatSeconds(total / (flags.jobs ?? 1))} on this machine` : ""}`,
+  );
+}
+
+function describePlan({ name, title, notes }: ExperimentPlan, cells: readonly Cell[]): string {
+  const described = cells.map(({ hash, group, row, column, seed, resolved }) => ({
+    ...{ hash, group, row, column, seed, config: resolved },
+  }));
+  return `${JSON.stringify({ name, title, notes, cells: described }, null, 2)}\n`;
+}
+
+async function run(
+  plan: ExperimentPlan,
+  cells: readonly Cell[],
+  folder: ExperimentFolder,
+  flags: ExperimentFlags,
+  given: Partial<RunConfig>,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const [{ runCells }, { createProgress }, { formatSeconds }, os] = await Promise.all([
+    import("../experiment/run-experiment.js"),
+    import("../report/progress.js"),
+    import("../report/words.js"),
+    import("node:os"),
+  ]);
+  const jobs = flags.jobs ?? 1;
+  const progress = createProgress({ title: plan.name });
+  const total = new Set(cells.map(({ hash }) => hash)).size;
+  const started = performance.now();
+  let [done, trained] = [0, 0];
+  const tell = (event: ExperimentEvent) => {
+    const { group, row, column, seed } = event.cell;
+    const name = `${group}, ${row}, ${column}, seed ${seed}`;
+    if (event.type === "warning") progress.log(`${name}: warning: ${event.message}`);
+    if (event.type !== "done" && event.type !== "failed")
+      return progress.stage(`cells (${name})`, done, total);
+    done++;
+    if (event.type === "done" && event.isReused) return progress.stage("cells", done, total);
+    trained++;
+    const left = ((performance.now() - started) / 1000 / trained) * (total - done);
+    const outcome =
+      event.type === "failed"
+        ? `failed: ${event.failure.code}: ${event.failure.message}`
+        : `${event.result.score === null ? "undefined" : (100 * event.result.score).toFixed(2)} (${formatSeconds(event.result.summary.seconds)})`;
+    progress.log(
+      `[${done}/${total}] ${name}: ${outcome}${done < total ? `, about ${formatSeconds(left)} left` : ""}`,
+    );
+    progress.stage("cells", done, total);
+  };
+  try {
+    progress.stage("cells", 0, total);
+    return await runCells(cells, folder, {
+      ...{ jobs, devices: flags.devices, keepModels: flags.keepModels, signal, onEvent: tell },
+      threads: given.threads ?? Math.max(1, Math.floor(os.availableParallelism() / jobs)),
+      ...(flags.lease !== undefined && { leaseMs: flags.lease * 1000 }),
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+/** The tables of all cells that have ended, whoever ran them. */
+async function sumUp(
+  plan: ExperimentPlan,
+  all: readonly Cell[],
+  folder: ExperimentFolder,
+  outcome: Outcome,
+  flags: ExperimentFlags,
+): Promise<void> {
+  const [{ tableOf }, { writeTables }, { renderExperiment }] = await Promise.all([
+    import("../experiment/table.js"),
+    import("../experiment/write-tables.js"),
+    import("../experiment/render.js"),
+  ]);
+  const { results, failures } = await resultsOf(folder, all);
+  const table = tableOf(plan, all, results, failures);
+  await writeTables(folder, table, all, results);
+  const distinct = new Set(all.map(({ hash }) => hash)).size;
+  const counts = {
+    total: distinct,
+    done: results.size,
+    failed: failures.size,
+    missing: distinct - results.size - failures.size,
+  };
+  if (flags.json) await printJson({ command: "experiment", output: folder.path, cells: counts, table });
+  else await print(renderExperiment(table, "markdown").trimEnd());
+  if (outcome.failures.size > 0)
+    note(`${outcome.failures.size} cells failed; the same command tries them again.`);
+}
+
+async function reportCell(
+  cells: readonly Cell[],
+  { results, failures }: Outcome,
+  flags: ExperimentFlags,
+): Promise<void> {
+  const [cell] = cells;
+  const result = results.get(cell?.hash ?? "");
+  const failure = failures.get(cell?.hash ?? "");
+  if (failure) throw new RATError(failure.code as "ERR_RAT_INTERNAL", failure.message);
+  if (flags.json) await printJson({ command: "experiment", cell: result });
+  else await print(`${cell?.hash} ${result?.score}`);
+}
+
+function parseSeeds(text: string): number[] {
+  const values = list(text).map(Number);
+  const isWrong = values.some((value) => !Number.isSafeInteger(value) || value < 0);
+  if (isWrong || (values.length === 1 && values[0] === 0))
+    throw new InvalidArgumentError("Expected a number of seeds, or seeds with commas between them.");
+  const [count = 0] = values;
+  return values.length === 1 ? Array.from({ length: count }, (_, i) => i + 1) : values;
+}
+
+function parseScale(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("Expected a number above 0, at most 1.");
+  return value;
+}
+
+function parseCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("Expected a whole number above 0.");
+  return value;
+}
+
+function parseEngine(text: string): Engine {
+  const engines: readonly Engine[] = ["slurm", "k8s", "snakemake", "parallel"];
+  const found = engines.find((engine) => engine === text);
+  if (!found) throw new InvalidArgumentError(`Expected one of ${engines.join(", ")}.`);
+  return found;
+}

@@ -1,0 +1,127 @@
+/** Runs one cell in a process of its own (cell-process.ts), and puts its result together. */
+import { fork } from "node:child_process";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { passesOf } from "../config/regularizer.js";
+import { abortedError, RATError, type RATErrorCode } from "../errors.js";
+import { makeFolder } from "../files/durable-file.js";
+import type { MetricName, Metrics } from "../metrics/types.js";
+import type { TrainSummary } from "../run/events.js";
+import type { CellMessage } from "./cell-process.js";
+import type { Cell } from "./cells.js";
+import type { CellResult, ExperimentFolder } from "./folder.js";
+
+/** Where and how a cell runs; no part of what it is. */
+export interface CellPlace {
+  readonly device?: string | undefined;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Keeps the trained model. Default: its scores, its log and its configuration are enough. */
+  readonly keepModel?: boolean | undefined;
+  onProgress?(done: number, total: number): void;
+  onWarning?(message: string): void;
+}
+
+/** Steps between two checkpoints: what a killed cell loses at most. */
+const CHECKPOINT_EVERY = 500;
+/** A process that was told to stop has so long to write its checkpoint. */
+const GRACE_MS = 20_000;
+/** The process of a worker that was killed may still be on its way out. */
+const LOCKED_RETRIES = 40;
+const LOCKED_WAIT_MS = 250;
+
+/**
+ * Trains a cell, or goes on with it from its last checkpoint.
+ *
+ * @throws RATError what the training throws; `ERR_RAT_INTERNAL` if its process ended without a word; `ERR_RAT_ABORTED`.
+ */
+export async function runCell(cell: Cell, folder: ExperimentFolder, place: CellPlace): Promise<CellResult> {
+  const path = folder.cell(cell.hash);
+  await makeFolder(path);
+  const { device = cell.resolved.device, threads = cell.resolved.threads } = place;
+  const config = {
+    ...cell.resolved,
+    ...{ device, ...(threads !== undefined && { threads }), output: path, resume: true, overwrite: false },
+    checkpointEvery: cell.resolved.checkpointEvery ?? CHECKPOINT_EVERY,
+    ...{ keepCheckpoints: 0, allowResumeElsewhere: true },
+  };
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const summary = await train(config, place);
+      const result = await resultOf(cell, path, summary);
+      if (!place.keepModel) await rm(join(path, "model"), { recursive: true, force: true });
+      return result;
+    } catch (error) {
+      if (!(error instanceof RATError) || error.code !== "ERR_RAT_LOCKED" || attempt >= LOCKED_RETRIES)
+        throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCKED_WAIT_MS));
+    }
+  }
+}
+
+function train(config: object, { signal, onProgress, onWarning }: CellPlace): Promise<TrainSummary> {
+  if (signal?.aborted) return Promise.reject(abortedError(signal));
+  const child = fork(new URL("./cell-process.js", import.meta.url), {
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  let stderr = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr = `${stderr}${text}`.slice(-2000);
+  });
+  return new Promise((resolve, reject) => {
+    let outcome: TrainSummary | RATError | undefined;
+    const stop = () => {
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGKILL"), GRACE_MS).unref();
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    child.on("message", (message: CellMessage) => {
+      if (message.type === "progress") onProgress?.(message.done, message.total);
+      if (message.type === "warning") onWarning?.(message.message);
+      if (message.type === "done") outcome = message.summary;
+      if (message.type === "failed") outcome = new RATError(message.code as RATErrorCode, message.message);
+    });
+    child.on("error", (error) => {
+      outcome ??= new RATError("ERR_RAT_INTERNAL", `its process cannot be started: ${error.message}`);
+    });
+    child.on("close", (code, killedBy) => {
+      signal?.removeEventListener("abort", stop);
+      if (signal?.aborted) return reject(abortedError(signal));
+      if (outcome instanceof RATError) return reject(outcome);
+      if (outcome !== undefined) return resolve(outcome);
+      const end = killedBy === null ? `with exit code ${code}` : `by ${killedBy}`;
+      const words = stderr.trim() === "" ? "" : `: ${stderr.trim().split("\n").at(-1)}`;
+      reject(new RATError("ERR_RAT_INTERNAL", `its process was ended ${end}${words}`));
+    });
+    child.send(config);
+  });
+}
+
+async function resultOf(cell: Cell, path: string, summary: TrainSummary): Promise<CellResult> {
+  const split = summary.test !== null ? "test" : "dev";
+  const metrics: Metrics | null = summary[split];
+  const [metric] = Object.keys(metrics ?? {}) as MetricName[];
+  if (metrics === null || metric === undefined)
+    throw new RATError(
+      "ERR_RAT_CONFIG",
+      `${summary.task} has neither a dev nor a test set: there is nothing to compare`,
+    );
+  const score = metrics[metric] ?? null;
+  return {
+    ...{ hash: cell.hash, score, metric, split, metrics },
+    isCollapsed: score === null || (await saysOneThing(path, split)),
+    passes: passesOf({ ...cell.resolved, type: cell.resolved.regularizer }),
+    summary,
+  };
+}
+
+/** Whether only one class was ever predicted; a regression's scores have no classes. */
+async function saysOneThing(path: string, split: "dev" | "test"): Promise<boolean> {
+  const text = await readFile(join(path, "report.json"), "utf8").catch(() => undefined);
+  if (text === undefined) return false;
+  const report = JSON.parse(text) as Record<string, { confusionMatrix?: readonly (readonly number[])[] }>;
+  const matrix = report[split]?.confusionMatrix;
+  if (!matrix || matrix.length === 0) return false;
+  const predicted = (matrix[0] ?? []).map((_, c) => matrix.reduce((sum, row) => sum + (row[c] ?? 0), 0));
+  return predicted.filter((count) => count > 0).length === 1;
+}

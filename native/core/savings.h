@@ -1,0 +1,25 @@
+// What makes training fast and can be left out, to see what it brings or where a difference comes from:
+// RAT_DISABLE=lanes,onednn turns some of it off. Nothing here changes a result but by rounding.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace rat {
+
+enum class Saving {
+  kPacked,   // attention on packed sequences; else on a grid that is padded to the batch's longest
+  kClsOnly,  // the last layer of an encoder for the first token alone, but for keys and values
+  kKeptGradients,  // R-AT keeps the clean pass's gradients; else it goes back once for the perturbation, once for them
+  kOneDnn,      // products in fp32 by oneDNN; else as LibTorch takes them
+  kVector,      // masks and attention in the widest vectors that the processor has
+  kLanes,       // threads meet once a pass (lanes.h); else at every loop of every operator
+  kHostMemory,  // memory of our own (host_memory.h)
+};
+
+bool is_on(Saving saving);
+
+/// Their names that RAT_DISABLE has; ERR_RAT_CONFIG if it has others.
+std::vector<std::string> disabled_savings();
+
+}  // namespace rat
