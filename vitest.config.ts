@@ -14,7 +14,7 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["data", "gpu", "gpu-sim", "stress", "reference", "newcomer"].map(
+          exclude: ["browser", "data", "gpu", "gpu-sim", "stress", "reference", "newcomer"].map(
             (name) => `test/${name}/**`,
           ),
         },
@@ -40,6 +40,7 @@ export default defineConfig({
       {
         test: { ...shared, name: "newcomer", include: ["test/newcomer/**/*.test.ts"], testTimeout: 300_000 },
       },
+      { test: { ...shared, name: "browser", include: ["test/browser/**/*.test.ts"] } },
       { test: { ...shared, name: "gpu", include: ["test/gpu/**/*.test.ts"] } },
       // With the simulated device's addon, by `npm run test:gpu-sim`.
       {

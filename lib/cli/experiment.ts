@@ -7,9 +7,9 @@ import { RATError } from "../errors.js";
 import type { Cell } from "../experiment/cells.js";
 import type { Engine, Shard } from "../experiment/emit.js";
 import type { CellEstimate, TaskCache } from "../experiment/estimate.js";
-import type { CellFailure, CellResult, ExperimentFolder } from "../experiment/folder.js";
+import type { CellResult, ExperimentFolder, Outcome } from "../experiment/folder.js";
 import type { ExperimentPlan } from "../experiment/plan.js";
-import type { ExperimentEvent, Outcome } from "../experiment/run-experiment.js";
+import type { ExperimentEvent } from "../experiment/run-experiment.js";
 import { readConfigFile } from "./config-file.js";
 import { UsageError } from "./failure.js";
 import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
@@ -125,17 +125,20 @@ async function experiment(
   const cells = await chosen(all, flags);
 
   if (flags.emit !== undefined) return printJobs(flags.emit, folder, cells);
-  const ended = await resultsOf(folder, cells);
+  const ended = await folder.ended(cells);
   if (flags.list || flags.dryRun) return listCells(plan, cells, ended.results, tasks, flags, signal);
 
-  const { lockFolder } = await import("../files/lock.js");
-  const { makeFolder } = await import("../files/durable-file.js");
+  const [{ lockFolder }, { makeFolder }, { describeExperiment }] = await Promise.all([
+    import("../files/lock.js"),
+    import("../files/durable-file.js"),
+    import("../experiment/described.js"),
+  ]);
   await makeFolder(folder.path);
   const isShared = flags.claim || flags.cell !== undefined || flags.shard !== undefined;
   const lock = isShared ? undefined : await lockFolder(folder.path);
   try {
     const isWhole = flags.cell === undefined;
-    if (isWhole) await folder.write("experiment.json", describePlan(plan, all));
+    if (isWhole) await folder.write("experiment.json", describeExperiment(plan, all));
     const outcome = await run(plan, cells, folder, flags, given, signal);
     if (isWhole) await sumUp(plan, all, folder, outcome, flags);
     else await reportCell(cells, outcome, flags);
@@ -237,18 +240,6 @@ async function printJobs(engine: Engine, folder: ExperimentFolder, cells: readon
   await print(emit(engine, { command: commandLine(argv), output: folder.path, cells: distinct }).trimEnd());
 }
 
-async function resultsOf(folder: ExperimentFolder, cells: readonly Cell[]): Promise<Outcome> {
-  const results = new Map<string, CellResult>();
-  const failures = new Map<string, CellFailure>();
-  for (const { hash } of cells) {
-    const result = await folder.result(hash);
-    const failure = result === null ? await folder.failure(hash) : null;
-    if (result !== null) results.set(hash, result);
-    if (failure !== null) failures.set(hash, failure);
-  }
-  return { results, failures };
-}
-
 async function listCells(
   plan: ExperimentPlan,
   cells: readonly Cell[],
@@ -304,13 +295,6 @@ async function listCells(
   note(
     `${lines.length} cells, ${open.size} of them to be trained${flags.dryRun ? `: ${formatSeconds(total / (flags.jobs ?? 1))} on this machine` : ""}`,
   );
-}
-
-function describePlan({ name, title, notes }: ExperimentPlan, cells: readonly Cell[]): string {
-  const described = cells.map(({ hash, group, row, column, seed, resolved }) => ({
-    ...{ hash, group, row, column, seed, config: resolved },
-  }));
-  return `${JSON.stringify({ name, title, notes, cells: described }, null, 2)}\n`;
 }
 
 async function run(
@@ -376,7 +360,7 @@ async function sumUp(
     import("../experiment/write-tables.js"),
     import("../experiment/render.js"),
   ]);
-  const { results, failures } = await resultsOf(folder, all);
+  const { results, failures } = await folder.ended(all);
   const table = tableOf(plan, all, results, failures);
   await writeTables(folder, table, all, results);
   const distinct = new Set(all.map(({ hash }) => hash)).size;

@@ -12,6 +12,7 @@ import { defineExperiment } from "./experiment.js";
 import { type Failure, plainMessage, toFailure, UsageError } from "./failure.js";
 import { note, printJson } from "./output.js";
 import { definePredict } from "./predict.js";
+import { defineReport } from "./report.js";
 import { defineSetup } from "./setup.js";
 import { Signals } from "./signals.js";
 import { defineTrain } from "./train.js";
@@ -92,7 +93,7 @@ function createProgram(signal: AbortSignal): Command {
     .configureOutput({ outputError: () => {} }) // `fail` reports
     .configureHelp({ showGlobalOptions: false })
     .addHelpText("after", helpText);
-  const ofModels = [defineTrain, defineEvaluate, definePredict, defineExperiment, defineData];
+  const ofModels = [defineTrain, defineEvaluate, definePredict, defineExperiment, defineReport, defineData];
   for (const define of [...ofModels, defineConvertAlpha, defineDoctor, defineSetup]) define(program, signal);
   for (const command of program.commands) {
     for (const each of [command, ...command.commands]) {

@@ -32,6 +32,12 @@ export interface CellFailure {
   readonly date: string;
 }
 
+/** How cells have ended, by hash; a cell that several rows share stands once. */
+export interface Outcome {
+  readonly results: ReadonlyMap<string, CellResult>;
+  readonly failures: ReadonlyMap<string, CellFailure>;
+}
+
 export class ExperimentFolder {
   readonly path: string;
 
@@ -59,6 +65,19 @@ export class ExperimentFolder {
   /** Null for a cell that has not ended. */
   result(hash: string): Promise<CellResult | null> {
     return readJson<CellResult>(join(this.cell(hash), "result.json"));
+  }
+
+  /** Of those that have. */
+  async ended(cells: readonly { readonly hash: string }[]): Promise<Outcome> {
+    const results = new Map<string, CellResult>();
+    const failures = new Map<string, CellFailure>();
+    for (const { hash } of cells) {
+      const result = await this.result(hash);
+      const failure = result === null ? await this.failure(hash) : null;
+      if (result !== null) results.set(hash, result);
+      if (failure !== null) failures.set(hash, failure);
+    }
+    return { results, failures };
   }
 
   failure(hash: string): Promise<CellFailure | null> {

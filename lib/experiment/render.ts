@@ -38,7 +38,7 @@ function p(value: number | null): string {
 }
 
 /** Rows of the scores: group, row, passes, and the columns. */
-function scoreRows(table: ExperimentTable): { readonly header: string[]; readonly rows: string[][] } {
+export function scoreRows(table: ExperimentTable): { readonly header: string[]; readonly rows: string[][] } {
   const rows = new Map<string, string[]>();
   for (const entry of table.entries) {
     const key = JSON.stringify([entry.group, entry.row]);
@@ -50,33 +50,42 @@ function scoreRows(table: ExperimentTable): { readonly header: string[]; readonl
   return { header: ["model", "method", "passes", ...table.columns], rows: [...rows.values()] };
 }
 
-function markdown(table: ExperimentTable): string {
-  const { header, rows } = scoreRows(table);
-  const metrics = [
-    ...new Set(table.entries.flatMap(({ metric, split }) => (metric ? [`${metric} on ${split}`] : []))),
-  ];
-  const gains = table.entries.flatMap((entry) =>
+/** Rows of the gains over the baselines. */
+export function gainRows({ entries }: ExperimentTable): {
+  readonly header: string[];
+  readonly rows: Cell[][];
+} {
+  const header = ["model", "column", "method", "against", "pairs", "mean gain", "95 % interval"];
+  const rows = entries.flatMap((entry) =>
     entry.gains.map((gain): Cell[] => [
       ...[entry.group, entry.column, entry.row, gain.baseline, gain.n, signed(gain.mean)],
       gain.interval ? `${signed(gain.interval[0])} to ${signed(gain.interval[1])}` : "-",
       ...[p(gain.tTest), p(gain.tTestHolm), p(gain.wilcoxon), p(gain.wilcoxonHolm)],
     ]),
   );
+  return { header: [...header, "t-test", "Holm", "Wilcoxon", "Holm"], rows };
+}
+
+function markdown(table: ExperimentTable): string {
+  const { header, rows } = scoreRows(table);
+  const metrics = [
+    ...new Set(table.entries.flatMap(({ metric, split }) => (metric ? [`${metric} on ${split}`] : []))),
+  ];
+  const gains = gainRows(table);
   const variances = table.entries.flatMap((entry): Cell[][] =>
     entry.varianceTest === null ? [] : [[entry.group, entry.column, p(entry.varianceTest)]],
   );
-  const ofGains = ["model", "column", "method", "against", "pairs", "mean gain", "95 % interval"];
   const sections = [
     `# ${table.title}`,
     table.notes.map((note) => `- ${note}`).join("\n"),
     `Percent (${metrics.join(", ") || "nothing has run yet"}): mean ± standard deviation over seeds. Passes: forwards with a backward in a step.`,
     renderTable(header, rows, { format: "markdown" }),
-    ...(gains.length === 0
+    ...(gains.rows.length === 0
       ? []
       : [
           "## Gains, seed by seed",
           "Points; the interval is a bootstrap's over the seeds, p is two-sided; Holm corrects for all rows of this table.",
-          renderTable([...ofGains, "t-test", "Holm", "Wilcoxon", "Holm"], gains, { format: "markdown" }),
+          renderTable(gains.header, gains.rows, { format: "markdown" }),
         ]),
     ...(variances.length === 0
       ? []

@@ -2,7 +2,7 @@
 import { isRATError, throwIfAborted } from "../errors.js";
 import type { Cell } from "./cells.js";
 import { claimCell, forgetClaims } from "./claims.js";
-import type { CellFailure, CellResult, ExperimentFolder } from "./folder.js";
+import type { CellFailure, CellResult, ExperimentFolder, Outcome } from "./folder.js";
 import { type CellPlace, runCell } from "./run-cell.js";
 
 export interface RunOptions {
@@ -26,12 +26,6 @@ export type ExperimentEvent =
   | { readonly type: "warning"; readonly cell: Cell; readonly message: string }
   | { readonly type: "done"; readonly cell: Cell; readonly result: CellResult; readonly isReused: boolean }
   | { readonly type: "failed"; readonly cell: Cell; readonly failure: CellFailure };
-
-/** How the cells have ended, by hash; a cell that several rows share stands once. */
-export interface Outcome {
-  readonly results: ReadonlyMap<string, CellResult>;
-  readonly failures: ReadonlyMap<string, CellFailure>;
-}
 
 const POLL_MS = 500;
 

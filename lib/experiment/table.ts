@@ -59,10 +59,12 @@ export interface ExperimentTable {
 const WITH_KL = "R-AT";
 const WITHOUT_KL = "R-AT without KL";
 
+type PlannedCell = Pick<Cell, "hash" | "group" | "row" | "column" | "seed">;
+
 /** Puts the table together; cells without a result are missing, not left out. */
 export function tableOf(
-  plan: ExperimentPlan,
-  cells: readonly Cell[],
+  plan: Omit<ExperimentPlan, "runs">,
+  cells: readonly PlannedCell[],
   results: ReadonlyMap<string, CellResult>,
   failures: ReadonlyMap<string, CellFailure>,
 ): ExperimentTable {
@@ -70,12 +72,12 @@ export function tableOf(
   const find = (group: string, row: string, column: string) =>
     entries.find((entry) => entry.group === group && entry.row === row && entry.column === column);
   const compared = entries.map((entry) => {
-    const gains = plan.baselines
-      .filter((baseline) => baseline !== entry.row)
-      .flatMap((baseline) => {
-        const differences = pairs(entry, find(entry.group, baseline, entry.column));
-        return differences.length === 0 ? [] : [{ baseline, ...comparePairs(differences) }];
-      });
+    // A baseline is compared with those before it: the other way round says the same.
+    const own = plan.baselines.indexOf(entry.row);
+    const gains = (own < 0 ? plan.baselines : plan.baselines.slice(0, own)).flatMap((baseline) => {
+      const differences = pairs(entry, find(entry.group, baseline, entry.column));
+      return differences.length === 0 ? [] : [{ baseline, ...comparePairs(differences) }];
+    });
     const other = entry.row === WITH_KL ? find(entry.group, WITHOUT_KL, entry.column) : undefined;
     return { ...entry, gains, varianceTest: other ? brownForsythe(scoresOf(entry), scoresOf(other)) : null };
   });
@@ -86,7 +88,10 @@ export function tableOf(
   };
 }
 
-function notesOf(plan: ExperimentPlan, entries: readonly Omit<Entry, "gains" | "varianceTest">[]): string[] {
+function notesOf(
+  plan: Pick<ExperimentPlan, "notes">,
+  entries: readonly Omit<Entry, "gains" | "varianceTest">[],
+): string[] {
   const seeds = entries.flatMap((entry) => entry.seeds);
   const count = (state: SeedScore["state"]) => seeds.filter((each) => each.state === state).length;
   const isSelected = entries.some(({ split }) => split === "dev");
@@ -102,7 +107,7 @@ function notesOf(plan: ExperimentPlan, entries: readonly Omit<Entry, "gains" | "
 }
 
 function entryOf(
-  cells: readonly Cell[],
+  cells: readonly PlannedCell[],
   results: ReadonlyMap<string, CellResult>,
   failures: ReadonlyMap<string, CellFailure>,
 ): Omit<Entry, "gains" | "varianceTest"> {
@@ -153,7 +158,7 @@ function withHolm(entries: readonly WithoutHolm[]): Entry[] {
   }));
 }
 
-const keyOf = ({ group, row, column }: Cell) => JSON.stringify([group, row, column]);
+const keyOf = ({ group, row, column }: PlannedCell) => JSON.stringify([group, row, column]);
 
 function groupBy<T>(values: readonly T[], key: (value: T) => string): T[][] {
   const groups = new Map<string, T[]>();

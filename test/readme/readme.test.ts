@@ -310,7 +310,7 @@ describe("README", () => {
       spawnSync(process.execPath, [join(root, "dist/cli/main.js"), ...args, "--help"], { encoding: "utf8" })
         .stdout;
     const known = new Set(
-      ["train", "evaluate", "predict", "experiment", "data", "doctor", "setup"].flatMap(
+      ["train", "evaluate", "predict", "experiment", "report", "data", "doctor", "setup"].flatMap(
         (command) => help([command]).match(/--[a-z-]+/g) ?? [],
       ),
     );

@@ -12,11 +12,11 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");
 const MODULES = "import torch, transformers, safetensors, numpy";
 
-/** What some tests do without: `transformers` reads SentencePiece models with these. */
-const OPTIONAL = {
-  modules: "import sentencepiece, google.protobuf",
-  packages: ["sentencepiece", "protobuf"],
-};
+/** What some tests do without: `transformers` reads SentencePiece models with the first, event files are TensorBoard's. */
+const OPTIONAL = [
+  { modules: "import sentencepiece, google.protobuf", packages: ["sentencepiece", "protobuf"] },
+  { modules: "import tensorboard", packages: ["tensorboard"] },
+];
 
 const has = (python, modules = MODULES) =>
   spawnSync(python, ["-c", modules], { stdio: "ignore" }).status === 0;
@@ -30,7 +30,8 @@ function makeEnvironment() {
   const run = (command, args) =>
     spawnSync(command, args, { stdio: ["ignore", "ignore", "inherit"] }).status === 0;
   const withOptional = () => {
-    if (!has(python, OPTIONAL.modules)) run(python, [...install, ...OPTIONAL.packages]);
+    for (const { modules, packages } of OPTIONAL)
+      if (!has(python, modules)) run(python, [...install, ...packages]);
     return python;
   };
   if (existsSync(python) && has(python)) return withOptional();
