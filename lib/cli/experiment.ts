@@ -8,6 +8,7 @@ import type { Cell } from "../experiment/cells.js";
 import type { Engine, Shard } from "../experiment/emit.js";
 import type { CellEstimate, TaskCache } from "../experiment/estimate.js";
 import type { CellResult, ExperimentFolder, Outcome } from "../experiment/folder.js";
+import type { PaperFigures } from "../experiment/paper-figures.js";
 import type { ExperimentPlan } from "../experiment/plan.js";
 import type { ExperimentEvent } from "../experiment/run-experiment.js";
 import { readConfigFile } from "./config-file.js";
@@ -32,6 +33,7 @@ interface ExperimentFlags {
   readonly lease?: number;
   readonly emit?: Engine;
   readonly keepModels?: boolean;
+  readonly paper?: string;
   readonly json?: boolean;
 }
 
@@ -96,6 +98,7 @@ export function defineExperiment(program: Command, signal: AbortSignal): void {
     )
     .option("--emit <engine>", "print a job file: slurm, k8s, snakemake or parallel", parseEngine)
     .option("--keep-models", "keep the trained models")
+    .option("--paper <file>", "published figures to stand beside ours: YAML, model: method: column: percent")
     .option("--json", "print the table, or the list, as one JSON object")
     .addHelpText("after", examples);
   addRunFlags(command, OVERRIDES);
@@ -118,7 +121,8 @@ async function experiment(
     import("../experiment/estimate.js"),
   ]);
   const tasks = new TaskCache(signal);
-  const unscaled = await planOf(name, file, flags, given);
+  const paper = flags.paper === undefined ? undefined : await paperOf(flags.paper);
+  const unscaled = { ...(await planOf(name, file, flags, given)), paper };
   const plan = flags.scale === undefined ? unscaled : await scaled(unscaled, flags.scale, tasks);
   const folder = new ExperimentFolder(resolve(flags.output ?? `experiments/${name}`));
   const all = await asUsageAsync(cellsOf(plan, signal));
@@ -168,6 +172,12 @@ async function planOf(
   }
   if (file !== undefined) throw new UsageError(`${name} takes no file; compare does`);
   return asUsage(() => planExperiment(name, { ...options, seeds: seeds ?? firstSeeds(3) }));
+}
+
+async function paperOf(file: string): Promise<PaperFigures> {
+  const { parsePaperFigures } = await import("../experiment/paper-figures.js");
+  const raw = await readConfigFile(file);
+  return asUsage(() => parsePaperFigures(raw), file);
 }
 
 /** The first rows of each training set. */

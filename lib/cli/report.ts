@@ -94,7 +94,7 @@ async function ofExperiment(path: string): Promise<Report> {
     const run = await readRun(join(path, "cells", hash)).catch(() => null);
     if (run === null) continue; // not begun
     runs.push(run);
-    curves.push({ group, row, column, seed, evaluations: run.evaluations });
+    curves.push({ group, row, column, seed, run });
   }
   return { ...experimentPage(table, curves, command), runs };
 }

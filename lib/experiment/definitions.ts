@@ -86,7 +86,10 @@ export const DEFINITIONS: Readonly<Record<string, Definition>> = {
     title: "Table 3: models from scratch",
     models: FROM_SCRATCH,
     tasks: LONG_TASKS,
-    methods: ["no-dropout", "dropout", "at", "r-drop", "r-at-without-kl", "r-at", ...HONEST],
+    methods: [
+      ...["no-dropout", "dropout", "at", "r-drop", "r-at-without-kl", "r-at", "r-at-bertadam"],
+      ...HONEST,
+    ],
   },
   table4: {
     title: "Table 4: two and three forwards, IMDB",

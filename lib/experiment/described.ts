@@ -12,21 +12,21 @@ export const EXPERIMENT_FILE = "experiment.json";
 
 type DescribedCell = Pick<Cell, "hash" | "group" | "row" | "column" | "seed">;
 
-interface Described extends Pick<ExperimentPlan, "name" | "title" | "notes" | "baselines"> {
+interface Described extends Pick<ExperimentPlan, "name" | "title" | "notes" | "baselines" | "paper"> {
   readonly command: string;
   readonly cells: readonly DescribedCell[];
 }
 
 /** The content of `experiment.json`. */
 export function describeExperiment(
-  { name, title, notes, baselines }: ExperimentPlan,
+  { name, title, notes, baselines, paper }: ExperimentPlan,
   cells: readonly Cell[],
 ): string {
   const described = cells.map(({ hash, group, row, column, seed, resolved }) => ({
     ...{ hash, group, row, column, seed, config: resolved },
   }));
   const command = commandLine(process.argv);
-  return `${JSON.stringify({ name, title, notes, baselines, command, cells: described }, null, 2)}\n`;
+  return `${JSON.stringify({ name, title, notes, baselines, paper, command, cells: described }, null, 2)}\n`;
 }
 
 /** An experiment as far as it has come. */

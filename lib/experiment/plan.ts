@@ -1,6 +1,7 @@
 /** An experiment before it runs: which trainings make which table. */
 import type { OptionName } from "../config/options.js";
 import type { RunConfig } from "../config/schema.js";
+import type { PaperFigures } from "./paper-figures.js";
 
 /** One training of a table. */
 export interface PlannedRun {
@@ -20,6 +21,8 @@ export interface ExperimentPlan {
   readonly notes: readonly string[];
   /** Rows that gains are counted from. */
   readonly baselines: readonly string[];
+  /** Published figures to compare with. */
+  readonly paper?: PaperFigures | undefined;
   readonly runs: readonly PlannedRun[];
 }
 

@@ -21,12 +21,14 @@ export function renderExperiment(table: ExperimentTable, format: Format): string
 const percent = (fraction: number, decimals = 2) => (100 * fraction).toFixed(decimals);
 
 /** `88.31 ± 0.42`; `†` after it where a run collapsed, in brackets the runs where some are missing. */
-function score({ spread, seeds }: Entry): string {
+function score({ spread, seeds, paper }: Entry): string {
+  const published = paper === null ? "" : `, paper ${percent(paper, 1)}`;
   if (spread === null) return seeds.some(({ state }) => state === "failed") ? "failed" : "";
   const deviation = spread.deviation === null ? "" : ` ± ${percent(spread.deviation)}`;
   const mark = seeds.some(({ state }) => state === "collapsed") ? " †" : "";
   const some = spread.n < seeds.length ? ` (${spread.n} of ${seeds.length})` : "";
-  return `${percent(spread.mean)}${deviation}${mark}${some}`;
+  const difference = paper === null ? "" : ` (${signed(spread.mean - paper)})`;
+  return `${percent(spread.mean)}${deviation}${mark}${some}${published}${difference}`;
 }
 
 function signed(fraction: number): string {

@@ -41,6 +41,8 @@ export interface Entry {
   /** Of the scores there are, those of collapsed runs too; null if there is none. */
   readonly spread: Spread | null;
   readonly gains: readonly Gain[];
+  /** What was published, a fraction; null where that is not known. */
+  readonly paper: number | null;
   /** Forwards with a backward in a step; null without a result. */
   readonly passes: number | null;
   /** p of the Brown-Forsythe test against the same method without its consistency loss; null without one. */
@@ -79,7 +81,14 @@ export function tableOf(
       return differences.length === 0 ? [] : [{ baseline, ...comparePairs(differences) }];
     });
     const other = entry.row === WITH_KL ? find(entry.group, WITHOUT_KL, entry.column) : undefined;
-    return { ...entry, gains, varianceTest: other ? brownForsythe(scoresOf(entry), scoresOf(other)) : null };
+    const published = plan.paper?.[entry.group]?.[entry.row]?.[entry.column];
+    const paper = published === undefined ? null : published / 100;
+    return {
+      ...entry,
+      gains,
+      paper,
+      varianceTest: other ? brownForsythe(scoresOf(entry), scoresOf(other)) : null,
+    };
   });
   return {
     ...{ name: plan.name, title: plan.title, notes: notesOf(plan, entries) },
@@ -90,7 +99,7 @@ export function tableOf(
 
 function notesOf(
   plan: Pick<ExperimentPlan, "notes">,
-  entries: readonly Omit<Entry, "gains" | "varianceTest">[],
+  entries: readonly Omit<Entry, "gains" | "paper" | "varianceTest">[],
 ): string[] {
   const seeds = entries.flatMap((entry) => entry.seeds);
   const count = (state: SeedScore["state"]) => seeds.filter((each) => each.state === state).length;
@@ -110,7 +119,7 @@ function entryOf(
   cells: readonly PlannedCell[],
   results: ReadonlyMap<string, CellResult>,
   failures: ReadonlyMap<string, CellFailure>,
-): Omit<Entry, "gains" | "varianceTest"> {
+): Omit<Entry, "gains" | "paper" | "varianceTest"> {
   const [first] = cells;
   const found = cells.map(({ hash }) => results.get(hash)).find((result) => result !== undefined);
   const seeds = cells.map(({ seed, hash }): SeedScore => {

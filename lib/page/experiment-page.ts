@@ -2,17 +2,18 @@
 
 import { gainRows, scoreRows } from "../experiment/render.js";
 import type { ExperimentTable } from "../experiment/table.js";
-import type { EvalEvent } from "../run/events.js";
+import { bandOf, type Line, thinned } from "./bands.js";
 import { type Chart, heatMap, lineChart, type Point } from "./chart.js";
 import type { Block, Page, Section } from "./html.js";
+import type { RunRecord } from "./read-run.js";
 
-/** Dev evaluations of one cell, as its log has them. */
+/** One cell's run, as far as it has come. */
 export interface CellCurve {
   readonly group: string;
   readonly row: string;
   readonly column: string;
   readonly seed: number;
-  readonly evaluations: readonly EvalEvent[];
+  readonly run: RunRecord;
 }
 
 export interface ExperimentPage {
@@ -27,9 +28,7 @@ export function experimentPage(
 ): ExperimentPage {
   const groups = [...new Set(table.entries.map(({ group }) => group))];
   const pictures = groups.flatMap((group) => pictureOf(table, group) ?? []);
-  const bands = groups.flatMap((group) =>
-    table.columns.flatMap((column) => bandsOf(group, column, curves) ?? []),
-  );
+  const bands = groups.flatMap((group) => table.columns.flatMap((column) => curvesOf(group, column, curves)));
   const { header, rows } = scoreRows(table);
   const gains = gainRows(table);
   const results: Block[] = [
@@ -46,7 +45,7 @@ export function experimentPage(
       : { id: "pictures", title: "Figure", blocks: [{ type: "charts", charts: pictures }] },
     bands.length === 0
       ? null
-      : { id: "curves", title: "On the dev set while training", blocks: [{ type: "charts", charts: bands }] },
+      : { id: "curves", title: "While training", blocks: [{ type: "charts", charts: bands }] },
     { id: "reproduce", title: "How to make it again", blocks: [{ type: "code", text: command }] },
   ];
   const runs = table.entries.reduce((sum, { seeds }) => sum + seeds.length, 0);
@@ -107,45 +106,78 @@ function pictureOf(table: ExperimentTable, group: string): Chart | null {
   });
 }
 
-/** Mean ± standard deviation over seeds at each evaluation that all of them have. */
-function bandsOf(group: string, column: string, curves: readonly CellCurve[]): Chart | null {
+/** What is drawn over the steps, of every run. */
+const CURVES: readonly {
+  readonly id: string;
+  readonly title: string;
+  readonly y: string;
+  readonly caption: string;
+  line(run: RunRecord): Line;
+}[] = [
+  {
+    ...{ id: "dev", title: "dev", y: "percent", caption: "The metric that counts, at each evaluation" },
+    line: ({ evaluations }) =>
+      evaluations
+        .filter(({ split }) => split === "dev")
+        .map(({ step, metrics }) => ({ x: step, y: 100 * (Object.values(metrics)[0] ?? Number.NaN) })),
+  },
+  {
+    ...{
+      id: "loss",
+      title: "clean loss",
+      y: "loss",
+      caption: "Cross-entropy of the clean pass, in training",
+    },
+    line: ({ steps }) =>
+      thinned(
+        steps.map(({ step, cleanLoss }) => ({ x: step, y: cleanLoss })),
+        MOST_POINTS,
+      ),
+  },
+  {
+    ...{
+      id: "kl",
+      title: "consistency",
+      y: "KL",
+      caption: "The consistency loss, without its weight, in training",
+    },
+    line: ({ steps }) =>
+      thinned(
+        steps.map(({ step, klLoss }) => ({ x: step, y: klLoss })),
+        MOST_POINTS,
+      ),
+  },
+];
+
+const MOST_POINTS = 60;
+
+/** The curves of a model on one column, by method, with bands over the seeds; those that are zero throughout are left out. */
+function curvesOf(group: string, column: string, curves: readonly CellCurve[]): Chart[] {
   const own = curves.filter((curve) => curve.group === group && curve.column === column);
   const rows = [...new Set(own.map(({ row }) => row))];
-  const points = rows.flatMap((row) => {
-    const lines = own
-      .filter((curve) => curve.row === row)
-      .map(({ evaluations }) => evaluations.filter(({ split }) => split === "dev"));
-    const length = Math.min(...lines.map((line) => line.length));
-    return Array.from({ length: Number.isFinite(length) ? length : 0 }, (_, i): Point | null => {
-      const values = lines
-        .map((line) => Object.values(line[i]?.metrics ?? {})[0])
-        .filter((value) => typeof value === "number");
-      if (values.length === 0) return null;
-      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-      const deviation =
-        values.length < 2
-          ? 0
-          : Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1));
-      return {
-        x: lines[0]?.[i]?.step ?? 0,
-        y: 100 * mean,
-        series: row,
-        low: 100 * (mean - deviation),
-        high: 100 * (mean + deviation),
-      };
-    }).filter((point) => point !== null);
-  });
-  if (points.length === 0) return null;
-  return lineChart({
-    ...{
-      id: `dev-${slug(group)}-${slug(column)}`,
-      title: `${group}, ${column}`,
-      x: "step",
-      y: "percent",
-      points,
-    },
-    caption:
-      "The metric that counts, at each evaluation: mean over the seeds, bands ± one standard deviation.",
+  return CURVES.flatMap(({ id, title, caption, line, y }) => {
+    const points = rows
+      .map((row) =>
+        bandOf(
+          row,
+          own.filter((curve) => curve.row === row).map(({ run }) => line(run)),
+        ),
+      )
+      .filter((band) => band.some((point) => point.y !== 0))
+      .flat();
+    // One evaluation is a point, and stands in the table.
+    if (new Set(points.map(({ x }) => x)).size < 2) return [];
+    return [
+      lineChart({
+        ...{ id: `${id}-${slug(group)}-${slug(column)}`, title: `${group}, ${column}: ${title}` },
+        ...{
+          x: "step",
+          y,
+          points,
+          caption: `${caption}: mean over the seeds, bands ± one standard deviation.`,
+        },
+      }),
+    ];
   });
 }
 

@@ -1,28 +1,18 @@
 /** The pictures of one run. */
 import type { Calibration } from "../metrics/calibration.js";
 import type { DiagnosticsEvent, EvalEvent, StepEvent } from "../run/events.js";
+import { thinned } from "./bands.js";
 import { type Chart, framed, heatMap, lineChart, type Point } from "./chart.js";
 import type { SplitScores } from "./read-run.js";
 
-/** Points of a line; a longer log is thinned, each point the mean of those that it stands for. */
+/** Points of a line; a longer log is thinned. */
 const MOST_POINTS = 400;
 /** Of more classes the squares have no room. */
 const MOST_CLASSES = 40;
 
-function thinned(steps: readonly StepEvent[], of: (step: StepEvent) => number, series: string): Point[] {
-  const size = Math.max(1, Math.ceil(steps.length / MOST_POINTS));
-  const points: Point[] = [];
-  for (let i = 0; i < steps.length; i += size) {
-    const some = steps.slice(i, i + size);
-    const values = some.map(of).filter((value) => typeof value === "number" && Number.isFinite(value));
-    if (values.length === 0) continue;
-    points.push({
-      x: some.at(-1)?.step ?? 0,
-      y: values.reduce((sum, v) => sum + v, 0) / values.length,
-      series,
-    });
-  }
-  return points;
+function lineOf(steps: readonly StepEvent[], of: (step: StepEvent) => number, series: string): Point[] {
+  const known = steps.map((step) => ({ x: step.step, y: of(step) })).filter(({ y }) => Number.isFinite(y));
+  return thinned(known, MOST_POINTS).map((point) => ({ ...point, series }));
 }
 
 export function lossChart(steps: readonly StepEvent[]): Chart {
@@ -32,7 +22,7 @@ export function lossChart(steps: readonly StepEvent[]): Chart {
     ["adversarial", ({ adversarialLoss }) => adversarialLoss],
     ["consistency (KL)", ({ klLoss }) => klLoss],
   ];
-  const lines = parts.map(([name, of]) => thinned(steps, of, name));
+  const lines = parts.map(([name, of]) => lineOf(steps, of, name));
   return lineChart({
     ...{ id: "losses", title: "Training losses", x: "step", y: "loss" },
     caption:
@@ -89,7 +79,7 @@ export function stepCharts(steps: readonly StepEvent[]): {
   const charts: Chart[] = [];
   const constants: string[] = [];
   for (const { of, ...about } of STEP_VALUES) {
-    const points = thinned(steps, of, about.title);
+    const points = lineOf(steps, of, about.title);
     const values = points.map(({ y }) => y);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     if (points.length === 0 || high === 0) continue;

@@ -22,6 +22,8 @@ let file: string;
 let whole: string;
 const compare = (output: string, ...args: string[]) =>
   run(["experiment", "compare", file, "--output", output, ...args]);
+/** Half of the cells. */
+const FEW = ["--methods", "dropout,r-at"];
 const text = (...path: string[]) => readFile(join(...path), "utf8");
 
 beforeAll(async () => {
@@ -71,6 +73,17 @@ describe("a comparison", () => {
     expect(manifest.command).toContain("r-at experiment compare");
   });
 
+  test("has published figures beside its own, with the difference", async () => {
+    const paper = join(temporary.folder, "paper.yaml");
+    await writeFile(paper, "textcnn:\n  R-AT: { custom: 50 }\n");
+    expect((await compare(whole, "--paper", paper)).stdout).toMatch(
+      /\| R-AT .* ± .*, paper 50\.0 \([+-]\d+\.\d\d\) \|/,
+    );
+    await writeFile(paper, "textcnn: much\n");
+    expect((await compare(whole, "--paper", paper)).code).toBe(2);
+    await compare(whole);
+  });
+
   test("is there at once the second time, and has kept no weights", async () => {
     const before = await text(whole, "table.md");
     const started = performance.now();
@@ -86,28 +99,32 @@ describe("a comparison", () => {
 
   test("in parts, and cell by cell, is the same to the byte", async () => {
     const parts = join(temporary.folder, "parts");
-    expect((await compare(parts, "--shard", "1/2")).code).toBe(0);
-    expect(await text(parts, "table.md")).toContain("4 of 8 runs are still missing");
-    const listed = parseOnlyLine((await compare(parts, "--list", "--json")).stdout) as unknown as Listed;
+    expect((await compare(parts, ...FEW, "--shard", "1/2")).code).toBe(0);
+    expect(await text(parts, "table.md")).toContain("2 of 4 runs are still missing");
+    const listed = parseOnlyLine(
+      (await compare(parts, ...FEW, "--list", "--json")).stdout,
+    ) as unknown as Listed;
     const open = listed.cells.filter(({ state }) => state === "open");
-    expect(open).toHaveLength(4);
-    const alone = await compare(parts, "--cell", open[0]?.hash ?? "", "--json");
+    expect(open).toHaveLength(2);
+    const alone = await compare(parts, ...FEW, "--cell", open[0]?.hash ?? "", "--json");
     expect(parseOnlyLine(alone.stdout)).toMatchObject({
       command: "experiment",
       cell: { hash: open[0]?.hash },
     });
-    expect((await compare(parts)).code).toBe(0);
+    expect((await compare(parts, ...FEW)).code).toBe(0);
+    // All of these have a result there, by which the table is made.
+    expect((await compare(whole, ...FEW)).code).toBe(0);
     expect(await text(parts, "table.md")).toBe(await text(whole, "table.md"));
   });
 
   test("that is killed goes on, to the same table", async () => {
     const killed = join(temporary.folder, "killed");
-    const { child, outcome } = start(["experiment", "compare", file, "--output", killed]);
+    const { child, outcome } = start(["experiment", "compare", file, "--output", killed, ...FEW]);
     child.stderr.on("data", (data: Buffer) => {
-      if (String(data).includes("[2/8]")) child.kill("SIGKILL");
+      if (String(data).includes("[2/4]")) child.kill("SIGKILL");
     });
     expect((await outcome).code).toBeNull();
-    expect((await compare(killed)).code).toBe(0);
+    expect((await compare(killed, ...FEW)).code).toBe(0);
     expect(await text(killed, "table.md")).toBe(await text(whole, "table.md"));
   });
 });
