@@ -6,11 +6,10 @@ import type { RunConfig } from "../config/schema.js";
 import { RATError } from "../errors.js";
 import type { Cell } from "../experiment/cells.js";
 import type { Engine, Shard } from "../experiment/emit.js";
-import type { CellEstimate, TaskCache } from "../experiment/estimate.js";
-import type { CellResult, ExperimentFolder, Outcome } from "../experiment/folder.js";
+import type { TaskCache } from "../experiment/estimate.js";
+import type { ExperimentFolder, Outcome } from "../experiment/folder.js";
 import type { PaperFigures } from "../experiment/paper-figures.js";
 import type { ExperimentPlan } from "../experiment/plan.js";
-import type { ExperimentEvent } from "../experiment/run-experiment.js";
 import { readConfigFile } from "./config-file.js";
 import { UsageError } from "./failure.js";
 import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
@@ -123,14 +122,17 @@ async function experiment(
   const tasks = new TaskCache(signal);
   const paper = flags.paper === undefined ? undefined : await paperOf(flags.paper);
   const unscaled = { ...(await planOf(name, file, flags, given)), paper };
-  const plan = flags.scale === undefined ? unscaled : await scaled(unscaled, flags.scale, tasks);
+  const plan = flags.scale === undefined ? unscaled : await scaledPlan(unscaled, flags.scale, tasks);
   const folder = new ExperimentFolder(resolve(flags.output ?? `experiments/${name}`));
   const all = await asUsageAsync(cellsOf(plan, signal));
   const cells = await chosen(all, flags);
 
-  if (flags.emit !== undefined) return printJobs(flags.emit, folder, cells);
-  const ended = await folder.ended(cells);
-  if (flags.list || flags.dryRun) return listCells(plan, cells, ended.results, tasks, flags, signal);
+  if (flags.emit !== undefined || flags.list || flags.dryRun) {
+    const { listCells, printJobs } = await import("./experiment-list.js");
+    if (flags.emit !== undefined) return printJobs(flags.emit, folder, cells);
+    const { results } = await folder.ended(cells);
+    return listCells(plan, cells, results, tasks, flags, signal);
+  }
 
   const [{ lockFolder }, { makeFolder }, { describeExperiment }] = await Promise.all([
     import("../files/lock.js"),
@@ -143,7 +145,12 @@ async function experiment(
   try {
     const isWhole = flags.cell === undefined;
     if (isWhole) await folder.write("experiment.json", describeExperiment(plan, all));
-    const outcome = await run(plan, cells, folder, flags, given, signal);
+    const { jobs, devices, keepModels, lease } = flags;
+    const { trainCells } = await import("./experiment-run.js");
+    const outcome = await trainCells(plan.name, cells, folder, {
+      ...{ jobs, devices, keepModels, signal, threads: given.threads },
+      ...(lease !== undefined && { leaseMs: lease * 1000 }),
+    });
     if (isWhole) await sumUp(plan, all, folder, outcome, flags);
     else await reportCell(cells, outcome, flags);
     if (outcome.failures.size > 0) process.exitCode = 1;
@@ -180,22 +187,9 @@ async function paperOf(file: string): Promise<PaperFigures> {
   return asUsage(() => parsePaperFigures(raw), file);
 }
 
-/** The first rows of each training set. */
-async function scaled(plan: ExperimentPlan, scale: number, tasks: TaskCache): Promise<ExperimentPlan> {
-  const { resolveRunConfig } = await import("../config/resolve.js");
-  const runs = [];
-  for (const run of plan.runs) {
-    const { train } = await tasks.load(asUsage(() => resolveRunConfig(run.config)));
-    runs.push({
-      ...run,
-      config: { ...run.config, limitTrain: Math.max(1, Math.ceil(scale * train.length)) },
-    });
-  }
-  return {
-    ...plan,
-    runs,
-    notes: [...plan.notes, `Training sets are cut to ${scale} of their rows (--scale).`],
-  };
+async function scaledPlan(plan: ExperimentPlan, scale: number, tasks: TaskCache): Promise<ExperimentPlan> {
+  const { scaled } = await import("../experiment/scale.js");
+  return asUsageAsync(scaled(plan, scale, tasks));
 }
 
 /** What is found before a run is wrong usage if the options are, and a failure if the files are. */
@@ -238,123 +232,6 @@ async function shardOf(text: string): Promise<Shard> {
   if (index === undefined || Number(index) >= Number(count))
     throw new UsageError(`Expected i/n with i from 0 to n - 1, or auto, for --shard but received ${text}`);
   return { index: Number(index), count: Number(count) };
-}
-
-async function printJobs(engine: Engine, folder: ExperimentFolder, cells: readonly Cell[]): Promise<void> {
-  const [{ emit }, { commandLine }] = await Promise.all([
-    import("../experiment/emit.js"),
-    import("../run/provenance.js"),
-  ]);
-  const argv = process.argv.filter((word, i, words) => word !== "--emit" && words[i - 1] !== "--emit");
-  const distinct = cells.filter((cell, i) => cells.findIndex(({ hash }) => hash === cell.hash) === i);
-  await print(emit(engine, { command: commandLine(argv), output: folder.path, cells: distinct }).trimEnd());
-}
-
-async function listCells(
-  plan: ExperimentPlan,
-  cells: readonly Cell[],
-  results: ReadonlyMap<string, CellResult>,
-  tasks: TaskCache,
-  flags: ExperimentFlags,
-  signal: AbortSignal,
-): Promise<void> {
-  const [{ costsOf, estimateCells }, { renderTable }, { formatSeconds }] = await Promise.all([
-    import("../experiment/estimate.js"),
-    import("../render/table.js"),
-    import("../report/words.js"),
-  ]);
-  const estimates = flags.dryRun
-    ? await estimateCells(cells, results, tasks, signal)
-    : new Map(
-        [...(await costsOf(cells, tasks))].map(([hash, cost]): [string, CellEstimate] => [
-          hash,
-          { cost, seconds: null },
-        ]),
-      );
-  const lines = cells.map(({ hash, group, row, column, seed }) => ({
-    ...{ hash, model: group, method: row, column, seed, state: results.has(hash) ? "done" : "open" },
-    ...(estimates.get(hash) ?? { cost: 0, seconds: null }),
-  }));
-  if (flags.json)
-    return void (await printJson({
-      command: "experiment",
-      name: plan.name,
-      notes: plan.notes,
-      cells: lines,
-    }));
-  for (const line of plan.notes) note(line);
-  const rows = lines.map((line) => [
-    ...[line.hash, line.model, line.method, line.column, line.seed, line.state, Math.round(line.cost)],
-    ...(line.seconds === null ? [] : [formatSeconds(line.seconds)]),
-  ]);
-  const header = [
-    "cell",
-    "model",
-    "method",
-    "column",
-    "seed",
-    "state",
-    "cost",
-    ...(flags.dryRun ? ["time"] : []),
-  ];
-  await print(renderTable(header, rows));
-  const open = new Map(
-    lines.filter(({ state }) => state === "open").map((line) => [line.hash, line.seconds ?? 0]),
-  );
-  const total = [...open.values()].reduce((sum, seconds) => sum + seconds, 0);
-  note(
-    `${lines.length} cells, ${open.size} of them to be trained${flags.dryRun ? `: ${formatSeconds(total / (flags.jobs ?? 1))} on this machine` : ""}`,
-  );
-}
-
-async function run(
-  plan: ExperimentPlan,
-  cells: readonly Cell[],
-  folder: ExperimentFolder,
-  flags: ExperimentFlags,
-  given: Partial<RunConfig>,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const [{ runCells }, { createProgress }, { formatSeconds }, os] = await Promise.all([
-    import("../experiment/run-experiment.js"),
-    import("../report/progress.js"),
-    import("../report/words.js"),
-    import("node:os"),
-  ]);
-  const jobs = flags.jobs ?? 1;
-  const progress = createProgress({ title: plan.name });
-  const total = new Set(cells.map(({ hash }) => hash)).size;
-  const started = performance.now();
-  let [done, trained] = [0, 0];
-  const tell = (event: ExperimentEvent) => {
-    const { group, row, column, seed } = event.cell;
-    const name = `${group}, ${row}, ${column}, seed ${seed}`;
-    if (event.type === "warning") progress.log(`${name}: warning: ${event.message}`);
-    if (event.type !== "done" && event.type !== "failed")
-      return progress.stage(`cells (${name})`, done, total);
-    done++;
-    if (event.type === "done" && event.isReused) return progress.stage("cells", done, total);
-    trained++;
-    const left = ((performance.now() - started) / 1000 / trained) * (total - done);
-    const outcome =
-      event.type === "failed"
-        ? `failed: ${event.failure.code}: ${event.failure.message}`
-        : `${event.result.score === null ? "undefined" : (100 * event.result.score).toFixed(2)} (${formatSeconds(event.result.summary.seconds)})`;
-    progress.log(
-      `[${done}/${total}] ${name}: ${outcome}${done < total ? `, about ${formatSeconds(left)} left` : ""}`,
-    );
-    progress.stage("cells", done, total);
-  };
-  try {
-    progress.stage("cells", 0, total);
-    return await runCells(cells, folder, {
-      ...{ jobs, devices: flags.devices, keepModels: flags.keepModels, signal, onEvent: tell },
-      threads: given.threads ?? Math.max(1, Math.floor(os.availableParallelism() / jobs)),
-      ...(flags.lease !== undefined && { leaseMs: flags.lease * 1000 }),
-    });
-  } finally {
-    progress.stop();
-  }
 }
 
 /** The tables of all cells that have ended, whoever ran them. */

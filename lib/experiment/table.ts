@@ -1,5 +1,6 @@
 /** From the results of cells to the figures of a table. Everything here is the same whoever ran the cells, and when. */
 import type { MetricName } from "../metrics/types.js";
+import { AVERAGE_COLUMNS, averagesOf, isGlue } from "./averages.js";
 import type { Cell } from "./cells.js";
 import type { CellFailure, CellResult } from "./folder.js";
 import type { ExperimentPlan } from "./plan.js";
@@ -15,6 +16,7 @@ import {
 /** One training's part of an entry. */
 export interface SeedScore {
   readonly seed: number;
+  /** Of the cell; empty for an average over cells. */
   readonly hash: string;
   /** A fraction; null where the metric is undefined, and without a result. */
   readonly score: number | null;
@@ -61,6 +63,9 @@ export interface ExperimentTable {
 const WITH_KL = "R-AT";
 const WITHOUT_KL = "R-AT without KL";
 
+/** Before it is compared. */
+type PlainEntry = Omit<Entry, "gains" | "paper" | "varianceTest">;
+
 type PlannedCell = Pick<Cell, "hash" | "group" | "row" | "column" | "seed">;
 
 /** Puts the table together; cells without a result are missing, not left out. */
@@ -70,7 +75,9 @@ export function tableOf(
   results: ReadonlyMap<string, CellResult>,
   failures: ReadonlyMap<string, CellFailure>,
 ): ExperimentTable {
-  const entries = groupBy(cells, keyOf).map((own) => entryOf(own, results, failures));
+  const columns = [...new Set(cells.map(({ column }) => column))];
+  const ofCells = groupBy(cells, keyOf).map((own) => entryOf(own, results, failures));
+  const entries = isGlue(columns) ? [...ofCells, ...averageEntries(ofCells, results)] : ofCells;
   const find = (group: string, row: string, column: string) =>
     entries.find((entry) => entry.group === group && entry.row === row && entry.column === column);
   const compared = entries.map((entry) => {
@@ -92,16 +99,38 @@ export function tableOf(
   });
   return {
     ...{ name: plan.name, title: plan.title, notes: notesOf(plan, entries) },
-    columns: [...new Set(cells.map(({ column }) => column))],
+    columns: isGlue(columns) ? [...columns, ...AVERAGE_COLUMNS] : columns,
     entries: withHolm(compared),
   };
 }
 
-function notesOf(
-  plan: Pick<ExperimentPlan, "notes">,
-  entries: readonly Omit<Entry, "gains" | "paper" | "varianceTest">[],
-): string[] {
-  const seeds = entries.flatMap((entry) => entry.seeds);
+/** Each seed's averages over the nine tasks of GLUE, as entries of their own. */
+function averageEntries(
+  entries: readonly PlainEntry[],
+  results: ReadonlyMap<string, CellResult>,
+): PlainEntry[] {
+  return groupBy(entries, ({ group, row }) => JSON.stringify([group, row])).flatMap((own) => {
+    const hashOf = (column: string, seed: number) =>
+      own.find((entry) => entry.column === column)?.seeds.find((each) => each.seed === seed)?.hash ?? "";
+    const seeds = own[0]?.seeds.map(({ seed }) => seed) ?? [];
+    const averages = averagesOf(seeds, (column, seed) => results.get(hashOf(column, seed)));
+    return AVERAGE_COLUMNS.map((column, i): PlainEntry => {
+      const scores = averages.map(({ seed, numbers, tasks }): SeedScore => {
+        const score = i === 0 ? numbers : tasks;
+        return { seed, hash: "", score, state: score === null ? "missing" : "done" };
+      });
+      const known = scoresOf({ seeds: scores });
+      return {
+        ...{ group: own[0]?.group ?? "", row: own[0]?.row ?? "", column, seeds: scores },
+        ...{ metric: null, split: null, passes: null },
+        spread: known.length === 0 ? null : spreadOf(known),
+      };
+    });
+  });
+}
+
+function notesOf(plan: Pick<ExperimentPlan, "notes">, entries: readonly PlainEntry[]): string[] {
+  const seeds = entries.flatMap((entry) => entry.seeds).filter(({ hash }) => hash !== "");
   const count = (state: SeedScore["state"]) => seeds.filter((each) => each.state === state).length;
   const isSelected = entries.some(({ split }) => split === "dev");
   return [
@@ -119,7 +148,7 @@ function entryOf(
   cells: readonly PlannedCell[],
   results: ReadonlyMap<string, CellResult>,
   failures: ReadonlyMap<string, CellFailure>,
-): Omit<Entry, "gains" | "paper" | "varianceTest"> {
+): PlainEntry {
   const [first] = cells;
   const found = cells.map(({ hash }) => results.get(hash)).find((result) => result !== undefined);
   const seeds = cells.map(({ seed, hash }): SeedScore => {
