@@ -12,8 +12,6 @@ export interface RunOptions {
   readonly devices?: readonly string[] | undefined;
   readonly threads?: number | undefined;
   readonly keepModels?: boolean | undefined;
-  /** Waits for cells that other workers have taken, so that all have ended when this returns. Default: true. */
-  readonly waitForOthers?: boolean | undefined;
   readonly leaseMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   onEvent?(event: ExperimentEvent): void;
@@ -30,8 +28,8 @@ export type ExperimentEvent =
 const POLL_MS = 500;
 
 /**
- * Runs what has no result, in the order of the cells. A cell that fails is reported, and the others go on; it is tried again
- * the next time.
+ * Runs what has no result, in the order of the cells, and waits for those that other workers have taken. A cell that fails is
+ * reported, and the others go on; it is tried again the next time.
  *
  * @throws RATError `ERR_RAT_ABORTED`; what the folder cannot do.
  */
@@ -40,7 +38,7 @@ export async function runCells(
   folder: ExperimentFolder,
   options: RunOptions = {},
 ): Promise<Outcome> {
-  const { jobs = 1, devices = [], waitForOthers = true, signal } = options;
+  const { jobs = 1, devices = [], signal } = options;
   const results = new Map<string, CellResult>();
   const failures = new Map<string, CellFailure>();
   const since = new Date().toISOString();
@@ -70,7 +68,7 @@ export async function runCells(
     while (open.size > 0) {
       throwIfAborted(signal);
       if (await work(place)) continue;
-      if (busy.size === 0 && !waitForOthers) return;
+      // What is left is another job's, or another worker's.
       if (open.size > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   };

@@ -365,6 +365,8 @@ export interface NativeBinding {
   }): Uint8Array;
   /** One block of Philox 4x32-10, for tests: `counter` has four words, `key` two. */
   philox(counter: Uint32Array, key: Uint32Array): Uint32Array;
+  /** GELU of each number, or its slope there, as encoders compute it in fp32 on the CPU, for tests. */
+  gelu(x: Float32Array, backward: boolean): Float32Array;
   /**
    * The losses of K forwards of one batch and their gradient, for tests. `logits` is `[forwards, B, C]`, row-major; `dlogits`
    * is the gradient of `supervised + klWeight * consistency`. `kind` is by default what the labels' type says; `outputs` is

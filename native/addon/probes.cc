@@ -8,6 +8,7 @@
 #include "core/host_memory.h"
 #include "core/random.h"
 #include "layers/dropout.h"
+#include "layers/gelu.h"
 #include "objective/losses.h"
 
 namespace rat {
@@ -58,6 +59,24 @@ Napi::Value philox(const Napi::CallbackInfo& info) {
   });
 }
 
+// [sync] gelu(x, backward): Float32Array, values or slopes
+Napi::Value gelu_of(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    RAT_CHECK(info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_float32_array,
+              "ERR_RAT_INVALID_ARG", "Expected a Float32Array for x");
+    auto given = info[0].As<Napi::Float32Array>();
+    const auto count = static_cast<int64_t>(given.ElementLength());
+    const at::Tensor x = at::from_blob(given.Data(), {count}, at::kFloat).clone().requires_grad_();
+    const at::Tensor y = rat::gelu(x);
+    const bool is_backward = info[1].ToBoolean();
+    if (is_backward) y.backward(at::ones_like(y));
+    const at::Tensor result = is_backward ? x.grad() : y.detach();
+    auto array = Napi::Float32Array::New(info.Env(), given.ElementLength());
+    std::copy_n(result.const_data_ptr<float>(), count, array.Data());
+    return array;
+  });
+}
+
 // [sync] forwardLosses(options): {supervised, consistency, dlogits}. One batch, small: for tests.
 Napi::Value forward_losses_of(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -98,6 +117,7 @@ Napi::Value external_memory(const Napi::CallbackInfo& info) {
 
 void define_probes(Napi::Env env, Napi::Object exports) {
   exports.Set("dropoutMask", Napi::Function::New<dropout_mask>(env, "dropoutMask"));
+  exports.Set("gelu", Napi::Function::New<gelu_of>(env, "gelu"));
   exports.Set("philox", Napi::Function::New<philox>(env, "philox"));
   exports.Set("forwardLosses", Napi::Function::New<forward_losses_of>(env, "forwardLosses"));
   exports.Set("failAllocation", Napi::Function::New<fail_allocation>(env, "failAllocation"));

@@ -6,35 +6,15 @@
 #include <limits>
 
 #include "core/cpu_versions.h"
+#include "core/vectors.h"
 
 namespace rat {
 namespace {
 
-/// 64 bytes of numbers: one register, or as many as it takes.
-template <typename scalar_t>
-struct Lanes;
-template <>
-struct Lanes<float> {
-  typedef float Vector __attribute__((vector_size(64)));
-  typedef int32_t Flags __attribute__((vector_size(64)));  // all bits, or none, of each number
-  typedef uint32_t Bits __attribute__((vector_size(64)));
-  static constexpr int64_t kCount = 16;
-};
-template <>
-struct Lanes<double> {
-  typedef double Vector __attribute__((vector_size(64)));
-  static constexpr int64_t kCount = 8;
-};
-
 template <typename scalar_t>
 RAT_ALWAYS_INLINE int64_t padded(int64_t count) {
-  constexpr int64_t n = Lanes<scalar_t>::kCount;
+  constexpr int64_t n = Vectors<scalar_t>::kCount;
   return (count + n - 1) / n * n;
-}
-
-template <typename Vector, typename scalar_t>
-RAT_ALWAYS_INLINE void load(Vector& to, const scalar_t* from) {
-  std::memcpy(&to, from, sizeof to);
 }
 
 /// C `[m, n]` = A B: A's element (i, k) is a[i * a_row + k * a_column], rows of B and C are `n` long and consecutive; n is a
@@ -42,8 +22,8 @@ RAT_ALWAYS_INLINE void load(Vector& to, const scalar_t* from) {
 template <typename scalar_t>
 RAT_ALWAYS_INLINE void multiply(int64_t m, int64_t n, int64_t depth, const scalar_t* a, int64_t a_row,
                                 int64_t a_column, const scalar_t* b, scalar_t* c) {
-  using Vector = typename Lanes<scalar_t>::Vector;
-  constexpr int64_t kLanes = Lanes<scalar_t>::kCount, kRows = 6;
+  using Vector = typename Vectors<scalar_t>::Vector;
+  constexpr int64_t kLanes = Vectors<scalar_t>::kCount, kRows = 6;
   for (int64_t j = 0; j < n; j += kLanes)
     for (int64_t i = 0; i < m; i += kRows) {
       // Rows beyond the last repeat it: their results are thrown away.
@@ -61,38 +41,6 @@ RAT_ALWAYS_INLINE void multiply(int64_t m, int64_t n, int64_t depth, const scala
     }
 }
 
-/// e^x for x <= 0, to a unit in the last place or two (Cephes' polynomial); 0 below -87.
-RAT_ALWAYS_INLINE void exponential(typename Lanes<float>::Vector& x) {
-  using Vector = Lanes<float>::Vector;
-  using Bits = Lanes<float>::Bits;
-  const Lanes<float>::Flags tiny = x < -87.0f;
-  const Vector magic = Vector{} + 12582912.0f;  // 1.5 * 2^23: the sum's low bits are the rounded number
-  const Vector shifted = x * 1.44269504088896341f + magic;
-  const Vector n = shifted - magic;
-  Vector r = x - n * 0.693359375f;
-  r = r - n * -2.12194440e-4f;
-  Vector p = Vector{} + 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  Bits bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  const Bits power = (bits + (127u - 0x4B400000u)) << 23;
-  Vector two_to_n;
-  std::memcpy(&two_to_n, &power, sizeof power);
-  p = p * two_to_n;
-  std::memcpy(&bits, &p, sizeof p);
-  bits = bits & ~(Bits)tiny;
-  std::memcpy(&x, &bits, sizeof bits);
-}
-
-RAT_ALWAYS_INLINE void exponential(typename Lanes<double>::Vector& x) {
-  for (int64_t i = 0; i < Lanes<double>::kCount; ++i) x[i] = std::exp(x[i]);
-}
-
 template <typename Vector>
 RAT_ALWAYS_INLINE auto sum_of(const Vector& x) {
   constexpr size_t kCount = sizeof x / sizeof x[0];
@@ -104,8 +52,8 @@ RAT_ALWAYS_INLINE auto sum_of(const Vector& x) {
 /// Rows `[rows, length]` become probabilities; `row_size` numbers apart, what is beyond the length becomes 0.
 template <typename scalar_t>
 RAT_ALWAYS_INLINE void softmax(scalar_t* scores, int64_t rows, int64_t length, int64_t row_size) {
-  using Vector = typename Lanes<scalar_t>::Vector;
-  constexpr int64_t kLanes = Lanes<scalar_t>::kCount;
+  using Vector = typename Vectors<scalar_t>::Vector;
+  constexpr int64_t kLanes = Vectors<scalar_t>::kCount;
   for (int64_t i = 0; i < rows; ++i) {
     scalar_t* row = scores + i * row_size;
     scalar_t most = row[0];

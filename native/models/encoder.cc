@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/savings.h"
 #include "layers/attention.h"
+#include "layers/gelu.h"
 #include "layers/linear.h"
 #include "layers/rows.h"
 #include "models/registry.h"
@@ -159,7 +160,7 @@ class Encoder final : public Model {
 
   at::Tensor activation(const at::Tensor& x) const {
     if (encoder_.activation == "relu") return at::relu(x);
-    return at::gelu(x, encoder_.activation == "gelu" ? "none" : "tanh");
+    return encoder_.activation == "gelu" ? rat::gelu(x) : at::gelu(x, "tanh");
   }
 
   const std::string& name(const std::string& of) const {

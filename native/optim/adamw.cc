@@ -1,5 +1,7 @@
 // AdamW (Loshchilov and Hutter, 2019) with PyTorch's fused kernel: betas 0.9 and 0.999, eps 1e-8, bias
 // correction, decoupled weight decay.
+#include <algorithm>
+
 #include "optim/optimizer.h"
 
 namespace rat {
@@ -16,6 +18,11 @@ void count(std::vector<at::Tensor>& steps, const at::Tensor& found_inf) {
   if (found_inf.defined()) return at::_foreach_add_(steps, 1 - found_inf);
   if (!steps[0].is_cpu()) return at::_foreach_add_(steps, 1);
   for (at::Tensor& step : steps) *step.mutable_data_ptr<float>() += 1;
+}
+
+bool are_contiguous(const std::vector<at::Tensor>& tensors) {
+  return std::all_of(tensors.begin(), tensors.end(),
+                     [](const at::Tensor& each) { return each.is_contiguous(); });
 }
 
 class AdamW final : public Optimizer {
@@ -43,9 +50,9 @@ class AdamW final : public Optimizer {
       // A float is too coarse a learning rate for weights in double.
       const bool is_float = group.parameters[0].scalar_type() == at::kFloat;
       if (is_float && scalars.device_learning_rate_float.defined())
-        update(group, of_group, scalars.device_learning_rate_float * scale, scalars.found_inf);
+        update(group, of_group, scalars.device_learning_rate_float * scale, scalars);
       else
-        update(group, of_group, scalars.learning_rate * scale, scalars.found_inf);
+        update(group, of_group, scalars.learning_rate * scale, scalars);
     }
   }
 
@@ -65,11 +72,28 @@ class AdamW final : public Optimizer {
   /// `learning_rate`: a double, or a tensor where the parameters are.
   template <typename Rate>
   static void update(Group& group, const std::vector<at::Tensor>& gradients, const Rate& learning_rate,
-                     const at::Tensor& found_inf) {
-    at::_fused_adamw_(group.parameters, gradients, group.first_moments, group.second_moments, {}, group.steps,
-                      learning_rate, 0.9, 0.999, group.weight_decay, 1e-8, /*amsgrad=*/false,
-                      /*maximize=*/false, /*grad_scale=*/{},
-                      found_inf.defined() ? std::optional(found_inf) : std::nullopt);
+                     const UpdateScalars& scalars) {
+    const auto found_inf = scalars.found_inf.defined() ? std::optional(scalars.found_inf) : std::nullopt;
+    const auto step = [&](const auto& part) {
+      at::_fused_adamw_(part(group.parameters), part(gradients), part(group.first_moments),
+                        part(group.second_moments), {}, group.steps, learning_rate, 0.9, 0.999,
+                        group.weight_decay, 1e-8, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
+                        found_inf);
+    };
+    if (!scalars.lanes || !are_contiguous(group.parameters) || !are_contiguous(gradients))
+      return step([](const std::vector<at::Tensor>& whole) { return whole; });
+    // Each lane takes its part of every tensor.
+    const int64_t lanes = scalars.lanes->most();
+    scalars.lanes->run(lanes, [&](int64_t lane) {
+      step([&](const std::vector<at::Tensor>& whole) {
+        std::vector<at::Tensor> parts;
+        for (const at::Tensor& tensor : whole) {
+          const int64_t begin = tensor.numel() * lane / lanes, end = tensor.numel() * (lane + 1) / lanes;
+          parts.push_back(tensor.view({-1}).narrow(0, begin, end - begin));
+        }
+        return parts;
+      });
+    });
   }
 
   std::vector<Group> groups_;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/lanes.h"
 #include "models/parameter.h"
 
 namespace rat {
@@ -38,6 +39,7 @@ struct UpdateScalars {
   at::Tensor device_learning_rate;        // 0-dimensional double
   at::Tensor device_learning_rate_float;  // 0-dimensional float
   at::Tensor found_inf;                   // 0-dimensional float: 1 if nothing may change
+  Lanes* lanes = nullptr;                 // that may share the work; on the CPU
 };
 
 class Optimizer {

@@ -230,7 +230,9 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   reduce(log, all);
   log.gradient_norm = global_norm(all);
   UpdateScalars update{.learning_rate = options.learning_rate, .found_inf = check_.take(log, options.step)};
-  if (!device_.is_cpu()) {
+  if (device_.is_cpu()) {
+    update.lanes = &lanes_;
+  } else {
     update.device_learning_rate = on_device.scalar(offsetof(StepScalars, learning_rate), at::kDouble);
     update.device_learning_rate_float =
         on_device.scalar(offsetof(StepScalars, learning_rate_float), at::kFloat);
