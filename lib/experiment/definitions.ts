@@ -71,6 +71,8 @@ export const DEFINITIONS: Readonly<Record<string, Definition>> = {
     models: ["bert", "roberta", "albert"],
     tasks: GLUE,
     methods: ["dropout", "at", "r-drop", "freelb", "r-at", "r-at-bertadam", ...HONEST],
+    // Microsoft's own files of MRPC have test labels; the table is of dev sets.
+    options: { test: "none" },
     notes: ["Base models stand for those of the paper; --models name=folder takes others."],
   },
   table2: {
@@ -78,6 +80,7 @@ export const DEFINITIONS: Readonly<Record<string, Definition>> = {
     models: ["bert", "roberta"],
     tasks: GLUE,
     methods: ["freelb", "r-at"],
+    options: { test: "none" },
     notes: [
       "Test labels are not public: the table has dev scores; `r-at predict --glue-submission` writes the files.",
     ],

@@ -31,6 +31,11 @@ test("table 3 has the paper's methods beside honest rows, for three models on fo
   expect(runs).toHaveLength(3 * 4 * 9 * seeds.length);
 });
 
+test("tables 1 and 2 are of the GLUE dev sets", () => {
+  for (const name of ["table1", "table2"])
+    expect(distinct(plan(name).runs.map(({ config }) => String(config.test)))).toEqual(["none"]);
+});
+
 test("table 8 varies the consistency loss, table 4 the forwards", () => {
   expect(distinct(plan("table8").runs.map(({ config }) => String(config.consistency)))).toEqual([
     ...["bi-kl", "kl", "ce", "js", "mae", "mse"],
