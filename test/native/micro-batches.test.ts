@@ -13,7 +13,8 @@ const IDS = [3, 14, 15, 9, 26, 5, 8];
 const STEPS = { fp64: 2, fp32: 1 } as const;
 /** Sizes of the parts of a step. */
 const PARTS = [[1, 4, 2], IDS.map(() => 1)];
-const TOLERANCES = { fp64: 1e-12, fp32: 2e-5 } as const;
+/** Three steps of an ascent make of a rounding in fp32 some 3e-5; what is wrong shows in fp64. */
+const TOLERANCES = { fp64: 1e-12, fp32: 5e-5 } as const;
 const FIELDS = [
   "loss",
   "cleanLoss",
