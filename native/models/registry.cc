@@ -1,5 +1,6 @@
 #include "models/registry.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -9,11 +10,24 @@ namespace rat {
 
 std::unique_ptr<Model> make_model(const ModelOptions& options, uint64_t seed, at::ScalarType type,
                                   at::Device device) {
-  return std::move(make_models(1, options, seed, type, device).front());
+  return std::move(make_models(1, 0, options, seed, type, device).front());
 }
 
-std::vector<std::unique_ptr<Model>> make_models(int64_t count, const ModelOptions& options, uint64_t seed,
-                                                at::ScalarType type, at::Device device) {
+namespace {
+
+/// Those of the word embeddings are the step's own affair.
+int64_t gradient_bytes(const Model& model) {
+  int64_t bytes = 0;
+  for (const Parameter& parameter : model.parameters())
+    if (!parameter.tensor.is_same(model.word_embedding()))
+      bytes += static_cast<int64_t>(parameter.tensor.nbytes());
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Model>> make_models(int64_t most, int64_t bytes, const ModelOptions& options,
+                                                uint64_t seed, at::ScalarType type, at::Device device) {
   using Factory = std::unique_ptr<Model> (*)(const ModelOptions&, Initializer&);
   static const std::map<std::string, Factory> factories{{"bilstm", make_bilstm},
                                                         {"encoder", make_encoder},
@@ -30,9 +44,11 @@ std::vector<std::unique_ptr<Model>> make_models(int64_t count, const ModelOption
             "ERR_RAT_INVALID_ARG", "Every size of a model must be at least 1");
   Initializer initializer(seed, type, device);
   std::vector<std::unique_ptr<Model>> models;
-  for (int64_t i = 0; i < count; ++i) {
-    models.push_back(found->second(options, initializer));
+  models.push_back(found->second(options, initializer));
+  const int64_t count = std::min(most, 1 + bytes / std::max<int64_t>(gradient_bytes(*models[0]), 1));
+  while (static_cast<int64_t>(models.size()) < count) {
     initializer.repeat();
+    models.push_back(found->second(options, initializer));
   }
   return models;
 }

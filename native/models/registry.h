@@ -13,9 +13,10 @@ namespace rat {
 /// The model that `options.type` names; ERR_RAT_MODEL_MISMATCH lists the names if it is none of them.
 std::unique_ptr<Model> make_model(const ModelOptions& options, uint64_t seed, at::ScalarType type,
                                   at::Device device);
-/// So many that share their memory, each with gradients of its own.
-std::vector<std::unique_ptr<Model>> make_models(int64_t count, const ModelOptions& options, uint64_t seed,
-                                                at::ScalarType type, at::Device device);
+/// At most `most` that share their memory, each with gradients of its own; those of all but the first have no more than
+/// `bytes` together.
+std::vector<std::unique_ptr<Model>> make_models(int64_t most, int64_t bytes, const ModelOptions& options,
+                                                uint64_t seed, at::ScalarType type, at::Device device);
 
 std::unique_ptr<Model> make_textcnn(const ModelOptions& options, Initializer& initializer);
 std::unique_ptr<Model> make_bilstm(const ModelOptions& options, Initializer& initializer);

@@ -16,8 +16,9 @@
 namespace rat {
 namespace {
 
-/// More lanes would need more gradients of their own; they share the threads.
+/// More lanes would need more gradients of their own; they share the threads. BERT-base has two.
 constexpr int64_t kMostLanes = 4;
+constexpr int64_t kMostGradientBytes = int64_t{512} << 20;
 /// A product of fewer rows leaves a core idle.
 constexpr int64_t kLeastTokens = 64;
 
@@ -58,8 +59,8 @@ Trainer::Trainer(const TrainerOptions& options)
       lanes_(options.threads, device_.is_cpu() && is_on(Saving::kLanes) ? kMostLanes : 1),
       check_(device_, options.loss.kl_weight, options.regularizer.bregman_weight) {
   const c10::OptionalDeviceGuard guard(device_);
-  models_ = make_models(options.trains ? lanes_.most() : 1, options.model, options.seed, options.precision,
-                        device_);
+  models_ = make_models(options.trains ? lanes_.most() : 1, kMostGradientBytes, options.model, options.seed,
+                        options.precision, device_);
   if (options.replicas > 1) reduction_ = std::make_unique<Replicas>(options.replicas);
   for (const auto& model : models_)
     model->set_learning(options.optimizer.layer_decay, options.optimizer.frozen);
@@ -134,7 +135,7 @@ void Trainer::join_gradients() {
     return (parameter.whole.defined() ? parameter.whole : parameter.tensor).mutable_grad();
   };
   const auto& parameters = model().parameters();
-  lanes_.run(lanes_.most(), [&](int64_t worker) {
+  lanes_.run(static_cast<int64_t>(models_.size()), [&](int64_t worker) {
     const at::NoGradGuard no_grad;
     for (auto i = static_cast<size_t>(worker); i < parameters.size(); i += models_.size()) {
       if (!is_leaf(parameters[i])) continue;
@@ -214,7 +215,8 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
                             options_.model.padding_id};
   wanted.spared_tokens = options_.regularizer.spared_tokens;
   if (options_.loss.target != Target::kClass) wanted.label_values = options_.precision;
-  const DeviceStep on_device(parts_of(batches, lanes_.most()), scalars, wanted, vocabulary_scratch_, device_);
+  const DeviceStep on_device(parts_of(batches, static_cast<int64_t>(models_.size())), scalars, wanted,
+                             vocabulary_scratch_, device_);
   mark(profile.get(), "copy");
   Step step(models_, on_device, forwards, options_.loss, normaliser(batches, options),
             {.cancelled = &cancelled,
