@@ -87,7 +87,7 @@ async function renderBlock(block: Block): Promise<string> {
 
 async function renderChart({ id, title, caption, spec, header, rows }: Chart): Promise<string> {
   const picture = async (theme: "light" | "dark") =>
-    `<div class="${theme}" role="img" aria-label="${escaped(`${title}. ${caption}`)}">${fluid(await drawSvg(spec, theme))}</div>`;
+    `<div class="${theme}" role="img" aria-label="${escaped(`${title}. ${caption}`)}">${embedded(await drawSvg(spec, theme), `${id}-${theme}`)}</div>`;
   return `<figure id="${id}">
 <h3>${escaped(title)}</h3>
 ${await picture("light")}${await picture("dark")}
@@ -96,16 +96,19 @@ ${await picture("light")}${await picture("dark")}
 </figure>`;
 }
 
-/** As wide as there is room, at most its own size. What is in it is said by the figure. */
-function fluid(svg: string): string {
+/**
+ * An SVG as a part of a page: as wide as there is room, at most its own size; what is in it is said by the figure; its names are
+ * its own, as a page has many.
+ */
+function embedded(svg: string, name: string): string {
   const [, width = "420"] = /^<svg[^>]* width="([\d.]+)"/.exec(svg) ?? [];
   return svg
+    .replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"/g, "")
+    .replaceAll(/ id="([^"]+)"/g, ` id="${name}-$1"`)
+    .replaceAll(/url\(#([^)]+)\)/g, `url(#${name}-$1)`)
     .replace(
       /^<svg([^>]*?) width="[\d.]+" height="[\d.]+"/,
       `<svg$1 aria-hidden="true" style="width:100%;max-width:${width}px;height:auto"`,
-    )
-    .replaceAll(/ (?:role|aria-[a-z]+)="[^"]*"(?=[^<]*>)/g, (attribute) =>
-      attribute.startsWith(" aria-hidden") ? attribute : "",
     );
 }
 
