@@ -26,9 +26,9 @@ export interface CellPlace {
 const CHECKPOINT_EVERY = 500;
 /** A process that was told to stop has so long to write its checkpoint. */
 const GRACE_MS = 20_000;
-/** The process of a worker that was killed may still be on its way out. */
-const LOCKED_RETRIES = 40;
-const LOCKED_WAIT_MS = 250;
+/** What may pass: the process of a worker that was killed may still be on its way out; one that was ended had bad luck, once. */
+const RETRIES: Partial<Record<RATErrorCode, number>> = { ERR_RAT_LOCKED: 60, ERR_RAT_INTERNAL: 1 };
+const RETRY_WAIT_MS = 250;
 
 /**
  * Trains a cell, or goes on with it from its last checkpoint.
@@ -52,9 +52,8 @@ export async function runCell(cell: Cell, folder: ExperimentFolder, place: CellP
       if (!place.keepModel) await rm(join(path, "model"), { recursive: true, force: true });
       return result;
     } catch (error) {
-      if (!(error instanceof RATError) || error.code !== "ERR_RAT_LOCKED" || attempt >= LOCKED_RETRIES)
-        throw error;
-      await new Promise((resolve) => setTimeout(resolve, LOCKED_WAIT_MS));
+      if (!(error instanceof RATError) || attempt >= (RETRIES[error.code] ?? 0)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_WAIT_MS));
     }
   }
 }

@@ -36,7 +36,13 @@ test(`${WORKERS} workers, ${4 * SEEDS} cells, ${KILLS} kills`, { timeout: 3_600_
   /** Starts a worker again and again until one comes to its end. */
   const work = async (): Promise<void> => {
     for (;;) {
-      const child = spawn(process.execPath, [...args(output), "--claim"], { stdio: "ignore" });
+      const child = spawn(process.execPath, [...args(output), "--claim"], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      let said = "";
+      child.stderr.on("data", (data: Buffer) => {
+        said += data;
+      });
       const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
       // A kill while it starts proves nothing; most come in the middle of a cell.
       const timer = setTimeout(
@@ -51,7 +57,7 @@ test(`${WORKERS} workers, ${4 * SEEDS} cells, ${KILLS} kills`, { timeout: 3_600_
       clearTimeout(timer);
       if (code === 0) mayEnd = true;
       if (mayEnd) return;
-      expect(code).toBeNull();
+      expect({ code, said: code === null ? "" : said }).toEqual({ code: null, said: "" });
     }
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
