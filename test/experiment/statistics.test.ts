@@ -1,4 +1,4 @@
-/** Against SciPy (test/reference/statistics.py), and against what the tests are by definition. */
+/** Against SciPy (test/reference/score_statistics.py), and against what the tests are by definition. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
