@@ -2,11 +2,6 @@
  * One training of an experiment in a process of its own: what it takes of memory is its own, and a crash ends nothing else.
  * Started by run-cell.ts; the configuration comes as the first message, and what happens goes back in messages.
  */
-import { resolveRunConfig } from "../config/resolve.js";
-import { loadTask } from "../datasets/load-task.js";
-import { fromNative } from "../errors.js";
-import { taskOptions } from "../pipeline/options.js";
-import { trainFromConfig } from "../pipeline/train.js";
 import type { TrainSummary } from "../run/events.js";
 
 /** What the process says. */
@@ -18,7 +13,9 @@ export type CellMessage =
 
 const stop = new AbortController();
 // Whoever started it is gone, or wants it to stop; a checkpoint is written on the way out if there are any.
+// Heard from the first moment on, so everything else is imported later: an orphan would train on, and hold the folder.
 process.on("disconnect", () => process.exit(1));
+if (!process.connected) process.exit(1);
 process.on("SIGTERM", () => stop.abort());
 process.on("SIGINT", () => {}); // a terminal sends it to both: the other one decides
 
@@ -26,6 +23,14 @@ const send = (message: CellMessage) =>
   new Promise<void>((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
 
 process.once("message", async (raw: Record<string, unknown>) => {
+  const [{ resolveRunConfig }, { loadTask }, { fromNative }, { taskOptions }, { trainFromConfig }] =
+    await Promise.all([
+      import("../config/resolve.js"),
+      import("../datasets/load-task.js"),
+      import("../errors.js"),
+      import("../pipeline/options.js"),
+      import("../pipeline/train.js"),
+    ]);
   try {
     const config = resolveRunConfig(raw);
     const { signal } = stop;

@@ -38,6 +38,12 @@ const RETRY_WAIT_MS = 250;
 export async function runCell(cell: Cell, folder: ExperimentFolder, place: CellPlace): Promise<CellResult> {
   const path = folder.cell(cell.hash);
   await makeFolder(path);
+  // A worker that was killed before it published what it had: the summary is the last that a run writes.
+  const finished = await readFile(join(path, "summary.json"), "utf8").catch(() => undefined);
+  if (finished !== undefined) {
+    const { command: _, ...summary } = JSON.parse(finished) as TrainSummary & { readonly command: "train" };
+    return resultOf(cell, path, summary);
+  }
   const { device = cell.resolved.device, threads = cell.resolved.threads } = place;
   const config = {
     ...cell.resolved,

@@ -53,7 +53,7 @@ export async function runCells(
       busy.add(cell.hash);
       try {
         const ended = await tryCell(cell, folder, options, place, since);
-        if (ended === null) continue; // somebody else's, for now
+        if (ended === null) continue; // another worker has it
         open.delete(cell.hash);
         if ("score" in ended) results.set(cell.hash, ended);
         else failures.set(cell.hash, ended);

@@ -1,9 +1,9 @@
 /** `r-at experiment` from a file to tables: reuse, parts, failures, kills, job files. */
-import { execFile } from "node:child_process";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { execFile, spawnSync } from "node:child_process";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { ExperimentTable } from "#dist/experiment/table.js";
 import { parseOnlyLine, run, start, temporaryFolder } from "../cli/cli.js";
 import { writeToy } from "./toy.js";
@@ -128,6 +128,39 @@ describe("a comparison", () => {
     expect(await text(killed, "table.md")).toBe(await text(whole, "table.md"));
   });
 });
+
+describe("a worker that dies", () => {
+  test("after a training and before its result leaves the training to the next", async () => {
+    const [hash = ""] = await readdir(join(whole, "cells"));
+    const cell = join(whole, "cells", hash);
+    const before = await text(cell, "result.json");
+    const log = await stat(join(cell, "log.jsonl"));
+    await rm(join(cell, "result.json"));
+    expect((await compare(whole)).code).toBe(0);
+    expect(await text(cell, "result.json")).toBe(before);
+    expect((await stat(join(cell, "log.jsonl"))).mtimeMs).toBe(log.mtimeMs);
+  });
+
+  test("leaves no process behind, however early", async () => {
+    // The child has its configuration, and has not come to read it.
+    const program = `
+      import { fork } from "node:child_process";
+      const child = fork(${JSON.stringify(join(import.meta.dirname, "../../dist/experiment/cell-process.js"))});
+      child.send(${JSON.stringify(await longRun())}, () => { console.log(child.pid); process.kill(process.pid, "SIGKILL"); });`;
+    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
+      encoding: "utf8",
+    });
+    const pid = Number(stdout);
+    expect(pid).toBeGreaterThan(0);
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), { timeout: 20_000, interval: 100 });
+  });
+});
+
+/** A training of minutes. */
+async function longRun() {
+  const cells = JSON.parse(await text(whole, "experiment.json")).cells as { config: object }[];
+  return { ...cells[0]?.config, maxSteps: 1_000_000, output: join(temporary.folder, "orphan") };
+}
 
 describe("a cell is what it trains", () => {
   const hashes = async (...args: string[]) => {
