@@ -15,24 +15,25 @@ using Vector = Vectors<float>::Vector;
 constexpr int64_t kCount = Vectors<float>::kCount;
 constexpr int64_t kNumbersPerTask = 1 << 14;
 
-struct Normal {
-  Vector distribution;  // the function of the standard normal distribution
-  Vector bell;          // e^(-x^2 / 2)
-};
-
-/// Abramowitz and Stegun, 7.1.26: erfc to 1.5e-7, from the exponential that the derivative needs as well.
-RAT_ALWAYS_INLINE Normal normal(const Vector& x) {
-  const Vector z = x < 0.0f ? -x : x;
-  const Vector t = 1.0f / (1.0f + (0.3275911f * 0.70710678f) * z);
-  Vector bell = -0.5f * (x * x);
-  exponential(bell);
-  Vector p = Vector{} + 1.061405429f;
-  p = p * t - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
-  const Vector tail = 0.5f * (p * t) * bell;
-  return {x < 0.0f ? tail : 1.0f - tail, bell};
+/// The function of the standard normal distribution, as LibTorch forms it, 1/2 + erf(x / sqrt 2) / 2. The rational function is
+/// x P(x^2) / Q(x^2), fitted to erf for the least relative error, 5e-8; beyond 5.5 erf is 1 in fp32.
+RAT_ALWAYS_INLINE Vector distribution(const Vector& x) {
+  const Vector u = x * x;
+  Vector p = Vector{} + 2.19596669e-10f;
+  p = p * u - 4.32378446e-8f;
+  p = p * u + 6.28149038e-6f;
+  p = p * u + 3.28553178e-4f;
+  p = p * u + 8.9492399e-3f;
+  p = p * u + 7.0821844e-2f;
+  p = p * u + 0.797884519f;
+  Vector q = Vector{} + 5.99695946e-5f;
+  q = q * u + 1.79822309e-3f;
+  q = q * u + 2.87897698e-2f;
+  q = q * u + 0.255427836f;
+  q = q * u + 1.0f;
+  const Vector erf = x * p / q, one = Vector{} + 1.0f;
+  const Vector upper = x > 5.5f || erf > 1.0f ? one : erf;
+  return 0.5f + 0.5f * (x < -5.5f || upper < -1.0f ? -one : upper);
 }
 
 /// `apply(vector of x, vector of dy)` to all numbers; those beyond the last register are padded with zeros.
@@ -51,14 +52,15 @@ RAT_ALWAYS_INLINE void for_each_vector(const float* x, const float* dy, int64_t 
 
 RAT_ALWAYS_INLINE void forward_any(const float* x, int64_t count, float* y) {
   for_each_vector(x, x, count, y, [](const Vector& a, const Vector&) __attribute__((always_inline)) {
-    return a * normal(a).distribution;
+    return a * distribution(a);
   });
 }
 
 RAT_ALWAYS_INLINE void backward_any(const float* x, const float* dy, int64_t count, float* dx) {
   for_each_vector(x, dy, count, dx, [](const Vector& a, const Vector& b) __attribute__((always_inline)) {
-    const Normal of = normal(a);
-    return b * (of.distribution + (0.39894228f * a) * of.bell);
+    Vector bell = -0.5f * (a * a);
+    exponential(bell);
+    return b * (distribution(a) + (0.39894228f * a) * bell);
   });
 }
 

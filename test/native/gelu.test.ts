@@ -28,7 +28,7 @@ describe.each([1, 5, 15, 16, 17, 33, 1000, 40_001])("of %d numbers", (count) => 
     expect(y).toHaveLength(count);
     for (const [i, value] of x.entries())
       expect(Math.abs((y[i] ?? Number.NaN) - value * distribution(value)), String(value)).toBeLessThan(
-        3e-7 * Math.max(1, Math.abs(value)),
+        2e-7 * Math.max(1, Math.abs(value)),
       );
   });
 
@@ -38,7 +38,7 @@ describe.each([1, 5, 15, 16, 17, 33, 1000, 40_001])("of %d numbers", (count) => 
       expect(
         Math.abs((slopes[i] ?? Number.NaN) - (distribution(value) + value * bell(value))),
         String(value),
-      ).toBeLessThan(5e-7);
+      ).toBeLessThan(3e-7);
   });
 });
 
