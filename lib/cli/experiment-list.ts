@@ -9,7 +9,7 @@ import { note, print, printJson } from "./output.js";
 /** What the list depends on. */
 export interface ListFlags {
   readonly dryRun?: boolean;
-  readonly jobs?: number;
+  readonly jobs: number;
   readonly json?: boolean;
 }
 
@@ -22,7 +22,9 @@ export async function printJobs(
     import("../experiment/emit.js"),
     import("../run/provenance.js"),
   ]);
-  const argv = process.argv.filter((word, i, words) => word !== "--emit" && words[i - 1] !== "--emit");
+  const argv = process.argv.filter(
+    (word, i, words) => !/^--emit(=|$)/.test(word) && words[i - 1] !== "--emit",
+  );
   const distinct = cells.filter((cell, i) => cells.findIndex(({ hash }) => hash === cell.hash) === i);
   await print(emit(engine, { command: commandLine(argv), output: folder.path, cells: distinct }).trimEnd());
 }
@@ -80,6 +82,6 @@ export async function listCells(
   );
   const total = [...open.values()].reduce((sum, seconds) => sum + seconds, 0);
   note(
-    `${lines.length} cells, ${open.size} of them to be trained${flags.dryRun ? `: ${formatSeconds(total / (flags.jobs ?? 1))} on this machine` : ""}`,
+    `${lines.length} cells, ${open.size} of them to be trained${flags.dryRun ? `: ${formatSeconds(total / flags.jobs)} on this machine` : ""}`,
   );
 }

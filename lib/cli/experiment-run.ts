@@ -14,9 +14,9 @@ export async function trainCells(
   name: string,
   cells: readonly Cell[],
   folder: ExperimentFolder,
-  options: Omit<RunOptions, "onEvent">,
+  options: Omit<RunOptions, "onEvent"> & { readonly jobs: number },
 ): Promise<Outcome> {
-  const { jobs = options.devices?.length ?? 1 } = options;
+  const { jobs } = options;
   const { threads = Math.max(1, Math.floor(availableParallelism() / jobs)) } = options;
   const progress = createProgress({ title: name, secondsBetweenLines: SECONDS_BETWEEN_LINES });
   const total = new Set(cells.map(({ hash }) => hash)).size;
@@ -41,7 +41,7 @@ export async function trainCells(
   };
   try {
     progress.stage("cells", 0, total);
-    return await runCells(cells, folder, { ...options, jobs, threads, onEvent });
+    return await runCells(cells, folder, { ...options, threads, onEvent });
   } finally {
     progress.stop();
   }

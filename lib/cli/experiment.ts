@@ -5,14 +5,14 @@ import type { OptionName } from "../config/options.js";
 import type { RunConfig } from "../config/schema.js";
 import { RATError } from "../errors.js";
 import type { Cell } from "../experiment/cells.js";
-import type { Engine, Shard } from "../experiment/emit.js";
+import { ENGINES, type Engine, type Shard, shardOfEnvironment } from "../experiment/emit.js";
 import type { TaskCache } from "../experiment/estimate.js";
 import type { ExperimentFolder, Outcome } from "../experiment/folder.js";
 import type { PaperFigures } from "../experiment/paper-figures.js";
-import type { ExperimentPlan } from "../experiment/plan.js";
+import { EXPERIMENT_FILE, type ExperimentPlan, firstSeeds } from "../experiment/plan.js";
 import { readConfigFile } from "./config-file.js";
 import { UsageError } from "./failure.js";
-import { addRunFlags, asUsage, givenRunFlags } from "./flags.js";
+import { addRunFlags, asUsage, givenRunFlags, throwAsUsage } from "./flags.js";
 import { note, print, printJson } from "./output.js";
 
 interface ExperimentFlags {
@@ -80,7 +80,7 @@ export function defineExperiment(program: Command, signal: AbortSignal): void {
     .option("--methods <name,...>", "methods", list)
     .option("--seeds <n|a,b,...>", "how many seeds (1 to n), or which (default: 3)", parseSeeds)
     .option("--scale <f>", "part of each training set, its first rows", parseScale)
-    .option("--jobs <n>", "cells at a time (default: 1)", parseCount)
+    .option("--jobs <n>", "cells at a time (default: one for each of --devices)", parseCount)
     .option("--devices <name,...>", "devices for the jobs, in turn", list)
     .option("--dry-run", "list the cells with the time that they should take, and train nothing")
     .option("--list", "list the cells with their hashes and costs, and train nothing")
@@ -124,14 +124,14 @@ async function experiment(
   const unscaled = { ...(await planOf(name, file, flags, given)), paper };
   const plan = flags.scale === undefined ? unscaled : await scaledPlan(unscaled, flags.scale, tasks);
   const folder = new ExperimentFolder(resolve(flags.output ?? `experiments/${name}`));
-  const all = await asUsageAsync(cellsOf(plan, signal));
-  const cells = await chosen(all, flags);
+  const all = await cellsOf(plan, signal).catch(throwAsUsage);
+  const cells = chosen(all, flags);
 
   if (flags.emit !== undefined || flags.list || flags.dryRun) {
     const { listCells, printJobs } = await import("./experiment-list.js");
     if (flags.emit !== undefined) return printJobs(flags.emit, folder, cells);
     const { results } = await folder.ended(cells);
-    return listCells(plan, cells, results, tasks, flags, signal);
+    return listCells(plan, cells, results, tasks, { ...flags, jobs: jobsOf(flags) }, signal);
   }
 
   const [{ lockFolder }, { makeFolder }, { describeExperiment }] = await Promise.all([
@@ -144,11 +144,11 @@ async function experiment(
   const lock = isShared ? undefined : await lockFolder(folder.path);
   try {
     const isWhole = flags.cell === undefined;
-    if (isWhole) await folder.write("experiment.json", describeExperiment(plan, all));
-    const { jobs, devices, keepModels, lease } = flags;
+    if (isWhole) await folder.write(EXPERIMENT_FILE, describeExperiment(plan, all));
+    const { devices, keepModels, lease } = flags;
     const { trainCells } = await import("./experiment-run.js");
     const outcome = await trainCells(plan.name, cells, folder, {
-      ...{ jobs, devices, keepModels, signal, threads: given.threads },
+      ...{ jobs: jobsOf(flags), devices, keepModels, signal, threads: given.threads },
       ...(lease !== undefined && { leaseMs: lease * 1000 }),
     });
     if (isWhole) await sumUp(plan, all, folder, outcome, flags);
@@ -165,7 +165,7 @@ async function planOf(
   flags: ExperimentFlags,
   given: Partial<RunConfig>,
 ): Promise<ExperimentPlan> {
-  const [{ planExperiment }, { firstSeeds, planCompare }] = await Promise.all([
+  const [{ planExperiment }, { planCompare }] = await Promise.all([
     import("../experiment/definitions.js"),
     import("../experiment/compare-file.js"),
   ]);
@@ -189,21 +189,15 @@ async function paperOf(file: string): Promise<PaperFigures> {
 
 async function scaledPlan(plan: ExperimentPlan, scale: number, tasks: TaskCache): Promise<ExperimentPlan> {
   const { scaled } = await import("../experiment/scale.js");
-  return asUsageAsync(scaled(plan, scale, tasks));
+  return scaled(plan, scale, tasks).catch(throwAsUsage);
 }
 
-/** What is found before a run is wrong usage if the options are, and a failure if the files are. */
-async function asUsageAsync<T>(call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    return asUsage((): never => {
-      throw error;
-    });
-  }
+/** One for each device, unless it is said. */
+function jobsOf({ jobs, devices }: ExperimentFlags): number {
+  return jobs ?? devices?.length ?? 1;
 }
 
-async function chosen(cells: readonly Cell[], { cell, shard }: ExperimentFlags): Promise<readonly Cell[]> {
+function chosen(cells: readonly Cell[], { cell, shard }: ExperimentFlags): readonly Cell[] {
   if (cell !== undefined) {
     const own = cells.filter(({ hash }) => hash === cell);
     if (own.length === 0)
@@ -213,15 +207,14 @@ async function chosen(cells: readonly Cell[], { cell, shard }: ExperimentFlags):
     return own.slice(0, 1);
   }
   if (shard === undefined) return cells;
-  const { index, count } = await shardOf(shard);
+  const { index, count } = shardOf(shard);
   // By what is to be trained: a cell that two rows share is one.
   const hashes = [...new Set(cells.map(({ hash }) => hash))].filter((_, i) => i % count === index);
   return cells.filter(({ hash }) => hashes.includes(hash));
 }
 
-async function shardOf(text: string): Promise<Shard> {
+function shardOf(text: string): Shard {
   if (text === "auto") {
-    const { shardOfEnvironment } = await import("../experiment/emit.js");
     const found = shardOfEnvironment(process.env);
     if (found) return found;
     throw new UsageError(
@@ -282,7 +275,7 @@ function parseSeeds(text: string): number[] {
   if (isWrong || (values.length === 1 && values[0] === 0))
     throw new InvalidArgumentError("Expected a number of seeds, or seeds with commas between them.");
   const [count = 0] = values;
-  return values.length === 1 ? Array.from({ length: count }, (_, i) => i + 1) : values;
+  return values.length === 1 ? firstSeeds(count) : values;
 }
 
 function parseScale(text: string): number {
@@ -299,8 +292,7 @@ function parseCount(text: string): number {
 }
 
 function parseEngine(text: string): Engine {
-  const engines: readonly Engine[] = ["slurm", "k8s", "snakemake", "parallel"];
-  const found = engines.find((engine) => engine === text);
-  if (!found) throw new InvalidArgumentError(`Expected one of ${engines.join(", ")}.`);
+  const found = ENGINES.find((engine) => engine === text);
+  if (!found) throw new InvalidArgumentError(`Expected one of ${ENGINES.join(", ")}.`);
   return found;
 }

@@ -94,13 +94,18 @@ export function asUsage<T>(check: () => T, file?: string): T {
   try {
     return check();
   } catch (error) {
-    if (!isRATError(error, "ERR_RAT_CONFIG")) throw error;
-    const { option } = error.details ?? {};
-    const [name] = String(option ?? "").split(".");
-    const isNamed = isOptionName(name ?? "") && !error.message.includes(`\`${name}\``);
-    const place = `${isNamed ? ` (${toFlag(name ?? "")})` : ""}${file === undefined ? "" : ` (with ${file})`}`;
-    throw new UsageError(`${error.message}${place}`, "ERR_RAT_CONFIG", error);
+    return throwAsUsage(error, file);
   }
+}
+
+/** The same of an error that was caught already: anything else is thrown as it is. */
+export function throwAsUsage(error: unknown, file?: string): never {
+  if (!isRATError(error, "ERR_RAT_CONFIG")) throw error;
+  const { option } = error.details ?? {};
+  const [name] = String(option ?? "").split(".");
+  const isNamed = isOptionName(name ?? "") && !error.message.includes(`\`${name}\``);
+  const place = `${isNamed ? ` (${toFlag(name ?? "")})` : ""}${file === undefined ? "" : ` (with ${file})`}`;
+  throw new UsageError(`${error.message}${place}`, "ERR_RAT_CONFIG", error);
 }
 
 function parseValue(kind: FieldKind, text: string): string | string[] | number | number[] {

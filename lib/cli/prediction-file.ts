@@ -7,6 +7,7 @@ import { finished } from "node:stream/promises";
 import { pathError } from "../errors.js";
 import { remove, temporarySibling } from "../files/durable-file.js";
 import type { Prediction } from "../inference/classifier.js";
+import { csvField } from "../render/csv-field.js";
 import type { TextOrPair } from "../tokenizers/types.js";
 import { UsageError } from "./failure.js";
 
@@ -108,7 +109,7 @@ export class PredictionFile {
   #csvLine(row: PredictionRow): string {
     const flat = flatten(row);
     const names = this.#columns ?? Object.keys(flat);
-    const line = names.map((name) => csvField(flat[name])).join(",");
+    const line = names.map((name) => csvField(String(flat[name] ?? ""))).join(",");
     if (this.#columns) return line;
     this.#columns = names;
     return `${names.map(csvField).join(",")}\n${line}`;
@@ -151,9 +152,4 @@ async function parquetOf(rows: readonly Record<string, unknown>[]): Promise<Uint
       : { type: "STRING" as const, data: rows.map((row) => String(row[name] ?? "")) }),
   }));
   return new Uint8Array(parquetWriteBuffer({ columnData }));
-}
-
-function csvField(value: unknown): string {
-  const text = String(value ?? "");
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { EXPERIMENT_FILE } from "../experiment/plan.js";
 import type { Chart } from "../page/chart.js";
 import type { CellCurve } from "../page/experiment-page.js";
 import type { Page } from "../page/html.js";
@@ -45,7 +46,7 @@ export function defineReport(program: Command, signal: AbortSignal): void {
     .addHelpText("after", examples)
     .action(async (folder: string, flags: ReportFlags) => {
       const path = resolve(folder);
-      const report = existsSync(join(path, "experiment.json"))
+      const report = existsSync(join(path, EXPERIMENT_FILE))
         ? await ofExperiment(path)
         : await ofRun(path, flags, signal);
       const written = await write(path, report, flags);

@@ -1,4 +1,5 @@
 /** A dev set out of the training rows, the same one in every run. */
+import { mulberry32 } from "../mulberry32.js";
 import type { Example } from "./types.js";
 
 /** Fixed, and apart from a run's own seed: every seed and every method is compared on the same dev rows. */
@@ -46,15 +47,4 @@ function sample(rows: readonly number[], count: number, random: () => number): n
     pool[j] = a;
   }
   return pool.slice(0, count);
-}
-
-/** A small generator of numbers in [0, 1) (mulberry32); good enough to draw rows, and the same everywhere. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -1,5 +1,5 @@
 /** The two averages over GLUE that the paper gives, as columns beside the nine tasks'. */
-import { type GlueResult, glueAverages } from "../metrics/glue-averages.js";
+import { GLUE_NAMES, type GlueResult, glueAverages } from "../metrics/glue-averages.js";
 import type { Metrics } from "../metrics/types.js";
 import type { CellResult } from "./folder.js";
 
@@ -14,11 +14,9 @@ export interface SeedAverages {
 /** Column names, in the order of the averages. */
 export const AVERAGE_COLUMNS = ["mean of 13 numbers", "mean of 9 tasks"] as const;
 
-const TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"] as const;
-
 /** Whether the columns are the nine tasks. */
 export function isGlue(columns: readonly string[]): boolean {
-  return TASKS.every((task) => columns.includes(task));
+  return GLUE_NAMES.every((task) => columns.includes(task));
 }
 
 /** @param results - Of one model and method, by column and seed. */
@@ -28,7 +26,7 @@ export function averagesOf(
 ): SeedAverages[] {
   return seeds.map((seed) => {
     const metrics: Partial<Record<GlueResult, Metrics>> = {};
-    for (const task of TASKS) {
+    for (const task of GLUE_NAMES) {
       const result = results(task, seed);
       if (result) metrics[task] = result.metrics;
       if (task === "mnli" && result?.summary.devMismatched) metrics["mnli-mm"] = result.summary.devMismatched;

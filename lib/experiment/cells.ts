@@ -2,12 +2,12 @@
  * The trainings of an experiment by what they are: two plans, machines or weeks that want the same training want the same
  * cell, and its result is used again.
  */
-import { stat } from "node:fs/promises";
 import { isModelType } from "../config/fields.js";
 import { type OptionName, optionRecord } from "../config/options.js";
 import { type ResolvedRunConfig, resolveRunConfig } from "../config/resolve.js";
-import { taskFiles } from "../datasets/load-task.js";
+import { type LoadTaskOptions, taskFiles } from "../datasets/load-task.js";
 import { throwIfAborted } from "../errors.js";
+import { exists } from "../files/atomic-folder.js";
 import { hashText } from "../files/checksum.js";
 import { taskOptions } from "../pipeline/options.js";
 import { hashPath } from "../run/provenance.js";
@@ -27,27 +27,37 @@ export interface Cell extends PlannedRun {
  * @throws RATError `ERR_RAT_CONFIG`, `ERR_RAT_PATH` and what `loadTask` says of options and files.
  */
 export async function cellsOf(plan: ExperimentPlan, signal?: AbortSignal): Promise<Cell[]> {
-  const hashes = new Map<string, Promise<string>>();
-  const once = (path: string) => {
-    const hash = hashes.get(path) ?? hashPath(path);
-    hashes.set(path, hash);
-    return hash;
-  };
+  const hash = once(hashPath);
+  // Runs of one task differ in much, and in its files seldom.
+  const data = once(async (key: string) => {
+    const [task, options] = JSON.parse(key) as [string, LoadTaskOptions];
+    return Promise.all((await taskFiles(task, options)).map(hash));
+  });
   const cells: Cell[] = [];
   for (const run of plan.runs) {
     throwIfAborted(signal);
     const resolved = resolveRunConfig(run.config);
-    cells.push({ ...run, resolved, hash: await hashOf(resolved, once) });
+    cells.push({ ...run, resolved, hash: await hashOf(resolved, data, hash) });
   }
   return cells;
 }
 
+/** The same call makes the same work once. */
+function once<T>(work: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (key) => {
+    const result = known.get(key) ?? work(key);
+    known.set(key, result);
+    return result;
+  };
+}
+
 async function hashOf(
   config: ResolvedRunConfig,
+  dataOf: (key: string) => Promise<string[]>,
   hashFile: (path: string) => Promise<string>,
 ): Promise<string> {
-  const data: string[] = [];
-  for (const path of await taskFiles(config.task, taskOptions(config))) data.push(await hashFile(path));
+  const data = await dataOf(JSON.stringify([config.task, taskOptions(config)]));
   // Without dev rows a run is another, whatever its files are.
   const without = [config.dev, config.test].map((file) => file === "none");
   const counted: Record<string, unknown> = {};
@@ -59,11 +69,4 @@ async function hashOf(
       isFile && typeof value === "string" && (await exists(value)) ? await hashFile(value) : value;
   }
   return hashText(JSON.stringify({ version: VERSION, data, without, config: counted })).slice(0, 16);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -8,8 +8,7 @@
  */
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder } from "../files/durable-file.js";
-import { createComplete } from "../files/lock.js";
+import { createFile, makeFolder } from "../files/durable-file.js";
 import { hasEnded, parseOwner, thisProcess } from "../files/process.js";
 
 /** A cell that this process works on. */
@@ -40,7 +39,7 @@ export async function claimCell(
   const mine = highest + 1;
   const path = fileOf(claims, hash, mine);
   const content = JSON.stringify(await thisProcess());
-  if (!(await createComplete(path, content))) return null;
+  if (!(await createFile(path, content))) return null;
   const heartbeat = setInterval(() => void renew(path, content), leaseMs / 4);
   heartbeat.unref();
   return {

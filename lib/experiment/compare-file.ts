@@ -3,11 +3,11 @@ import { z } from "zod";
 import { parseOptions } from "../config/parse.js";
 import { runConfigSchema } from "../config/schema.js";
 import { type ExperimentOptions, planMatrix } from "./definitions.js";
-import type { ExperimentPlan } from "./plan.js";
+import { type ExperimentPlan, firstSeeds } from "./plan.js";
 
 const names = z.array(z.string().min(1)).min(1);
 
-export const compareSchema = z.strictObject({
+const compareSchema = z.strictObject({
   title: z.string().min(1).default("Comparison"),
   /** As `--model` takes them, or `name=folder`. */
   models: names,
@@ -18,9 +18,6 @@ export const compareSchema = z.strictObject({
   options: runConfigSchema.partial().omit({ seed: true, model: true, task: true, output: true }).default({}),
   seeds: z.union([z.int().min(1), z.array(z.int().min(0)).min(1)]).optional(),
 });
-
-/** As a file has it. */
-export type CompareFile = z.input<typeof compareSchema>;
 
 /**
  * @param options What the command line says stands above the file.
@@ -49,11 +46,6 @@ export function planCompare(
       seeds: options.seeds ?? (typeof seeds === "number" ? firstSeeds(seeds) : seeds),
     },
   );
-}
-
-/** 1 to n. */
-export function firstSeeds(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i + 1);
 }
 
 function pick<T extends object>(values: T, named: object): Partial<T> {

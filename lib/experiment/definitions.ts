@@ -2,8 +2,9 @@
 import { isModelType } from "../config/fields.js";
 import type { RunConfig } from "../config/schema.js";
 import { RATError } from "../errors.js";
+import { GLUE_NAMES } from "../metrics/glue-averages.js";
 import { didYouMean } from "../nearest.js";
-import { type Method, methodOf } from "./methods.js";
+import { BASELINES, type Method, methodOf } from "./methods.js";
 import { type ExperimentPlan, NOT_COUNTED, type PlannedRun } from "./plan.js";
 
 /** What is asked for; what is left out is the experiment's own. */
@@ -39,7 +40,6 @@ interface Variant {
   readonly options: Partial<RunConfig>;
 }
 
-const GLUE = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"];
 const FROM_SCRATCH = ["bilstm", "textcnn", "texthan"];
 const LONG_TASKS = ["imdb", "agnews", "tnews", "iflytek"];
 const HONEST = ["label-smoothing", "strong-baseline"];
@@ -69,7 +69,7 @@ export const DEFINITIONS: Readonly<Record<string, Definition>> = {
   table1: {
     title: "Table 1: GLUE, dev sets",
     models: ["bert", "roberta", "albert"],
-    tasks: GLUE,
+    tasks: GLUE_NAMES,
     methods: ["dropout", "at", "r-drop", "freelb", "r-at", "r-at-bertadam", ...HONEST],
     // Microsoft's own files of MRPC have test labels; the table is of dev sets.
     options: { test: "none" },
@@ -78,7 +78,7 @@ export const DEFINITIONS: Readonly<Record<string, Definition>> = {
   table2: {
     title: "Table 2: GLUE, test sets (predictions for the GLUE server)",
     models: ["bert", "roberta"],
-    tasks: GLUE,
+    tasks: GLUE_NAMES,
     methods: ["freelb", "r-at"],
     options: { test: "none" },
     notes: [
@@ -189,7 +189,7 @@ export function planMatrix(name: string, definition: Definition, options: Experi
     .map(([key, value]) => `${key} ${JSON.stringify(value)}`);
   return {
     ...{ name, title: definition.title, runs },
-    baselines: ["no-dropout", "dropout"].map((baseline) => methodOf(baseline).label),
+    baselines: BASELINES.map((baseline) => methodOf(baseline).label),
     notes: [
       ...(definition.notes ?? []),
       ...(given.length > 0 ? [`Every run has ${given.join(", ")}.`] : []),

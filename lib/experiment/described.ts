@@ -5,10 +5,8 @@ import { pathError } from "../errors.js";
 import { commandLine } from "../run/provenance.js";
 import type { Cell } from "./cells.js";
 import { ExperimentFolder } from "./folder.js";
-import type { ExperimentPlan } from "./plan.js";
+import { EXPERIMENT_FILE, type ExperimentPlan } from "./plan.js";
 import { type ExperimentTable, tableOf } from "./table.js";
-
-export const EXPERIMENT_FILE = "experiment.json";
 
 type DescribedCell = Pick<Cell, "hash" | "group" | "row" | "column" | "seed">;
 

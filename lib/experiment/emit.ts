@@ -11,8 +11,6 @@ export interface EmitOptions {
   /** Absolute. */
   readonly output: string;
   readonly cells: readonly Cell[];
-  /** For Kubernetes: an image that has r-at. */
-  readonly image?: string | undefined;
 }
 
 export function emit(engine: Engine, options: EmitOptions): string {
@@ -31,9 +29,9 @@ const EMITTERS: Readonly<Record<Engine, (options: EmitOptions) => string>> = {
       `${command} --shard auto`,
       "",
     ].join("\n"),
-  k8s: ({ command, cells, image = "r-at:latest" }) =>
+  k8s: ({ command, cells }) =>
     [
-      "# The folders that the command names must be volumes that all pods share.",
+      "# The image must have r-at. The folders that the command names must be volumes that all pods share.",
       "apiVersion: batch/v1",
       "kind: Job",
       "metadata:",
@@ -47,7 +45,7 @@ const EMITTERS: Readonly<Record<Engine, (options: EmitOptions) => string>> = {
       "      restartPolicy: OnFailure",
       "      containers:",
       "        - name: r-at",
-      `          image: ${image}`,
+      "          image: r-at:latest",
       `          command: ["/bin/sh", "-c", ${JSON.stringify(`${command} --shard auto`)}]`,
       "          env:",
       "            # Kubernetes tells a pod its index, but not of how many.",

@@ -2,10 +2,10 @@
  * The folder of an experiment: `experiment.json` (what was asked for), `cells/HASH/` (a run's folder, and `result.json` when it
  * has ended or `failure.json` if it failed), `claims/` (claims.ts), and the tables.
  */
-import { link, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isRATError, pathError, RATError } from "../errors.js";
-import { makeFolder, remove, replaceFile, temporarySibling, writeNewFile } from "../files/durable-file.js";
+import { createFile, makeFolder, replaceFile } from "../files/durable-file.js";
 import type { Metrics } from "../metrics/types.js";
 import type { TrainSummary } from "../run/events.js";
 
@@ -88,21 +88,13 @@ export class ExperimentFolder {
    * Publishes a result, complete, once: of two workers that have one the first counts.
    *
    * @returns Whether it was the first.
+   * @throws RATError `ERR_RAT_CHECKPOINT_WRITE`.
    */
   async publish(result: CellResult): Promise<boolean> {
     const path = join(this.cell(result.hash), "result.json");
-    const temporary = temporarySibling(path);
-    try {
-      await writeNewFile(temporary, `${JSON.stringify(result, null, 2)}\n`);
-      await link(temporary, path);
-      await rm(join(this.cell(result.hash), "failure.json"), { force: true });
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw error;
-    } finally {
-      await remove(temporary);
-    }
+    if (!(await createFile(path, `${JSON.stringify(result, null, 2)}\n`))) return false;
+    await rm(join(this.cell(result.hash), "failure.json"), { force: true });
+    return true;
   }
 
   async fail(failure: CellFailure): Promise<void> {

@@ -26,6 +26,14 @@ export interface ExperimentPlan {
   readonly runs: readonly PlannedRun[];
 }
 
+/** In the experiment's folder: described.ts. */
+export const EXPERIMENT_FILE = "experiment.json";
+
+/** 1 to n. */
+export function firstSeeds(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
 /** What a run is not another for: where and how it runs, and what it writes besides. Files count by their contents. */
 export const NOT_COUNTED: ReadonlySet<string> = new Set<OptionName>([
   ...(["device", "threads", "logEvery", "checkpointEvery", "keepCheckpoints", "output"] as const),

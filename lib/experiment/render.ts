@@ -1,9 +1,9 @@
 /** A table of an experiment as Markdown, CSV, LaTeX or JSON. Scores are shown in percent. */
+import { csvField } from "../render/csv-field.js";
 import { type Cell, renderTable } from "../render/table.js";
 import type { Entry, ExperimentTable } from "./table.js";
 
-export const FORMATS = ["markdown", "csv", "latex", "json"] as const;
-export type Format = (typeof FORMATS)[number];
+type Format = "markdown" | "csv" | "latex" | "json";
 
 export function renderExperiment(table: ExperimentTable, format: Format): string {
   switch (format) {
@@ -115,16 +115,11 @@ function csv({ entries }: ExperimentTable): string {
         state,
         hash,
       ]
-        .map(quoted)
+        .map((value) => csvField(String(value)))
         .join(","),
     ),
   );
   return `${["model,method,column,seed,split,metric,score,state,cell", ...lines].join("\n")}\n`;
-}
-
-function quoted(value: string | number): string {
-  const text = String(value);
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function latex(table: ExperimentTable): string {

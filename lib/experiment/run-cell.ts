@@ -3,6 +3,7 @@ import { fork } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { passesOf } from "../config/regularizer.js";
+import type { ResolvedRunConfig } from "../config/resolve.js";
 import { abortedError, RATError, type RATErrorCode } from "../errors.js";
 import { makeFolder } from "../files/durable-file.js";
 import type { MetricName, Metrics } from "../metrics/types.js";
@@ -38,25 +39,34 @@ const RETRY_WAIT_MS = 250;
 export async function runCell(cell: Cell, folder: ExperimentFolder, place: CellPlace): Promise<CellResult> {
   const path = folder.cell(cell.hash);
   await makeFolder(path);
-  // A worker that was killed before it published what it had: the summary is the last that a run writes.
-  const finished = await readFile(join(path, "summary.json"), "utf8").catch(() => undefined);
-  if (finished !== undefined) {
-    const { command: _, ...summary } = JSON.parse(finished) as TrainSummary & { readonly command: "train" };
-    return resultOf(cell, path, summary);
-  }
-  const { device = cell.resolved.device, threads = cell.resolved.threads } = place;
-  const config = {
-    ...cell.resolved,
-    ...{ device, ...(threads !== undefined && { threads }), output: path, resume: true, overwrite: false },
-    checkpointEvery: cell.resolved.checkpointEvery ?? CHECKPOINT_EVERY,
-    ...{ keepCheckpoints: 0, allowResumeElsewhere: true },
+  const summary = (await finishedRun(path)) ?? (await trainWithRetries(configOf(cell, path, place), place));
+  const result = await resultOf(cell, path, summary);
+  if (!place.keepModel) await rm(join(path, "model"), { recursive: true, force: true });
+  return result;
+}
+
+/** What a worker has left that was killed before it published it: the summary is the last that a run writes. */
+async function finishedRun(path: string): Promise<TrainSummary | undefined> {
+  const text = await readFile(join(path, "summary.json"), "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { command: _, ...summary } = JSON.parse(text) as TrainSummary & { readonly command: "train" };
+  return summary;
+}
+
+function configOf({ resolved }: Cell, output: string, place: CellPlace): ResolvedRunConfig {
+  const { device = resolved.device, threads = resolved.threads } = place;
+  const { checkpointEvery = CHECKPOINT_EVERY } = resolved;
+  return {
+    ...resolved,
+    ...{ device, ...(threads !== undefined && { threads }), output, checkpointEvery, keepCheckpoints: 0 },
+    ...{ resume: true, overwrite: false, allowResumeElsewhere: true },
   };
+}
+
+async function trainWithRetries(config: ResolvedRunConfig, place: CellPlace): Promise<TrainSummary> {
   for (let attempt = 0; ; attempt++) {
     try {
-      const summary = await train(config, place);
-      const result = await resultOf(cell, path, summary);
-      if (!place.keepModel) await rm(join(path, "model"), { recursive: true, force: true });
-      return result;
+      return await train(config, place);
     } catch (error) {
       if (!(error instanceof RATError) || attempt >= (RETRIES[error.code] ?? 0)) throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_WAIT_MS));
@@ -64,7 +74,10 @@ export async function runCell(cell: Cell, folder: ExperimentFolder, place: CellP
   }
 }
 
-function train(config: object, { signal, onProgress, onWarning }: CellPlace): Promise<TrainSummary> {
+function train(
+  config: ResolvedRunConfig,
+  { signal, onProgress, onWarning }: CellPlace,
+): Promise<TrainSummary> {
   if (signal?.aborted) return Promise.reject(abortedError(signal));
   const child = fork(new URL("./cell-process.js", import.meta.url), {
     stdio: ["ignore", "ignore", "pipe", "ipc"],

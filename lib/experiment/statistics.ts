@@ -4,6 +4,7 @@
  */
 import fDistribution from "@stdlib/stats-base-dists-f-cdf";
 import { mean, median, quantileSorted, sampleStandardDeviation, sum } from "simple-statistics";
+import { mulberry32 } from "../mulberry32.js";
 
 /** Of several scores. */
 export interface Spread {
@@ -127,15 +128,4 @@ export function bootstrapInterval(values: readonly number[]): readonly [number, 
     return total / values.length;
   }).sort((a, b) => a - b);
   return [quantileSorted(means, 0.025), quantileSorted(means, 0.975)];
-}
-
-/** A small generator of numbers in [0, 1), for resampling alone. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -53,13 +53,8 @@ function manifest(
   results: ReadonlyMap<string, CellResult>,
 ): object {
   return {
-    ...{
-      name: table.name,
-      title: table.title,
-      notes: table.notes,
-      rAt: VERSION,
-      node: process.versions.node,
-    },
+    ...{ name: table.name, title: table.title, notes: table.notes },
+    ...{ rAt: VERSION, node: process.versions.node },
     command: commandLine(process.argv),
     host: {
       name: hostname(),

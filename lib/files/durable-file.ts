@@ -3,7 +3,7 @@
  * usual packages for this ignore short writes: on a full disk they replace a good file by a truncated one.)
  */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fromNative, RATError } from "../errors.js";
 
@@ -79,6 +79,26 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
   } catch (cause) {
     await remove(temporary);
     throw writeError(path, cause);
+  }
+}
+
+/**
+ * Creates a file complete with its content, so that nobody reads an empty one.
+ *
+ * @returns Whether there was none: of several that want to, one does.
+ * @throws RATError `ERR_RAT_CHECKPOINT_WRITE`.
+ */
+export async function createFile(path: string, content: string): Promise<boolean> {
+  const temporary = temporarySibling(path);
+  try {
+    await writeNewFile(temporary, content);
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw writeError(path, error);
+  } finally {
+    await remove(temporary);
   }
 }
 

@@ -2,10 +2,10 @@
  * One run at a time in an output folder: a file that names the process that works there. The lock of a process that is
  * gone is taken over.
  */
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RATError } from "../errors.js";
-import { remove, temporarySibling, writeError } from "./durable-file.js";
+import { createFile, temporarySibling } from "./durable-file.js";
 import { hasEnded, type Owner, parseOwner, thisProcess } from "./process.js";
 
 /** A lock that is held. */
@@ -24,7 +24,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, ".lock");
   const me = await thisProcess();
   for (let attempt = 0; attempt < 10; attempt++) {
-    if (await createComplete(path, JSON.stringify(me))) {
+    if (await createFile(path, JSON.stringify(me))) {
       let isHeld = true;
       return {
         release: async () => {
@@ -41,21 +41,6 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     await removeStale(path, text, folder);
   }
   throw locked(folder, path, undefined);
-}
-
-/** Creates the lock complete with its content, so that nobody reads an empty one; false if there is one. */
-export async function createComplete(path: string, content: string): Promise<boolean> {
-  const temporary = temporarySibling(path);
-  try {
-    await writeFile(temporary, content, { flag: "wx" });
-    await link(temporary, path);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw writeError(path, error);
-  } finally {
-    await remove(temporary);
-  }
 }
 
 /**

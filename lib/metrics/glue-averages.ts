@@ -18,6 +18,9 @@ const COUNTED = {
 /** `mnli-mm`: MNLI on the mismatched genres. */
 export type GlueResult = keyof typeof COUNTED;
 
+/** The nine tasks. */
+export const GLUE_NAMES = (Object.keys(COUNTED) as GlueResult[]).filter((name) => name !== "mnli-mm");
+
 /** Fractions. */
 export interface GlueAverages {
   /** Mean of all 13 numbers (Table 1): a task with two counts twice. */

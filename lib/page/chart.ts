@@ -39,7 +39,6 @@ interface LinesOptions extends Omit<Chart, "spec" | "header" | "rows"> {
   readonly x: string;
   readonly y: string;
   readonly points: readonly Point[];
-  readonly logarithmic?: boolean;
   /** Whether x is a category in the order of the points. */
   readonly isOrdinal?: boolean;
 }
@@ -48,28 +47,20 @@ interface LinesOptions extends Omit<Chart, "spec" | "header" | "rows"> {
 const TABLE_ROWS = 60;
 
 /** Lines by series, with bands where the points have them. */
-export function lineChart({
-  points,
-  x,
-  y,
-  logarithmic = false,
-  isOrdinal = false,
-  ...chart
-}: LinesOptions): Chart {
+export function lineChart({ points, x, y, isOrdinal = false, ...chart }: LinesOptions): Chart {
   const series = [...new Set(points.map((point) => point.series))];
   const horizontal = isOrdinal
     ? ({ field: "x", type: "ordinal", title: x, axis: { labelAngle: 0 } } as const)
     : ({ field: "x", type: "quantitative", title: x, scale: { zero: false, nice: false } } as const);
-  const scale = logarithmic ? ({ type: "log" } as const) : ({ zero: false } as const);
+  const scale = { zero: false } as const;
   const color = series.length > 1 ? { color: { field: "series", sort: series, ...SERIES } } : {};
   const hasBands = points.some(({ low }) => low !== undefined);
-  const visible = logarithmic ? points.filter((point) => point.y > 0) : points;
   const step = Math.max(1, Math.ceil(points.length / TABLE_ROWS));
   return {
     ...chart,
     spec: {
       ...FRAME,
-      data: { values: visible.map((point) => ({ ...point })) },
+      data: { values: points.map((point) => ({ ...point })) },
       encoding: { x: horizontal, ...color },
       layer: [
         ...(hasBands

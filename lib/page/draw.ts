@@ -26,8 +26,20 @@ function configOf(theme: Theme) {
 const LIGHT = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a8a00"];
 const DARK = ["#56b4e9", "#e69f00", "#00c090", "#ef9fc8", "#f0e442", "#ff8a4c", "#ffffff", "#9fa8da"];
 
-/** An SVG element with its own size. */
-export async function drawSvg(spec: TopLevelSpec, theme: Theme = "light"): Promise<string> {
+/** A page and a file want the same picture. */
+const drawn: Readonly<Record<Theme, WeakMap<TopLevelSpec, Promise<string>>>> = {
+  light: new WeakMap(),
+  dark: new WeakMap(),
+};
+
+/** An SVG element with its own size; the same specification is drawn once. */
+export function drawSvg(spec: TopLevelSpec, theme: Theme = "light"): Promise<string> {
+  const svg = drawn[theme].get(spec) ?? draw(spec, theme);
+  drawn[theme].set(spec, svg);
+  return svg;
+}
+
+async function draw(spec: TopLevelSpec, theme: Theme): Promise<string> {
   const [vega, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
   const { spec: compiled } = compile({ ...spec, config: configOf(theme) } as TopLevelSpec);
   const view = new vega.View(vega.parse(compiled), { renderer: "none", logLevel: vega.Error });

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../cli/cli.js";
-import { writeToy } from "../experiment/toy.js";
+import { toyTraining, writeToy } from "../experiment/toy.js";
 
 const { RAT_CHROMIUM = "chromium" } = process.env;
 let folder: string;
@@ -19,30 +19,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "r-at-browser-"));
   await writeToy(folder);
   const output = join(folder, "run");
-  const data = ["--train", join(folder, "train.csv"), "--dev", join(folder, "dev.csv")];
-  const sizes = [
-    "--embedding-size",
-    "8",
-    "--hidden-size",
-    "4",
-    "--device",
-    "cpu",
-    "--log-every",
-    "1",
-    "--eval-every",
-    "2",
-  ];
-  const trained = await run([
-    "train",
-    "--task",
-    "custom",
-    "--model",
-    "textcnn",
-    "--output",
-    output,
-    ...data,
-    ...sizes,
-  ]);
+  const trained = await run(toyTraining(folder, output));
   expect(trained.code).toBe(0);
   const { code, stdout } = await run(["report", output]);
   expect(code).toBe(0);

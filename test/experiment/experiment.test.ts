@@ -220,7 +220,7 @@ test("a cell that fails is reported, and the others go on", async () => {
 
 describe("job files", () => {
   const jobs = async (engine: string) =>
-    (await compare(join(temporary.folder, "jobs"), "--emit", engine)).stdout;
+    (await compare(join(temporary.folder, "jobs"), `--emit=${engine}`)).stdout;
 
   test("of GNU parallel run as they are", async () => {
     const lines = (await jobs("parallel")).trim().split("\n");

@@ -56,3 +56,12 @@ options:
   );
   return path;
 }
+
+/** A training on it, to look at. */
+export function toyTraining(folder: string, output: string): string[] {
+  const data = ["--train", join(folder, "train.csv"), "--dev", join(folder, "dev.csv")];
+  const sizes = ["--embedding-size", "8", "--hidden-size", "4", "--threads", "1", "--device", "cpu"];
+  const course = ["--batch-size", "8", "--schedule", "linear", "--log-every", "1", "--eval-every", "4"];
+  const task = ["--task", "custom", "--model", "textcnn", "--output", output, "--diagnostics", "4"];
+  return ["train", ...task, ...data, ...sizes, ...course];
+}

@@ -3,7 +3,7 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseOnlyLine, run, temporaryFolder } from "../cli/cli.js";
-import { writeToy } from "../experiment/toy.js";
+import { toyTraining, writeToy } from "../experiment/toy.js";
 
 let temporary: Awaited<ReturnType<typeof temporaryFolder>>;
 let trained: string;
@@ -14,30 +14,8 @@ beforeAll(async () => {
   const file = await writeToy(join(temporary.folder, "data"));
   trained = join(temporary.folder, "run");
   compared = join(temporary.folder, "compare");
-  const data = [
-    "--train",
-    join(temporary.folder, "data/train.csv"),
-    "--dev",
-    join(temporary.folder, "data/dev.csv"),
-  ];
-  const sizes = ["--embedding-size", "8", "--hidden-size", "4", "--threads", "1", "--device", "cpu"];
   const all = await Promise.all([
-    run([
-      ...[
-        "train",
-        "--task",
-        "custom",
-        "--model",
-        "textcnn",
-        "--output",
-        trained,
-        "--batch-size",
-        "8",
-        "--log-every",
-        "1",
-      ],
-      ...["--eval-every", "4", "--diagnostics", "4", "--schedule", "linear", ...data, ...sizes],
-    ]),
+    run(toyTraining(join(temporary.folder, "data"), trained)),
     run(["experiment", "compare", file, "--output", compared]),
   ]);
   expect(all.map(({ code, stderr }) => (code === 0 ? "" : stderr))).toEqual(["", ""]);
