@@ -37,7 +37,7 @@ class HostMemory {
   void* take(size_t bytes) {
     const size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    // A block that is too large by half will do: its pages are there already.
+    // A block of up to twice the size will do: its pages are there already.
     auto found = waiting_.lower_bound({size, 0});
     if (found != waiting_.end() && found->first.first <= 2 * size) return take_waiting(found);
 

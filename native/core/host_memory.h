@@ -3,7 +3,7 @@
 // Packed batches never have the same number of tokens twice, so that a step asks for hundreds of large blocks whose
 // sizes are all new. glibc grows its mapping threshold to 32 MB, cuts such blocks out of arenas, and the arenas
 // fragment: with the number of different batches a training's memory grew to three times of what it used at once.
-// Here large blocks come from the system and, when they are given back, wait for a request of nearly their size;
+// Here large blocks come from the system and, when they are given back, wait for a request of at least half their size;
 // and there is never more in all than was once in use at the same time.
 #pragma once
 

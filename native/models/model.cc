@@ -33,7 +33,7 @@ void Model::set_learning(double decay, int64_t frozen) {
     parameter.trainable = parameter.depth >= frozen;
     // The word embeddings' gradient is the step's own affair.
     if (&parameter == &parameters_.front()) continue;
-    (parameter.whole.defined() ? parameter.whole : parameter.tensor).requires_grad_(parameter.trainable);
+    parameter.leaf().requires_grad_(parameter.trainable);
   }
 }
 

@@ -8,6 +8,6 @@ at::Tensor Parameter::gradient() const {
   return gradient.defined() ? gradient.narrow(0, first_row, tensor.size(0)) : at::Tensor();
 }
 
-void Parameter::clear_gradient() const { (whole.defined() ? whole : tensor).mutable_grad().reset(); }
+void Parameter::clear_gradient() const { leaf().mutable_grad().reset(); }
 
 }  // namespace rat

@@ -20,6 +20,8 @@ struct Parameter {
   at::Tensor whole = {};
   int64_t first_row = 0;
 
+  /// What autograd knows of: `whole`, or the parameter itself.
+  const at::Tensor& leaf() const { return whole.defined() ? whole : tensor; }
   /// Undefined before a backward pass.
   at::Tensor gradient() const;
   void clear_gradient() const;

@@ -1,6 +1,5 @@
 #include "trainer/trainer.h"
 
-#include <ATen/Parallel.h>
 #include <c10/core/DeviceGuard.h>
 
 #include <cmath>
@@ -22,9 +21,11 @@ constexpr int64_t kMostGradientBytes = int64_t{512} << 20;
 /// A product of fewer rows leaves a core idle.
 constexpr int64_t kLeastTokens = 64;
 
-/// The batches' parts for the lanes; most of a step's batches have as many parts as there are lanes.
-std::vector<PackedBatch> parts_of(const std::vector<PackedBatch>& batches, int64_t lanes) {
-  std::vector<PackedBatch> parts;
+/// The batches' parts for the lanes; most of a step's batches have as many parts as there are lanes. One lane takes the
+/// batches as they are.
+const std::vector<PackedBatch>& parts_of(const std::vector<PackedBatch>& batches, int64_t lanes,
+                                         std::vector<PackedBatch>& parts) {
+  if (lanes == 1) return batches;
   for (const PackedBatch& batch : batches)
     for (const std::vector<size_t>& examples : balanced_parts(batch, lanes, kLeastTokens))
       parts.push_back(selected(batch, examples));
@@ -127,25 +128,17 @@ void Trainer::require_sound() {
 
 /// Adds up what the lanes have in their models, in the first one's.
 void Trainer::join_gradients() {
-  if (models_.size() == 1) return;
-  // A tensor of several parameters stands with the first of them.
-  const auto is_leaf = [](const Parameter& parameter) { return parameter.first_row == 0; };
-  const auto gradient = [&](size_t lane, size_t i) -> at::Tensor& {
-    const Parameter& parameter = models_[lane]->parameters()[i];
-    return (parameter.whole.defined() ? parameter.whole : parameter.tensor).mutable_grad();
-  };
   const auto& parameters = model().parameters();
   lanes_.run(static_cast<int64_t>(models_.size()), [&](int64_t worker) {
     const at::NoGradGuard no_grad;
     for (auto i = static_cast<size_t>(worker); i < parameters.size(); i += models_.size()) {
-      if (!is_leaf(parameters[i])) continue;
+      if (parameters[i].first_row > 0) continue;  // of a tensor that stands with the first of its parameters
+      at::Tensor& sum = parameters[i].leaf().mutable_grad();
       for (size_t lane = 1; lane < models_.size(); ++lane) {
-        if (!gradient(lane, i).defined()) continue;
-        if (gradient(0, i).defined())
-          gradient(0, i).add_(gradient(lane, i));
-        else
-          gradient(0, i) = gradient(lane, i);
-        gradient(lane, i).reset();
+        at::Tensor& own = models_[lane]->parameters()[i].leaf().mutable_grad();
+        if (!own.defined()) continue;
+        sum = sum.defined() ? sum.add_(own) : own;
+        own.reset();
       }
     }
   });
@@ -215,7 +208,8 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
                             options_.model.padding_id};
   wanted.spared_tokens = options_.regularizer.spared_tokens;
   if (options_.loss.target != Target::kClass) wanted.label_values = options_.precision;
-  const DeviceStep on_device(parts_of(batches, static_cast<int64_t>(models_.size())), scalars, wanted,
+  std::vector<PackedBatch> parts;
+  const DeviceStep on_device(parts_of(batches, static_cast<int64_t>(models_.size()), parts), scalars, wanted,
                              vocabulary_scratch_, device_);
   mark(profile.get(), "copy");
   Step step(models_, on_device, forwards, options_.loss, normaliser(batches, options),
@@ -262,9 +256,8 @@ std::vector<double> Trainer::predict(const PackedBatch& batch) {
   require_sound();
   const auto parts = balanced_parts(batch, lanes_.most(), kLeastTokens);
   std::vector<double> values(static_cast<size_t>(batch.examples() * options_.model.outputs));
-  lanes_.run(static_cast<int64_t>(parts.size()), [&](int64_t lane) {
-    const std::vector<size_t>& examples = parts[static_cast<size_t>(lane)];
-    const DeviceBatch on_device(selected(batch, examples), {.indices = model().row_indices()}, device_);
+  const auto answer = [&](const PackedBatch& part, const std::vector<size_t>& examples) {
+    const DeviceBatch on_device(part, {.indices = model().row_indices()}, device_);
     const at::Tensor x = model().word_embedding().index_select(0, on_device.tokens());
     const at::Tensor logits =
         model().logits(x, on_device.rows(0), Dropout{}).to(at::kDouble).cpu().contiguous();
@@ -274,7 +267,14 @@ std::vector<double> Trainer::predict(const PackedBatch& batch) {
       std::copy_n(row, outputs, &values[b * outputs]);
       row += outputs;
     }
-  });
+  };
+  if (parts.size() == 1)
+    answer(batch, parts[0]);
+  else
+    lanes_.run(static_cast<int64_t>(parts.size()), [&](int64_t lane) {
+      const std::vector<size_t>& examples = parts[static_cast<size_t>(lane)];
+      answer(selected(batch, examples), examples);
+    });
   return values;
 }
 
