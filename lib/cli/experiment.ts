@@ -149,6 +149,7 @@ async function experiment(
     const { trainCells } = await import("./experiment-run.js");
     const outcome = await trainCells(plan.name, cells, folder, {
       ...{ jobs: jobsOf(flags), devices, keepModels, signal, threads: given.threads },
+      checkpointEvery: given.checkpointEvery,
       ...(lease !== undefined && { leaseMs: lease * 1000 }),
     });
     if (isWhole) await sumUp(plan, all, folder, outcome, flags);
@@ -169,7 +170,8 @@ async function planOf(
     import("../experiment/definitions.js"),
     import("../experiment/compare-file.js"),
   ]);
-  const { data, ...overrides } = given;
+  // How often a cell is saved is no part of what it is.
+  const { data, checkpointEvery: _, ...overrides } = given;
   const { models, tasks, methods, seeds } = flags;
   const options = { data, models, tasks, methods, overrides };
   if (name === "compare") {

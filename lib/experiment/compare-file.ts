@@ -15,7 +15,10 @@ const compareSchema = z.strictObject({
   /** As `--methods` takes them. */
   methods: names,
   /** Options of every run, in camel case: `data`, `epochs`, `train` and the columns of a file of one's own. */
-  options: runConfigSchema.partial().omit({ seed: true, model: true, task: true, output: true }).default({}),
+  options: runConfigSchema
+    .partial()
+    .omit({ seed: true, model: true, task: true, output: true, checkpointEvery: true })
+    .default({}),
   seeds: z.union([z.int().min(1), z.array(z.int().min(0)).min(1)]).optional(),
 });
 

@@ -16,7 +16,7 @@ export interface ExperimentOptions {
   readonly tasks?: readonly string[] | undefined;
   readonly methods?: readonly string[] | undefined;
   readonly seeds: readonly number[];
-  /** Options of every run; above the method's. */
+  /** Options of every run, but for those that a row or column is about. */
   readonly overrides?: Partial<RunConfig> | undefined;
 }
 
@@ -176,7 +176,7 @@ export function planMatrix(name: string, definition: Definition, options: Experi
           config: {
             ...{ task, model: model.source, ...(data !== undefined && { data }) },
             ...optionsFor(model.source, {
-              ...{ ...definition.options, ...method.options, ...variant.options, ...overrides },
+              ...{ ...definition.options, ...overrides, ...method.options, ...variant.options },
             }),
             seed,
           } as RunConfig,

@@ -16,6 +16,8 @@ import type { CellResult, ExperimentFolder } from "./folder.js";
 export interface CellPlace {
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
+  /** Steps between two checkpoints: what a killed cell loses at most. Default: 500. */
+  readonly checkpointEvery?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Keeps the trained model. Default: its scores, its log and its configuration are enough. */
   readonly keepModel?: boolean | undefined;
@@ -23,7 +25,6 @@ export interface CellPlace {
   onWarning?(message: string): void;
 }
 
-/** Steps between two checkpoints: what a killed cell loses at most. */
 const CHECKPOINT_EVERY = 500;
 /** A process that was told to stop has so long to write its checkpoint. */
 const GRACE_MS = 20_000;
@@ -55,7 +56,7 @@ async function finishedRun(path: string): Promise<TrainSummary | undefined> {
 
 function configOf({ resolved }: Cell, output: string, place: CellPlace): ResolvedRunConfig {
   const { device = resolved.device, threads = resolved.threads } = place;
-  const { checkpointEvery = CHECKPOINT_EVERY } = resolved;
+  const { checkpointEvery = CHECKPOINT_EVERY } = place;
   return {
     ...resolved,
     ...{ device, ...(threads !== undefined && { threads }), output, checkpointEvery, keepCheckpoints: 0 },

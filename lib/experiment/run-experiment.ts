@@ -5,15 +5,13 @@ import { claimCell, forgetClaims } from "./claims.js";
 import type { CellFailure, CellResult, ExperimentFolder, Outcome } from "./folder.js";
 import { type CellPlace, runCell } from "./run-cell.js";
 
-export interface RunOptions {
+export interface RunOptions extends Pick<CellPlace, "threads" | "checkpointEvery" | "signal"> {
   /** Cells at a time. Default: 1. */
   readonly jobs?: number | undefined;
   /** One for each job, in turn. Default: what the configuration says. */
   readonly devices?: readonly string[] | undefined;
-  readonly threads?: number | undefined;
   readonly keepModels?: boolean | undefined;
   readonly leaseMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
   onEvent?(event: ExperimentEvent): void;
 }
 
@@ -72,9 +70,9 @@ export async function runCells(
       if (open.size > 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   };
-  const { threads, keepModels: keepModel } = options;
+  const { threads, checkpointEvery, keepModels: keepModel } = options;
   const places = Array.from({ length: jobs }, (_, i): CellPlace => {
-    return { device: devices[i % Math.max(devices.length, 1)], threads, keepModel, signal };
+    return { device: devices[i % Math.max(devices.length, 1)], threads, checkpointEvery, keepModel, signal };
   });
   // All end before anything is thrown: no cell's process stays behind.
   const ended = await Promise.allSettled(places.map(job));

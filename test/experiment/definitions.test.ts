@@ -71,6 +71,18 @@ test("what is asked for takes the place of the experiment's own, and is said", (
   expect(notes).toContain("Every run has maxSteps 10.");
 });
 
+test("a row stays what it is called, whatever is asked of every run", () => {
+  const { runs } = plan("table3", {
+    ...{ models: ["textcnn"], tasks: ["agnews"], seeds: [1] },
+    overrides: { dropout: 0.3, klWeight: 2 },
+  });
+  const of = (row: string) => runs.find((run) => run.row === row)?.config;
+  expect(of("without dropout")).toMatchObject({ dropout: 0 });
+  expect(of("dropout")).toMatchObject({ dropout: 0.3 });
+  expect(of("R-AT without KL")).toMatchObject({ dropout: 0.3, klWeight: 0 });
+  expect(of("R-AT")).toMatchObject({ klWeight: 2 });
+});
+
 test("a comparison comes from a file, and the command line stands above it", () => {
   const file = {
     ...{ models: ["textcnn"], tasks: ["custom"], methods: ["dropout", "freelb"], seeds: [4, 5] },

@@ -4,6 +4,11 @@ import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { parse } from "yaml";
+import { cellsOf } from "#dist/experiment/cells.js";
+import { planCompare } from "#dist/experiment/compare-file.js";
+import { ExperimentFolder } from "#dist/experiment/folder.js";
+import { type ExperimentEvent, runCells } from "#dist/experiment/run-experiment.js";
 import type { ExperimentTable } from "#dist/experiment/table.js";
 import { parseOnlyLine, run, start, temporaryFolder } from "../cli/cli.js";
 import { writeToy } from "./toy.js";
@@ -141,6 +146,28 @@ describe("a worker that dies", () => {
     expect((await stat(join(cell, "log.jsonl"))).mtimeMs).toBe(log.mtimeMs);
   });
 
+  test("in the middle of a cell leaves its checkpoints, from which the next goes on", async () => {
+    const output = join(temporary.folder, "long");
+    const args = ["--methods", "r-at", "--seeds", "1", "--max-steps", "4000", "--checkpoint-every", "100"];
+    const { child, outcome } = start(["experiment", "compare", file, "--output", output, ...args]);
+    await vi.waitFor(async () => expect(await checkpointsOf(output)).toContain("step-300"), {
+      timeout: 30_000,
+    });
+    child.kill("SIGKILL");
+    await outcome;
+    const left = Math.max(...(await checkpointsOf(output)).map((name) => Number(name.slice("step-".length))));
+    const raw = parse(await readFile(file, "utf8"));
+    const overrides = { maxSteps: 4000 };
+    const cells = await cellsOf(planCompare(raw, { methods: ["r-at"], seeds: [1], overrides }));
+    const steps: number[] = [];
+    const onEvent = (event: ExperimentEvent) => {
+      if (event.type === "progress" && event.total === 4000) steps.push(event.done);
+    };
+    const { results } = await runCells(cells, new ExperimentFolder(output), { onEvent });
+    expect(Math.min(...steps)).toBeGreaterThanOrEqual(left);
+    expect(results.get(cells[0]?.hash ?? "")?.summary.steps).toBe(4000);
+  });
+
   test("leaves no process behind, however early", async () => {
     // The child has its configuration, and has not come to read it.
     const program = `
@@ -155,6 +182,12 @@ describe("a worker that dies", () => {
     await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), { timeout: 20_000, interval: 100 });
   });
 });
+
+async function checkpointsOf(output: string): Promise<string[]> {
+  const [cell = ""] = await readdir(join(output, "cells"));
+  const names = await readdir(join(output, "cells", cell, "checkpoints"));
+  return names.filter((name) => /^step-\d+$/.test(name));
+}
 
 /** A training of minutes. */
 async function longRun() {
@@ -235,7 +268,6 @@ describe("job files", () => {
 
   test("of Slurm, Kubernetes and Snakemake have a job for each cell", async () => {
     expect(await jobs("slurm")).toMatch(/^#!\/bin\/bash[\s\S]*--array=0-7[\s\S]* --shard auto\n$/);
-    const { parse } = await import("yaml");
     expect(parse(await jobs("k8s"))).toMatchObject({ spec: { completionMode: "Indexed", completions: 8 } });
     expect(await jobs("snakemake")).toMatch(/^CELLS = \["[0-9a-f]{16}"/);
   });
