@@ -61,7 +61,7 @@ test(`${WORKERS} workers, ${4 * SEEDS} cells, ${KILLS} kills`, { timeout: 3_600_
     }
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
-  expect(kills).toBeGreaterThan(0);
+  expect(kills).toBeGreaterThanOrEqual(KILLS / 4);
 
   const cells = await readdir(join(output, "cells"));
   expect(cells).toHaveLength(4 * SEEDS);
