@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { expectNear } from "../support/numbers.js";
 import { tinyModels } from "../support/tiny-models.js";
 
 interface Outcome {
@@ -51,10 +52,7 @@ describe.each([
     for (const capability of ["avx2", "default"]) {
       const other = runAs(capability, heads, precision);
       expect(other.masks).toEqual(best.masks);
-      for (const [i, value] of other.steps.entries())
-        expect(Math.abs(value - (best.steps[i] ?? Number.NaN))).toBeLessThan(
-          tolerance * Math.max(1, Math.abs(value)),
-        );
+      expectNear(other.steps, best.steps, tolerance, (i) => `${capability}: ${i}`);
     }
     expect(best.masks.at(-1)?.filter((kept) => kept === 1).length).toBeGreaterThan(600);
   });

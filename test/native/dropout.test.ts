@@ -6,6 +6,7 @@
 import { describe, expect, test } from "vitest";
 import type { NativeRegularizerOptions, NativeStepResult } from "#dist/native/binding.js";
 import { native } from "#dist/native/binding.js";
+import { expectNear } from "../support/numbers.js";
 import {
   examplesOf,
   modelNames,
@@ -76,8 +77,8 @@ describe.each(modelNames)("%s with dropout", (name) => {
     const halves = [IDS.slice(0, 3), IDS.slice(3)];
     const [one = [], other = []] = await Promise.all(halves.map((ids) => gradientsOf(name, ids, plain)));
     const both = await gradientsOf(name, IDS, plain);
-    for (const [i, gradient] of both.entries())
-      expect(Math.abs(gradient - ((one[i] ?? 0) + (other[i] ?? 0)) / 2), `gradient ${i}`).toBeLessThan(1e-12);
+    const halved = one.map((gradient, i) => (gradient + (other[i] ?? Number.NaN)) / 2);
+    expectNear(both, halved, 1e-12, (i) => `gradient ${i}`);
   });
 
   test("loses the same on one thread and on two", async () => {
@@ -89,7 +90,8 @@ describe.each(modelNames)("%s with dropout", (name) => {
     const rDrop = { type: "r-drop", forwards: 2, klWeight: 0.5 } as const;
     const masked = await stepOf(name, IDS, { ...rDrop, forwardDropout: [RATE] });
     expect(masked.klLoss).toBeGreaterThan(1e-6);
-    expect((await stepOf(name, IDS, { ...rDrop, forwardDropout: [0] })).klLoss).toBe(0);
+    // A product may round a row by its place in the matrix (MKL's do): 0 but for the square of that.
+    expect((await stepOf(name, IDS, { ...rDrop, forwardDropout: [0] })).klLoss).toBeLessThan(1e-28);
   });
 
   test.each(["fp64", "fp32"] as const)(

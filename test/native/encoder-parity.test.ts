@@ -10,6 +10,7 @@ import {
   gradientsOf,
   logitsOf,
 } from "../support/encoders.js";
+import { expectNear } from "../support/numbers.js";
 import { readSafetensors } from "../support/safetensors.js";
 
 describe.each(encoderModels)("%s", (_, model) => {
@@ -27,10 +28,7 @@ describe.each(encoderModels)("%s", (_, model) => {
     const gradients = await gradientsOf(model, { precision: "fp64" });
     expect([...gradients.keys()].sort()).toEqual([...expected.keys()].sort());
     for (const [name, values] of expected)
-      for (const [i, value] of values.entries())
-        expect(Math.abs((gradients.get(name)?.[i] ?? Number.NaN) - value), `${name}[${i}]`).toBeLessThan(
-          1e-9,
-        );
+      expectNear(gradients.get(name), values, 1e-9, (i) => `${name}[${i}]`);
   });
 
   test("is off by no more than twice what PyTorch is in bf16", () => expectBf16(model, "cpu"));

@@ -21,7 +21,7 @@ import {
 
 const H = 3e-6;
 /** A tensor of more numbers is moved along so many directions of +1 and -1: each has every number of its gradient in it. */
-const DIRECTIONS = 5;
+const DIRECTIONS = 2;
 const TOLERANCE = 5e-7;
 const STEP = 3;
 const IDS = [2, 5, 7, 10];

@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "vitest";
 import type { NativeOptimizerOptions, NativeRegularizerOptions } from "#dist/native/binding.js";
+import { expectNear } from "../support/numbers.js";
 import { examplesOf, modelNames, weightsOf, withTiny } from "../support/tiny-models.js";
 
 const sgd = { type: "sgd", weightDecay: 0, clipNorm: 0 } as const;
@@ -46,8 +47,12 @@ describe.each(modelNames)("%s", (name) => {
     const top = Math.max(...[...all.moved.keys()].map((key) => depthOf(name, key)));
     for (const [key, move] of all.moved) {
       const factor = decay ** (top - depthOf(name, key));
-      for (const [i, value] of move.entries())
-        expect(scaled.moved.get(key)?.[i], `${key}[${i}]`).toBeCloseTo(factor * value, 12);
+      expectNear(
+        scaled.moved.get(key),
+        move.map((value) => factor * value),
+        5e-13,
+        (i) => `${key}[${i}]`,
+      );
     }
   });
 

@@ -6,6 +6,7 @@
 import { describe, expect, test } from "vitest";
 import type { NativeStepResult, PackedBatch } from "#dist/native/binding.js";
 import { methods } from "../support/methods.js";
+import { expectNear } from "../support/numbers.js";
 import { examplesOf, modelNames, type TinyOptions, weightsOf, withTiny } from "../support/tiny-models.js";
 
 const IDS = [3, 14, 15, 9, 26, 5, 8];
@@ -13,7 +14,8 @@ const IDS = [3, 14, 15, 9, 26, 5, 8];
 const STEPS = { fp64: 3, fp32: 1 } as const;
 /** Sizes of the parts of a step. */
 const PARTS = [[1, 6], [3, 2, 2], IDS.map(() => 1)];
-const TOLERANCES = { fp64: 1e-12, fp32: 2e-5 } as const;
+/** In fp32 the whole step itself is up to 4e-5 from the one in fp64 (bert with freelb). */
+const TOLERANCES = { fp64: 1e-12, fp32: 5e-5 } as const;
 const FIELDS = [
   "loss",
   "cleanLoss",
@@ -59,10 +61,7 @@ function expectSame(actual: Trained, expected: Trained, tolerance: number): void
       );
     }
   for (const [name, values] of expected.weights)
-    for (const [i, value] of values.entries())
-      expect(Math.abs((actual.weights.get(name)?.[i] ?? Number.NaN) - value), `${name}[${i}]`).toBeLessThan(
-        tolerance * Math.max(1, Math.abs(value)),
-      );
+    expectNear(actual.weights.get(name), values, tolerance, (i) => `${name}[${i}]`);
 }
 
 describe.each(modelNames)("%s", (name) => {

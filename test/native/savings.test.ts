@@ -5,6 +5,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { expectNear } from "../support/numbers.js";
 import { examplesOf, NONE, tinyModels } from "../support/tiny-models.js";
 
 const SAVINGS = ["packed", "cls-only", "kept-gradients", "onednn", "vector", "lanes", "host-memory"];
@@ -46,10 +47,7 @@ describe.each(["bert", "albert", "bilstm", "textcnn"])("%s", (name) => {
     for (const savings of [...each, SAVINGS.join(",")]) {
       const { values, disabled } = runWithout(savings, name, precision);
       expect(disabled.join(",")).toBe(savings);
-      for (const [i, value] of values.entries())
-        expect(Math.abs(value - (expected.values[i] ?? Number.NaN)), `${savings}: ${i}`).toBeLessThan(
-          tolerance * Math.max(1, Math.abs(value)),
-        );
+      expectNear(values, expected.values, tolerance, (i) => `${savings}: ${i}`);
     }
   });
 });
