@@ -33,6 +33,27 @@ inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (
   }
 }
 
+/// ldmatrix.x4: lane l names row l % 8 of matrix l / 8, eight numbers of 16 bits.
+template <typename element_t>
+void load_matrices(uint32_t (&to)[4], const element_t* row, bool transposed,
+                   const std::source_location& where = std::source_location::current()) {
+  static_assert(sizeof(element_t) == 2);
+  uint64_t rows[32];
+  warp_exchange(~0u, reinterpret_cast<uint64_t>(row), rows, where);
+  if (reinterpret_cast<uintptr_t>(row) % 16) {
+    std::fprintf(stderr, "cuda_on_cpu: a row of ldmatrix is misaligned\n");
+    std::abort();
+  }
+  const unsigned group = lane() / 4, inside = lane() % 4 * 2;
+  for (unsigned matrix = 0; matrix < 4; ++matrix) {
+    const auto at = [&](unsigned i, unsigned j) {
+      return std::bit_cast<uint16_t>(reinterpret_cast<const element_t*>(rows[matrix * 8 + i])[j]);
+    };
+    to[matrix] = transposed ? at(inside, group) | uint32_t{at(inside + 1, group)} << 16
+                            : at(group, inside) | uint32_t{at(group, inside + 1)} << 16;
+  }
+}
+
 /// cp.async: nothing arrives before its group is waited for, so that a forgotten wait reads NaN.
 void cp_async(void* to, const void* from, size_t bytes);
 void cp_async_commit();

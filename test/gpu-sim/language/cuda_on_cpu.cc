@@ -1,7 +1,6 @@
 #include "language/cuda_on_cpu.h"
 
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include <algorithm>
 #include <map>
@@ -10,6 +9,8 @@
 #include <random>
 #include <string>
 #include <vector>
+
+#include "language/context.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -37,7 +38,7 @@ constexpr size_t kShared = 228 * 1024, kSlab = 2 * kShared, kRedZone = 64;
 enum class State { kNew, kRunnable, kBarrier, kWarp, kFinished };
 
 struct Fiber {
-  ucontext_t context{};
+  Context context;
   void* stack = nullptr;
   void* tsan = nullptr;
   void* fake_stack = nullptr;
@@ -139,8 +140,8 @@ class Block {
  private:
   // One fiber runs one CUDA thread after the other until one of them waits: a kernel without barriers costs
   // no switch. Under TSan each thread has a fiber of its own.
-  static void main(unsigned low, unsigned high) {
-    auto* self = reinterpret_cast<Block*>(uintptr_t{low} | uintptr_t{high} << 32);
+  static void main() {
+    Block* const self = current;
 #ifdef SIM_ASAN
     __sanitizer_finish_switch_fiber(nullptr, &self->main_bottom_, &self->main_size_);
 #endif
@@ -193,12 +194,7 @@ class Block {
 
   void enter(Fiber* fiber) {
     entering_ = fiber;
-    getcontext(&fiber->context);
-    fiber->context.uc_stack = {fiber->stack, 0, kStack};
-    fiber->context.uc_link = nullptr;
-    const auto self = reinterpret_cast<uintptr_t>(this);
-    makecontext(&fiber->context, reinterpret_cast<void (*)()>(&Block::main), 2, static_cast<unsigned>(self),
-                static_cast<unsigned>(self >> 32));
+    prepare(fiber->context, fiber->stack, kStack, &Block::main);
     go(fiber);
   }
 
@@ -214,7 +210,7 @@ class Block {
 #ifdef SIM_TSAN
     __tsan_switch_to_fiber(fiber->tsan, 1 /* without an order */);
 #endif
-    swapcontext(&main_.context, &fiber->context);
+    change(main_.context, fiber->context);
 #ifdef SIM_ASAN
     __sanitizer_finish_switch_fiber(main_.fake_stack, nullptr, nullptr);
 #endif
@@ -227,7 +223,7 @@ class Block {
 #ifdef SIM_TSAN
     __tsan_switch_to_fiber(main_.tsan, 1);
 #endif
-    swapcontext(&fiber.context, &main_.context);
+    change(fiber.context, main_.context);
 #ifdef SIM_ASAN
     __sanitizer_finish_switch_fiber(fiber.fake_stack, nullptr, nullptr);
 #endif
