@@ -151,7 +151,7 @@ void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceB
       add_copies(types, most_.token_types);
       add_segments(upload, types, 1 + *std::max_element(types.begin(), types.end()), most_.by_token_type);
     }
-    if (!device.is_cpu() || !is_on(Saving::kPacked)) {
+    if (options.indices.padded_attention) {
       std::vector<int64_t> cells;
       for (size_t s = 0; s + 1 < most_.starts.size(); ++s)
         for (int64_t t = 0; t < most_.starts[s + 1] - most_.starts[s]; ++t)

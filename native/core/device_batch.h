@@ -60,8 +60,9 @@ struct ForwardRows {
 
 /// What a model's forward reads of its rows beyond what all do.
 struct RowIndices {
-  bool time_major = false;  // recurrent models
-  bool encoder = false;     // token types, segments of positions and token types, cells of a padded grid
+  bool time_major = false;        // recurrent models
+  bool encoder = false;           // token types, segments of positions and token types
+  bool padded_attention = false;  // cells of a padded grid; of encoders alone
 };
 
 /// The distinct tokens of a step: what a gradient or a perturbation of the word-embedding matrix needs, without

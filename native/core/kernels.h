@@ -14,16 +14,16 @@
 
 namespace rat {
 
-struct Dropout;
+struct AttentionShape;
 enum class DropoutKind : uint32_t;
 enum class Noise : uint32_t;
 struct ForwardLosses;
-struct ForwardRows;
 struct LossOptions;
 struct LossScales;
 struct MaskRows;
 struct RecurrentLayer;
 struct Segments;
+struct SiteMask;
 struct Taps;
 
 template <typename Signature>
@@ -100,10 +100,26 @@ RAT_KERNEL(attention_pool_backward,
                                               const at::Tensor& weights, const std::vector<int64_t>& starts,
                                               const at::Tensor& starts_index))
 
-// layers/attention.h. CPU: one sequence after the other. CUDA: padded, of ATen's operators.
-RAT_KERNEL(attention,
-           at::Tensor(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
-                      int64_t heads, const Dropout& dropout, uint32_t layer))
+// layers/attention.h. -> result `[queries, D]`, and on CUDA the logarithm of each row's sum of exponentials
+// `[heads, queries]`, which its backward pass starts from; the CPU's begins anew. Where queries stand in
+// `qkv`, `queries` is `qkv`.
+RAT_KERNEL(attention, std::tuple<at::Tensor, at::Tensor>(const at::Tensor& qkv, const at::Tensor& queries,
+                                                         const AttentionShape& shape))
+// -> gradients of qkv and queries; one tensor where they are.
+RAT_KERNEL(attention_backward,
+           std::tuple<at::Tensor, at::Tensor>(const at::Tensor& dout, const at::Tensor& qkv,
+                                              const at::Tensor& queries, const at::Tensor& out,
+                                              const at::Tensor& log_sums, const AttentionShape& shape))
+
+// layers/add_norm.h. -> norm(residual + masked x), that sum, and mean and 1 / deviation of its rows `[rows, 2]`.
+RAT_KERNEL(add_norm,
+           std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor& x, const at::Tensor& residual,
+                                                          const at::Tensor& weight, const at::Tensor& bias,
+                                                          double eps, const SiteMask& mask))
+// -> gradients of x, in `type`, of residual, weight and bias; the first two may be one tensor.
+RAT_KERNEL(add_norm_backward, std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
+                                  const at::Tensor& dy, const at::Tensor& sum, const at::Tensor& stats,
+                                  const at::Tensor& weight, at::ScalarType type, const SiteMask& mask))
 
 // layers/recurrent.h. CUDA: cuDNN, through ATen.
 RAT_KERNEL(bidirectional,

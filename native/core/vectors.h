@@ -2,9 +2,11 @@
 // compiler makes of it what each of them has.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "core/cpu_versions.h"
 
@@ -31,11 +33,48 @@ RAT_ALWAYS_INLINE void load(Vector& to, const scalar_t* from) {
   std::memcpy(&to, from, sizeof to);
 }
 
+/// Of a register's numbers, in one order whatever the processor.
+template <typename Vector>
+RAT_ALWAYS_INLINE auto sum_of(const Vector& x) {
+  constexpr size_t kCount = sizeof(Vector) / sizeof(x[0]);
+  std::remove_cvref_t<decltype(x[0])> parts[kCount];
+  std::memcpy(parts, &x, sizeof parts);
+  for (size_t half = kCount / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half; ++i) parts[i] += parts[i + half];
+  return parts[0];
+}
+
+/// Calls `apply(first, count)` for one register's numbers after the other; only the last may have fewer than all.
+template <typename scalar_t, typename Apply>
+RAT_ALWAYS_INLINE void for_each_vector(int64_t width, Apply apply) {
+  constexpr int64_t kCount = Vectors<scalar_t>::kCount;
+  int64_t i = 0;
+  for (; i + kCount <= width; i += kCount) apply(i, kCount);
+  if (i < width) apply(i, width - i);
+}
+
+/// All bits of each number where a < b, else none; a and b from 0 on, and less than 2^31. In functions that are compiled for
+/// several processors GCC takes a comparison of vectors apart, number by number, and arithmetic on whole numbers not.
+RAT_ALWAYS_INLINE void less(Vectors<float>::Flags& to, const Vectors<float>::Flags& a,
+                            const Vectors<float>::Flags& b) {
+  to = (a - b) >> 31;
+}
+
+/// The bits of |x|: they rise with it, to infinity's and then those of what is no number.
+RAT_ALWAYS_INLINE void magnitude(Vectors<float>::Flags& to, const Vectors<float>::Vector& x) {
+  std::memcpy(&to, &x, sizeof to);
+  to = to & 0x7FFFFFFF;
+}
+
 /// e^x for x <= 0, to a unit in the last place or two (Cephes' polynomial); 0 below -87.
 RAT_ALWAYS_INLINE void exponential(typename Vectors<float>::Vector& x) {
   using Vector = Vectors<float>::Vector;
+  using Flags = Vectors<float>::Flags;
   using Bits = Vectors<float>::Bits;
-  const Vectors<float>::Flags tiny = x < -87.0f;
+  Flags size, is_tiny, is_number;
+  magnitude(size, x);
+  less(is_tiny, Flags{} + std::bit_cast<int32_t>(87.0f), size);
+  less(is_number, size, Flags{} + (std::bit_cast<int32_t>(INFINITY) + 1));
   const Vector magic = Vector{} + 12582912.0f;  // 1.5 * 2^23: the sum's low bits are the rounded number
   const Vector shifted = x * 1.44269504088896341f + magic;
   const Vector n = shifted - magic;
@@ -55,7 +94,7 @@ RAT_ALWAYS_INLINE void exponential(typename Vectors<float>::Vector& x) {
   std::memcpy(&two_to_n, &power, sizeof power);
   p = p * two_to_n;
   std::memcpy(&bits, &p, sizeof p);
-  bits = bits & ~(Bits)tiny;
+  bits = bits & ~(Bits)(is_tiny & is_number);
   std::memcpy(&x, &bits, sizeof bits);
 }
 

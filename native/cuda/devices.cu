@@ -1,4 +1,5 @@
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <cuda_runtime_api.h>
 
 #include "cuda/devices.h"
@@ -25,6 +26,13 @@ int64_t peak_memory_bytes(int device) {
   namespace allocator = c10::cuda::CUDACachingAllocator;
   if (!allocator::get()->initialized()) return 0;
   return allocator::getDeviceStats(static_cast<c10::DeviceIndex>(device)).reserved_bytes[0].peak;
+}
+
+int compute_capability(int device) {
+  int major = 0, minor = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+  return 10 * major + minor;
 }
 
 }  // namespace rat::cuda

@@ -30,7 +30,7 @@ inline cudaStream_t current_stream() { return c10::cuda::getCurrentCUDAStream().
     C10_CUDA_KERNEL_LAUNCH_CHECK();                                \
   } while (false)
 
-/// Shared memory of the block; a kernel's first statements.
-#define RAT_SHARED(type, name, count) __shared__ type name[count]
+/// Shared memory of the block, at a multiple of 16 bytes; a kernel's first statements.
+#define RAT_SHARED(type, name, count) __shared__ alignas(16) type name[count]
 
 #endif

@@ -39,4 +39,13 @@ __device__ scalar_t warp_sum(scalar_t value) {
   return value;
 }
 
+template <typename scalar_t>
+__device__ scalar_t warp_max(scalar_t value) {
+  for (int bits = 16; bits > 0; bits /= 2) {
+    const scalar_t other = __shfl_xor_sync(~0u, value, bits);
+    if (other > value) value = other;
+  }
+  return value;
+}
+
 }  // namespace rat::cuda

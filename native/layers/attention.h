@@ -3,6 +3,8 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
 #include "core/device_batch.h"
 #include "layers/dropout.h"
 
@@ -19,8 +21,28 @@ namespace rat {
 at::Tensor attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
                      int64_t heads, const Dropout& dropout, uint32_t layer);
 
-/// The same by LibTorch's operators, on a grid that is padded to the longest sequence.
+/// Whether `attention` is LibTorch's operators on a grid that is padded to the longest sequence, which needs
+/// `ForwardRows::padded_cells`: where it is asked for, and for heads that are too wide for the kernels of CUDA.
+bool pads_attention(at::Device device, int64_t head_width);
+
+/// That attention.
 at::Tensor padded_attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
                             int64_t heads, const Dropout& dropout, uint32_t layer);
+
+/// What the kernels are given beside tensors; the backward pass needs all of it again.
+struct AttentionShape {
+  int64_t sequences, longest, heads, head_width;
+  std::vector<int64_t> starts;  // [S + 1]
+  at::Tensor starts_index;      // [S + 1] int64, on the device
+  MaskRows sequence_rows;
+  bool first_only;  // queries of first tokens alone: they stand in a tensor of their own
+  Dropout dropout;
+  uint32_t layer;
+
+  int64_t width() const { return heads * head_width; }
+  /// Where keys and values begin in a row of `qkv`.
+  int64_t key_column() const { return first_only ? 0 : width(); }
+  int64_t value_column() const { return key_column() + width(); }
+};
 
 }  // namespace rat

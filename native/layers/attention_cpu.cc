@@ -2,11 +2,9 @@
 // made, used and thrown away, and made again in the backward pass, so that memory grows with the tokens and not with their
 // squares. All of it is arithmetic of our own: with operators of LibTorch a short sequence costs more in calls than in work.
 #include <ATen/Parallel.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 
 #include "core/cpu_versions.h"
 #include "core/kernels.h"
@@ -16,61 +14,40 @@
 namespace rat {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
 /// One sequence of a forward.
 struct Sequence {
   int64_t index, first, length, queries;
   uint32_t example, pass;
 };
 
-/// All but the tensors: what the backward pass needs to do the same again.
-struct Shape : torch::CustomClassHolder {
-  std::vector<Sequence> sequences;  // the longest first
-  int64_t heads, head_width;
-  bool first_only;  // queries of first tokens alone: they stand in a tensor of their own
-  int64_t k, v;     // columns where keys and values begin
-  Dropout dropout;
-  uint32_t layer;
-};
-using ShapePointer = c10::intrusive_ptr<Shape>;
-
-ShapePointer shape_of(const ForwardRows& rows, int64_t width, int64_t heads, bool first_only,
-                      const Dropout& dropout, uint32_t layer) {
-  const ShapePointer pointer = c10::make_intrusive<Shape>();
-  Shape& shape = *pointer;
-  shape.heads = heads;
-  shape.head_width = width / heads;
-  shape.first_only = first_only;
-  shape.k = first_only ? 0 : width;
-  shape.v = shape.k + width;
-  shape.dropout = dropout;
-  shape.layer = layer;
-  const auto* examples = rows.sequence_rows.example_ids.const_data_ptr<int32_t>();
-  const auto* passes = rows.sequence_rows.passes.const_data_ptr<int32_t>();
-  for (int64_t s = 0; s < rows.sequences; ++s) {
-    const int64_t first = rows.starts[static_cast<size_t>(s)];
-    const int64_t length = rows.starts[static_cast<size_t>(s) + 1] - first;
-    shape.sequences.push_back({s, first, length, first_only ? 1 : length, static_cast<uint32_t>(examples[s]),
-                               static_cast<uint32_t>(passes[s])});
+/// The longest first.
+std::vector<Sequence> sequences_of(const AttentionShape& shape) {
+  std::vector<Sequence> sequences;
+  const auto* examples = shape.sequence_rows.example_ids.const_data_ptr<int32_t>();
+  const auto* passes = shape.sequence_rows.passes.const_data_ptr<int32_t>();
+  for (int64_t s = 0; s < shape.sequences; ++s) {
+    const int64_t first = shape.starts[static_cast<size_t>(s)];
+    const int64_t length = shape.starts[static_cast<size_t>(s) + 1] - first;
+    sequences.push_back({s, first, length, shape.first_only ? 1 : length, static_cast<uint32_t>(examples[s]),
+                         static_cast<uint32_t>(passes[s])});
   }
-  std::stable_sort(shape.sequences.begin(), shape.sequences.end(),
+  std::stable_sort(sequences.begin(), sequences.end(),
                    [](const Sequence& a, const Sequence& b) { return a.length > b.length; });
-  return pointer;
+  return sequences;
 }
 
 /// Runs `task(sequence, head, scratch, element)` for all of them, `element` any number of the tensors' type. A thread takes
 /// the next sequence when it is done with one: one that the system has put aside holds up its own sequence alone.
 template <typename Task>
-void for_each_head(const Shape& shape, at::ScalarType type, Task task) {
+void for_each_head(const AttentionShape& shape, at::ScalarType type, Task task) {
+  const std::vector<Sequence> sequences = sequences_of(shape);
   std::atomic<size_t> next{0};
   const auto run = [&](auto computed_in, auto element) {
     at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t begin, int64_t end) {
       HeadScratch<decltype(computed_in)> scratch;
       for (int64_t thread = begin; thread < end; ++thread)
-        for (size_t i = next++; i < shape.sequences.size(); i = next++)
-          for (int64_t head = 0; head < shape.heads; ++head) task(shape.sequences[i], head, scratch, element);
+        for (size_t i = next++; i < sequences.size(); i = next++)
+          for (int64_t head = 0; head < shape.heads; ++head) task(sequences[i], head, scratch, element);
     });
   };
   if (type == at::kDouble)
@@ -83,7 +60,7 @@ void for_each_head(const Shape& shape, at::ScalarType type, Task task) {
 
 /// The words of a head's mask, for its queries one after the other; null where there is no dropout.
 template <typename scalar_t>
-HeadMask<scalar_t> mask_of(const Shape& shape, const Sequence& s, int64_t head,
+HeadMask<scalar_t> mask_of(const AttentionShape& shape, const Sequence& s, int64_t head,
                            std::vector<uint32_t>& words) {
   if (!shape.dropout.active(DropoutSite::kAttention)) return {};
   const StepScalars& scalars = shape.dropout.host();
@@ -100,7 +77,7 @@ HeadMask<scalar_t> mask_of(const Shape& shape, const Sequence& s, int64_t head,
 
 /// Where the rows of one head of one sequence stand in a tensor `[rows, columns]`.
 template <typename element_t>
-HeadRows<element_t> rows_of(const at::Tensor& x, int64_t row, int64_t column, const Shape& shape,
+HeadRows<element_t> rows_of(const at::Tensor& x, int64_t row, int64_t column, const AttentionShape& shape,
                             int64_t head) {
   auto* data = static_cast<element_t*>(x.data_ptr());
   return {data + row * x.stride(0) + column + head * shape.head_width, x.stride(0)};
@@ -109,17 +86,20 @@ HeadRows<element_t> rows_of(const at::Tensor& x, int64_t row, int64_t column, co
 /// What a head is made of, and what its gradients are written to.
 template <typename element_t>
 HeadInputs<element_t> inputs_of(const at::Tensor& qkv, const at::Tensor& queries, const Sequence& s,
-                                const Shape& shape, int64_t head) {
+                                const AttentionShape& shape, int64_t head) {
   return {rows_of<element_t>(queries, shape.first_only ? s.index : s.first, 0, shape, head),
-          rows_of<element_t>(qkv, s.first, shape.k, shape, head),
-          rows_of<element_t>(qkv, s.first, shape.v, shape, head),
+          rows_of<element_t>(qkv, s.first, shape.key_column(), shape, head),
+          rows_of<element_t>(qkv, s.first, shape.value_column(), shape, head),
           s.queries,
           s.length,
           shape.head_width};
 }
 
-at::Tensor forward_all(const at::Tensor& qkv, const at::Tensor& queries, const Shape& shape) {
-  at::Tensor out = at::empty({queries.size(0), shape.heads * shape.head_width}, qkv.options());
+}  // namespace
+
+std::tuple<at::Tensor, at::Tensor> cpu::attention(const at::Tensor& qkv, const at::Tensor& queries,
+                                                  const AttentionShape& shape) {
+  at::Tensor out = at::empty({queries.size(0), shape.width()}, qkv.options());
   for_each_head(shape, qkv.scalar_type(),
                 [&]<typename scalar_t, typename element_t>(const Sequence& s, int64_t head,
                                                            HeadScratch<scalar_t>& scratch, element_t) {
@@ -128,11 +108,14 @@ at::Tensor forward_all(const at::Tensor& qkv, const at::Tensor& queries, const S
                                rows_of<element_t>(out, shape.first_only ? s.index : s.first, 0, shape, head),
                                scratch);
                 });
-  return out;
+  return {out, {}};
 }
 
-void backward_all(const at::Tensor& qkv, const at::Tensor& queries, const at::Tensor& dout,
-                  const Shape& shape, const at::Tensor& dqkv, const at::Tensor& dqueries) {
+std::tuple<at::Tensor, at::Tensor> cpu::attention_backward(const at::Tensor& dout, const at::Tensor& qkv,
+                                                           const at::Tensor& queries, const at::Tensor&,
+                                                           const at::Tensor&, const AttentionShape& shape) {
+  const at::Tensor dqkv = at::empty_like(qkv);
+  const at::Tensor dqueries = shape.first_only ? at::empty_like(queries) : dqkv;
   for_each_head(shape, qkv.scalar_type(),
                 [&]<typename scalar_t, typename element_t>(const Sequence& s, int64_t head,
                                                            HeadScratch<scalar_t>& scratch, element_t) {
@@ -142,38 +125,7 @@ void backward_all(const at::Tensor& qkv, const at::Tensor& queries, const at::Te
                       rows_of<element_t>(dout, shape.first_only ? s.index : s.first, 0, shape, head),
                       inputs_of<element_t>(dqkv, dqueries, s, shape, head), scratch);
                 });
-}
-
-class CpuAttention : public torch::autograd::Function<CpuAttention> {
- public:
-  /// No `queries` where they stand in `qkv`.
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv,
-                            const std::optional<at::Tensor>& queries, const ShapePointer& shape) {
-    context->save_for_backward({qkv, queries.value_or(at::Tensor())});
-    context->saved_data["shape"] = c10::IValue::make_capsule(shape);
-    return forward_all(qkv, queries.value_or(qkv), *shape);
-  }
-
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const variable_list saved = context->get_saved_variables();
-    const auto capsule = context->saved_data["shape"].toCapsule();
-    const auto& shape = static_cast<const Shape&>(*capsule);
-    const at::Tensor dqkv = at::empty_like(saved[0]);
-    const at::Tensor dqueries = shape.first_only ? at::empty_like(saved[1]) : dqkv;
-    backward_all(saved[0], shape.first_only ? saved[1] : saved[0], gradients[0].contiguous(), shape, dqkv,
-                 dqueries);
-    return {dqkv, shape.first_only ? dqueries : at::Tensor(), {}};
-  }
-};
-
-}  // namespace
-
-at::Tensor cpu::attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
-                          int64_t heads, const Dropout& dropout, uint32_t layer) {
-  const bool first_only = first_queries.defined();
-  return CpuAttention::apply(
-      qkv, first_only ? std::optional(first_queries) : std::nullopt,
-      shape_of(rows, qkv.size(1) / (first_only ? 2 : 3), heads, first_only, dropout, layer));
+  return {dqkv, dqueries};
 }
 
 }  // namespace rat

@@ -41,14 +41,6 @@ RAT_ALWAYS_INLINE void multiply(int64_t m, int64_t n, int64_t depth, const scala
     }
 }
 
-template <typename Vector>
-RAT_ALWAYS_INLINE auto sum_of(const Vector& x) {
-  constexpr size_t kCount = sizeof x / sizeof x[0];
-  auto total = x[0];
-  for (size_t i = 1; i < kCount; ++i) total += x[i];
-  return total;
-}
-
 /// Rows `[rows, length]` become probabilities; `row_size` numbers apart, what is beyond the length becomes 0.
 template <typename scalar_t>
 RAT_ALWAYS_INLINE void softmax(scalar_t* scores, int64_t rows, int64_t length, int64_t row_size) {
@@ -56,9 +48,14 @@ RAT_ALWAYS_INLINE void softmax(scalar_t* scores, int64_t rows, int64_t length, i
   constexpr int64_t kLanes = Vectors<scalar_t>::kCount;
   for (int64_t i = 0; i < rows; ++i) {
     scalar_t* row = scores + i * row_size;
-    scalar_t most = row[0];
-    for (int64_t j = 1; j < length; ++j) most = std::max(most, row[j]);
-    for (int64_t j = length; j < row_size; ++j) row[j] = -std::numeric_limits<scalar_t>::infinity();
+    constexpr scalar_t kLeast = -std::numeric_limits<scalar_t>::infinity();
+    for (int64_t j = length; j < row_size; ++j) row[j] = kLeast;
+    scalar_t largest[kLanes];
+    std::fill_n(largest, kLanes, kLeast);
+    for (int64_t j = 0; j < row_size; j += kLanes)
+      for (int64_t lane = 0; lane < kLanes; ++lane)
+        largest[lane] = row[j + lane] > largest[lane] ? row[j + lane] : largest[lane];
+    const scalar_t most = *std::max_element(largest, largest + kLanes);
     Vector total{};
     for (int64_t j = 0; j < row_size; j += kLanes) {
       Vector x;

@@ -1,8 +1,7 @@
-// Attention of ATen's operators on a padded grid, as on a GPU.
+// Attention of LibTorch's operators on a padded grid.
 #include <cmath>
 #include <limits>
 
-#include "core/kernels.h"
 #include "layers/attention.h"
 #include "layers/rows.h"
 
@@ -35,11 +34,6 @@ MaskRows probability_rows(const ForwardRows& rows, int64_t heads, int64_t querie
 }
 
 }  // namespace
-
-at::Tensor cuda::attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
-                           int64_t heads, const Dropout& settings, uint32_t layer) {
-  return padded_attention(qkv, first_queries, rows, heads, settings, layer);
-}
 
 at::Tensor padded_attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
                             int64_t heads, const Dropout& settings, uint32_t layer) {

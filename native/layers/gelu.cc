@@ -4,6 +4,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "core/savings.h"
 #include "core/vectors.h"
@@ -12,7 +14,7 @@ namespace rat {
 namespace {
 
 using Vector = Vectors<float>::Vector;
-constexpr int64_t kCount = Vectors<float>::kCount;
+using Flags = Vectors<float>::Flags;
 constexpr int64_t kNumbersPerTask = 1 << 14;
 
 /// The function of the standard normal distribution, as LibTorch forms it, 1/2 + erf(x / sqrt 2) / 2. The rational function is
@@ -31,33 +33,42 @@ RAT_ALWAYS_INLINE Vector distribution(const Vector& x) {
   q = q * u + 2.87897698e-2f;
   q = q * u + 0.255427836f;
   q = q * u + 1.0f;
-  const Vector erf = x * p / q, one = Vector{} + 1.0f;
-  const Vector upper = x > 5.5f || erf > 1.0f ? one : erf;
-  return 0.5f + 0.5f * (x < -5.5f || upper < -1.0f ? -one : upper);
+  Vector erf = x * p / q;
+  // Where it has grown beyond 1, and far out, it is 1 with the sign of x.
+  const Flags one = Flags{} + std::bit_cast<int32_t>(1.0f);
+  Flags size, is_beyond, is_far, sign, bits;
+  magnitude(size, erf);
+  less(is_beyond, one, size);
+  magnitude(size, x);
+  less(is_far, Flags{} + std::bit_cast<int32_t>(5.5f), size);
+  std::memcpy(&sign, &x, sizeof sign);
+  std::memcpy(&bits, &erf, sizeof bits);
+  const Flags is_one = is_beyond | is_far;
+  bits = (bits & ~is_one) | ((one | (sign & INT32_MIN)) & is_one);
+  std::memcpy(&erf, &bits, sizeof erf);
+  return 0.5f + 0.5f * erf;
 }
 
-/// `apply(vector of x, vector of dy)` to all numbers; those beyond the last register are padded with zeros.
-template <typename Apply>
-RAT_ALWAYS_INLINE void for_each_vector(const float* x, const float* dy, int64_t count, float* out,
-                                       Apply apply) {
-  for (int64_t i = 0; i < count; i += kCount) {
-    const auto bytes = static_cast<size_t>(std::min(kCount, count - i)) * sizeof(float);
+/// `of(vector of x, vector of dy)` of all numbers; those beyond the last register are padded with zeros.
+template <typename Of>
+RAT_ALWAYS_INLINE void apply(const float* x, const float* dy, int64_t count, float* out, Of of) {
+  for_each_vector<float>(count, [&](int64_t i, int64_t numbers) __attribute__((always_inline)) {
+    const auto bytes = static_cast<size_t>(numbers) * sizeof(float);
     Vector a{}, b{};
     std::memcpy(&a, x + i, bytes);
     std::memcpy(&b, dy + i, bytes);
-    const Vector result = apply(a, b);
+    const Vector result = of(a, b);
     std::memcpy(out + i, &result, bytes);
-  }
-}
-
-RAT_ALWAYS_INLINE void forward_any(const float* x, int64_t count, float* y) {
-  for_each_vector(x, x, count, y, [](const Vector& a, const Vector&) __attribute__((always_inline)) {
-    return a * distribution(a);
   });
 }
 
+RAT_ALWAYS_INLINE void forward_any(const float* x, int64_t count, float* y) {
+  apply(x, x, count, y,
+        [](const Vector& a, const Vector&) __attribute__((always_inline)) { return a * distribution(a); });
+}
+
 RAT_ALWAYS_INLINE void backward_any(const float* x, const float* dy, int64_t count, float* dx) {
-  for_each_vector(x, dy, count, dx, [](const Vector& a, const Vector& b) __attribute__((always_inline)) {
+  apply(x, dy, count, dx, [](const Vector& a, const Vector& b) __attribute__((always_inline)) {
     Vector bell = -0.5f * (a * a);
     exponential(bell);
     return b * (distribution(a) + (0.39894228f * a) * bell);

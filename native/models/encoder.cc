@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/savings.h"
+#include "layers/add_norm.h"
 #include "layers/attention.h"
 #include "layers/gelu.h"
 #include "layers/linear.h"
@@ -15,10 +16,6 @@
 
 namespace rat {
 namespace {
-
-struct LayerNorm {
-  at::Tensor weight, bias;
-};
 
 struct EncoderLayer {
   LinearLayer qkv;  // [3 D, D]: queries, keys, values, one below the other
@@ -73,7 +70,10 @@ class Encoder final : public Model {
   }
 
   int64_t longest() const override { return encoder_.max_positions - encoder_.position_offset; }
-  RowIndices row_indices() const override { return {.encoder = true}; }
+  RowIndices row_indices() const override {
+    const int64_t head_width = options_.hidden_size / encoder_.heads;
+    return {.encoder = true, .padded_attention = pads_attention(positions_.device(), head_width)};
+  }
   DropoutRates dropout_rates() const override {
     return {encoder_.hidden_dropout, encoder_.attention_dropout, encoder_.classifier_dropout};
   }
@@ -119,16 +119,13 @@ class Encoder final : public Model {
       context = rat::attention(product(h, layer.qkv), {}, rows, encoder_.heads, settings, index);
     }
     const MaskRows& mask_rows = last ? rows.sequence_rows : rows.token_rows;
-    at::Tensor attended = product(context, layer.attention_output).to(residual.scalar_type());
-    if (encoder_.attention_output_dropout)
-      attended = dropout(attended, mask_rows, settings, DropoutSite::kAttentionOutput, index);
-    attended = normalized(attended + residual, layer.attention_norm);
-
-    at::Tensor out =
-        product(activation(product(attended, layer.intermediate)), layer.output).to(residual.scalar_type());
-    if (encoder_.feed_forward_dropout)
-      out = dropout(out, mask_rows, settings, DropoutSite::kFeedForward, index);
-    return normalized(out + attended, layer.output_norm);
+    const Dropout none;
+    const at::Tensor attended = rat::add_norm(
+        product(context, layer.attention_output), residual, layer.attention_norm, mask_rows,
+        encoder_.attention_output_dropout ? settings : none, DropoutSite::kAttentionOutput, index);
+    return rat::add_norm(product(activation(product(attended, layer.intermediate)), layer.output), attended,
+                         layer.output_norm, mask_rows, encoder_.feed_forward_dropout ? settings : none,
+                         DropoutSite::kFeedForward, index);
   }
 
   /// `first` `[S, D]`: the first token's state. BERT, ALBERT: dense, tanh, dropout. RoBERTa: dropout before
@@ -155,7 +152,7 @@ class Encoder final : public Model {
   }
 
   at::Tensor normalized(const at::Tensor& x, const LayerNorm& norm) const {
-    return at::layer_norm(x, {x.size(1)}, norm.weight, norm.bias, encoder_.layer_norm_eps);
+    return at::layer_norm(x, {x.size(1)}, norm.weight, norm.bias, norm.eps);
   }
 
   at::Tensor activation(const at::Tensor& x) const {
@@ -183,7 +180,7 @@ class Encoder final : public Model {
 
   LayerNorm add_norm(const std::string& prefix, int64_t width) {
     return {add(prefix + ".weight", initializer_->constant({width}, 1), false),
-            add(prefix + ".bias", initializer_->constant({width}, 0), false)};
+            add(prefix + ".bias", initializer_->constant({width}, 0), false), encoder_.layer_norm_eps};
   }
 
   EncoderLayer add_layer(const std::string& prefix) {

@@ -178,7 +178,10 @@ OperatorTimes time_operator(const std::string& name, const OperatorShape& shape,
   const c10::OptionalDeviceGuard guard(device);
   const auto found = operators().find(name);
   RAT_CHECK(found != operators().end(), "ERR_RAT_INVALID_ARG", "There is no operator '", name, "' to time");
-  const DeviceBatch batch(batch_of(shape), {.indices = {.time_major = true, .encoder = true}}, device);
+  const RowIndices indices{.time_major = true,
+                           .encoder = true,
+                           .padded_attention = pads_attention(device, shape.width / shape.heads)};
+  const DeviceBatch batch(batch_of(shape), {.indices = indices}, device);
   const Timed timed = found->second({shape, batch.rows(0), at::TensorOptions().dtype(type).device(device)});
   OperatorTimes times;
   times.flop = timed.flop;

@@ -11,6 +11,8 @@
 #include <cstring>
 
 #include "core/device_batch.h"
+#include "layers/add_norm.h"
+#include "layers/attention.h"
 #include "layers/attention_pool.h"
 #include "layers/conv_max_pool.h"
 #include "layers/dropout.h"
@@ -88,7 +90,9 @@ struct OneBatch {
     return all;
   }
   static rat::DeviceBatchOptions options(const std::vector<int64_t>& copies) {
-    return {forwards(copies), {.time_major = true, .encoder = true}, /*by_example=*/true};
+    return {forwards(copies),
+            {.time_major = true, .encoder = true, .padded_attention = true},
+            /*by_example=*/true};
   }
   static std::vector<int32_t>& scratch() {
     static std::vector<int32_t> unused(100, -1);
@@ -237,6 +241,96 @@ void test_attention_pool(at::ScalarType type, double close, const rat::PackedBat
   }
 }
 
+/// What attention is given, of one batch with two copies on one device.
+rat::AttentionShape shape_of(const OneBatch& on, int64_t heads, int64_t head_width, bool first_only,
+                             bool masked) {
+  const rat::ForwardRows& rows = on.rows(1);
+  return {rows.sequences,
+          rows.longest,
+          heads,
+          head_width,
+          rows.starts,
+          rows.starts_index,
+          rows.sequence_rows,
+          first_only,
+          masked ? rat::Dropout(on.step.scalars(), on.step.device_scalars(), 1, 2) : rat::Dropout(),
+          3};
+}
+
+/// By LibTorch's operators on a padded grid: what low precision may cost.
+std::vector<Tensor> plain_attention(const OneBatch& on, const Tensor& qkv, const Tensor& first,
+                                    const Tensor& d, const rat::AttentionShape& shape) {
+  const Tensor x = qkv.detach().clone().requires_grad_();
+  const Tensor q = shape.first_only ? first.detach().clone().requires_grad_() : Tensor();
+  const Tensor out = rat::padded_attention(x, q, on.rows(1), shape.heads, shape.dropout, shape.layer);
+  out.backward(d);
+  return {out.detach(), x.grad(), shape.first_only ? q.grad() : x.grad()};
+}
+
+/// In bf16 the CPU's result in float, of the same rounded numbers, is the measure, and the plain operators' error in bf16 says
+/// how far off a good one may be.
+void test_attention(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+  const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
+  for (const int64_t width : {8, 32, 33, 64, 128})
+    for (const bool first_only : {false, true})
+      for (const bool masked : {false, true}) {
+        if (quick && (width == 8 || (width == 33 && masked))) continue;
+        if (first_only && width != 33 && width != 64) continue;
+        if (type == at::kDouble && (width == 8 || width == 32)) continue;
+        constexpr int64_t kHeads = 2;
+        const rat::ForwardRows& rows = a.rows(1);
+        const int64_t queries = first_only ? rows.sequences : rows.tokens, all = kHeads * width;
+        const Tensor qkv = at::randn({rows.tokens, (first_only ? 2 : 3) * all}, at::kFloat).to(type),
+                     first = at::randn({queries, all}, at::kFloat).to(type),
+                     d = at::randn({queries, all}, at::kFloat).to(type);
+        const auto run = [&](const OneBatch& on, at::Device device, at::ScalarType in) {
+          const rat::AttentionShape shape = shape_of(on, kHeads, width, first_only, masked);
+          const Tensor x = qkv.to(device, in), q = first_only ? first.to(device, in) : x;
+          const auto [out, log_sums] = rat::kernels::attention.on(device)(x, q, shape);
+          const auto [dx, dq] =
+              rat::kernels::attention_backward.on(device)(d.to(device, in), x, q, out, log_sums, shape);
+          return std::vector<Tensor>{out, dx, dq};
+        };
+        const auto gpu = run(b, kGpu, type);
+        if (type != at::kBFloat16) {
+          same_all("attention", run(a, at::kCPU, type), gpu, close);
+          continue;
+        }
+        const auto exact = run(a, at::kCPU, at::kFloat);
+#ifndef __SANITIZE_THREAD__  // autograd's threads
+        const auto plain = plain_attention(a, qkv, first, d, shape_of(a, kHeads, width, first_only, masked));
+        for (size_t i = 0; i < exact.size(); ++i)
+          same("attention", exact[i], gpu[i].cpu().to(at::kFloat),
+               2 * (plain[i].to(at::kFloat) - exact[i]).abs().max().item<double>());
+#endif
+      }
+}
+
+void test_add_norm(at::ScalarType type, at::ScalarType residual_type, double close,
+                   const rat::PackedBatch& packed) {
+  const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
+  for (const int64_t width : {1, 3, 31, 64, 129, 300})
+    for (const bool masked : {false, true}) {
+      const int64_t rows = a.rows(1).tokens;
+      const Tensor x = at::randn({rows, width}, at::kFloat).to(type),
+                   residual = at::randn({rows, width}, residual_type),
+                   weight = at::randn({width}, residual_type), bias = at::randn({width}, residual_type),
+                   d = at::randn({rows, width}, residual_type);
+      const auto run = [&](const OneBatch& on, at::Device device) {
+        const rat::SiteMask mask{on.rows(1).token_rows, masked ? on.step.device_scalars() : Tensor(),
+                                 rat::DropoutKind::kHidden,
+                                 rat::dropout_site(rat::DropoutSite::kFeedForward, 2) | 1};
+        const Tensor w = weight.to(device);
+        const auto [y, sum, stats] = rat::kernels::add_norm.on(device)(x.to(device), residual.to(device), w,
+                                                                       bias.to(device), 1e-5, mask);
+        const auto [dx, dresidual, dweight, dbias] =
+            rat::kernels::add_norm_backward.on(device)(d.to(device), sum, stats, w, type, mask);
+        return std::vector<Tensor>{y, sum, stats, dx, dresidual, dweight, dbias};
+      };
+      same_all("add_norm", run(a, at::kCPU), run(b, kGpu), close);
+    }
+}
+
 void test_add_segments(at::ScalarType type, double close, const rat::PackedBatch& packed) {
   const OneBatch a(at::kCPU, packed, {2}), b(kGpu, packed, {2});
   for (const int64_t width : {1, 31, 32, 33, 100}) {
@@ -304,6 +398,8 @@ int main(int argc, char** argv) {
   at::Generator(at::globalContext().defaultGenerator(at::kCPU)).set_current_seed(1);
   const c10::DeviceGuard guard(kGpu);
   const rat::PackedBatch packed = batch_of({1, 7, 3, 2, 5, 4, quick ? 33 : 140, 1});
+  // More than a tile of any kernel; the work grows with the square.
+  const rat::PackedBatch sequences = batch_of({1, 7, 33, quick ? 40 : 70});
   test_batch(packed);
   for (const auto type : {at::kFloat, at::kDouble}) {
     if (quick && type == at::kDouble) continue;
@@ -313,11 +409,15 @@ int main(int argc, char** argv) {
     test_dropout(type, packed);
     test_conv_max_pool(type, close, packed);
     test_attention_pool(type, close, packed);
+    test_attention(type, close, sequences);
+    test_add_norm(type, type, close, packed);
     test_add_segments(type, close, packed);
 #ifndef __SANITIZE_THREAD__
     test_layers(type, close, packed);
 #endif
   }
+  test_attention(at::kBFloat16, 0, sequences);
+  test_add_norm(at::kBFloat16, at::kFloat, 1e-3, packed);  // a gradient of x is rounded to bf16
   std::printf("%d checks, %d failed, bits %016llx\n", checks, failures,
               static_cast<unsigned long long>(fingerprint));
   return failures != 0;

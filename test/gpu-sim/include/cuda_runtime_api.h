@@ -7,6 +7,7 @@
 #include "device/gpu_sim.h"
 
 enum cudaError_t { cudaSuccess = 0 };
+enum cudaDeviceAttr { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
 
 struct cudaDeviceProp {
   char name[256];
@@ -24,5 +25,9 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   properties->totalGlobalMem = size_t{24} << 30;
   properties->major = 9;
   properties->minor = 0;
+  return cudaSuccess;
+}
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 0;
   return cudaSuccess;
 }

@@ -1,0 +1,163 @@
+// What both kinds of attention's kernels share: attention.cu takes any type and width, attention_mma.cu is for tensor
+// cores. A block has a tile of rows of one head of one sequence; tiles beyond the sequence's end return at once.
+//
+// Backward, with P the probabilities, M the mask and O = (P M) V:  dV = (P M)^T dO,  dS = P (dP - rowsum(dO O)) with
+// dP = (dO V^T) M,  dQ = dS K / sqrt(width),  dK = dS^T Q / sqrt(width). P is made again from the logarithms of its rows'
+// sums. One kernel goes through the queries for dQ, one through the keys for dK and dV: no atomics, the same bits each time.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "cuda/launch.h"
+#include "layers/attention.h"
+
+namespace rat::cuda {
+
+/// What is the same for all blocks of a call.
+struct AttentionNumbers {
+  int64_t query_rows;    // of queries and results
+  int64_t query_stride;  // from one row of queries to the next; of results it is heads * head_width
+  int64_t key_stride;    // of keys and values
+  int32_t heads, head_width;
+  int32_t tiles;  // of the longest sequence
+  bool first_only, is_masked;
+  uint32_t site_and_layer;
+  double scale;  // of scores
+};
+
+/// Where each sequence stands and whose masks it has.
+struct HeadOfBlock {
+  int32_t head, tile, length, queries;
+  int64_t sequence, first_key, first_query;
+
+  __device__ HeadOfBlock(const int64_t* starts, const AttentionNumbers& numbers)
+      : head(static_cast<int32_t>(blockIdx.y)),
+        tile(static_cast<int32_t>(blockIdx.x % numbers.tiles)),
+        sequence(blockIdx.x / numbers.tiles) {
+    first_key = starts[sequence];
+    length = static_cast<int32_t>(starts[sequence + 1] - first_key);
+    queries = numbers.first_only ? 1 : length;
+    first_query = numbers.first_only ? sequence : first_key;
+  }
+};
+
+/// The mask of one head: element (head * L + query) * L + key of its sequence's.
+struct MaskOfHead {
+  PhiloxKey key;
+  uint32_t step, example, site, threshold;
+  int32_t length, queries;
+  int64_t first;  // element
+  double scale;   // of what is kept
+  bool is_masked;
+
+  __device__ MaskOfHead(const HeadOfBlock& head, const int32_t* examples, const int32_t* passes,
+                        const StepScalars* scalars, const AttentionNumbers& numbers)
+      : length(head.length),
+        queries(head.queries),
+        first(int64_t{head.head} * head.length * head.length),
+        scale(1),
+        is_masked(numbers.is_masked) {
+    if (!is_masked) return;
+    constexpr auto kKind = static_cast<uint32_t>(DropoutKind::kAttention);
+    const auto pass = static_cast<uint32_t>(passes[head.sequence]);
+    key = scalars->dropout_key;
+    step = scalars->step;
+    example = static_cast<uint32_t>(examples[head.sequence]);
+    site = numbers.site_and_layer | pass;
+    threshold = scalars->dropout_threshold[kKind][pass];
+    scale = scalars->dropout_scale[kKind][pass];
+  }
+};
+
+/// The mask of kQueries x kKeys elements, four bits a Philox block: a block's words are drawn once, by whichever thread, and
+/// read by those that need them.
+template <int kQueries, int kKeys>
+struct MaskTile {
+  static constexpr int kBlocks = kKeys / 4 + 1;  // of a row, which may start inside a block
+  static constexpr int kBytes = kQueries * kBlocks;
+
+  /// All threads take part; the caller waits before bits are read.
+  static __device__ void fill(uint8_t* bits, const MaskOfHead& mask, int query, int key) {
+    if (!mask.is_masked) return;
+    for (int i = static_cast<int>(threadIdx.x); i < kBytes; i += static_cast<int>(blockDim.x)) {
+      const int row = query + i / kBlocks;
+      if (row >= mask.queries) break;
+      const int64_t element = mask.first + int64_t{row} * mask.length + key;
+      const PhiloxBlock words = philox4x32_10(
+          {{mask.step, mask.example, mask.site, static_cast<uint32_t>(element / 4 + i % kBlocks)}}, mask.key);
+      int kept = 0;
+#pragma unroll
+      for (int word = 0; word < 4; ++word) kept |= (words.v[word] >= mask.threshold) << word;
+      bits[i] = static_cast<uint8_t>(kept);
+    }
+  }
+
+  /// Whether the element of row `i`, column `j` of the tile that begins at (query, key) is kept.
+  static __device__ bool keeps(const uint8_t* bits, const MaskOfHead& mask, int query, int key, int i,
+                               int j) {
+    if (!mask.is_masked) return true;
+    const auto row = static_cast<uint32_t>(query + i), length = static_cast<uint32_t>(mask.length);
+    const uint32_t lead = (static_cast<uint32_t>(mask.first) + row * length + static_cast<uint32_t>(key)) % 4;
+    const uint32_t at = lead + static_cast<uint32_t>(j);
+    return bits[i * kBlocks + static_cast<int>(at / 4)] >> (at % 4) & 1;
+  }
+};
+
+/// A call as the kernels read it.
+struct AttentionCall {
+  const at::Tensor &qkv, &queries;
+  const AttentionShape& shape;
+
+  template <typename element_t>
+  const element_t* q() const {
+    return queries.const_data_ptr<element_t>();
+  }
+  template <typename element_t>
+  const element_t* k() const {
+    return qkv.const_data_ptr<element_t>() + shape.key_column();
+  }
+  template <typename element_t>
+  const element_t* v() const {
+    return qkv.const_data_ptr<element_t>() + shape.value_column();
+  }
+  const int64_t* starts() const { return shape.starts_index.const_data_ptr<int64_t>(); }
+  const int32_t* examples() const { return shape.sequence_rows.example_ids.const_data_ptr<int32_t>(); }
+  const int32_t* passes() const { return shape.sequence_rows.passes.const_data_ptr<int32_t>(); }
+  const StepScalars* scalars() const {
+    return is_masked() ? static_cast<const StepScalars*>(shape.dropout.scalars.const_data_ptr()) : nullptr;
+  }
+  bool is_masked() const { return shape.dropout.active(DropoutSite::kAttention); }
+
+  /// For tiles of so many of the longest sequence's `rows`: tokens, or 1.
+  AttentionNumbers numbers(int64_t rows, int64_t rows_of_tile) const {
+    return {queries.size(0),
+            queries.stride(0),
+            qkv.stride(0),
+            static_cast<int32_t>(shape.heads),
+            static_cast<int32_t>(shape.head_width),
+            static_cast<int32_t>((rows + rows_of_tile - 1) / rows_of_tile),
+            shape.first_only,
+            is_masked(),
+            dropout_site(DropoutSite::kAttention, shape.layer),
+            1 / std::sqrt(static_cast<double>(shape.head_width))};
+  }
+  int64_t longest_queries() const { return shape.first_only ? 1 : shape.longest; }
+  dim3 blocks(const AttentionNumbers& numbers) const {
+    return dim3(static_cast<unsigned>(shape.sequences * numbers.tiles), static_cast<unsigned>(shape.heads));
+  }
+};
+
+/// What the backward pass is given besides, and where it writes.
+struct AttentionGradients {
+  const at::Tensor &dout, &log_sums;
+  const at::Tensor& row_products;  // [heads, queries]: dO O, summed over the head
+  const at::Tensor &dqkv, &dqueries;
+};
+
+/// attention_mma.cu: bf16 alone, where the device has tensor cores for it.
+bool has_mma_attention(const AttentionCall& call);
+void mma_attention(const AttentionCall& call, at::Tensor& out, at::Tensor& log_sums);
+void mma_attention_backward(const AttentionCall& call, const AttentionGradients& gradients);
+
+}  // namespace rat::cuda
