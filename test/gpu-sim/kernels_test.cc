@@ -276,6 +276,9 @@ void test_attention(at::ScalarType type, double close, const rat::PackedBatch& p
       for (const bool masked : {false, true}) {
         if (quick && (width == 8 || (width == 33 && masked))) continue;
         if (first_only && width != 33 && width != 64) continue;
+#ifdef __SANITIZE_THREAD__  // a fiber for each CUDA thread makes it slow
+        if (!masked || first_only || (width != 33 && width != 128)) continue;
+#endif
         if (type == at::kDouble && (width == 8 || width == 32)) continue;
         constexpr int64_t kHeads = 2;
         const rat::ForwardRows& rows = a.rows(1);
@@ -399,7 +402,11 @@ int main(int argc, char** argv) {
   const c10::DeviceGuard guard(kGpu);
   const rat::PackedBatch packed = batch_of({1, 7, 3, 2, 5, 4, quick ? 33 : 140, 1});
   // More than a tile of any kernel; the work grows with the square.
+#ifdef __SANITIZE_THREAD__
+  const rat::PackedBatch sequences = batch_of({1, 40});
+#else
   const rat::PackedBatch sequences = batch_of({1, 7, 33, quick ? 40 : 70});
+#endif
   test_batch(packed);
   for (const auto type : {at::kFloat, at::kDouble}) {
     if (quick && type == at::kDouble) continue;
@@ -410,14 +417,14 @@ int main(int argc, char** argv) {
     test_conv_max_pool(type, close, packed);
     test_attention_pool(type, close, packed);
     test_attention(type, close, sequences);
-    test_add_norm(type, type, close, packed);
+    test_add_norm(type, type, close, sequences);
     test_add_segments(type, close, packed);
 #ifndef __SANITIZE_THREAD__
     test_layers(type, close, packed);
 #endif
   }
   test_attention(at::kBFloat16, 0, sequences);
-  test_add_norm(at::kBFloat16, at::kFloat, 1e-3, packed);  // a gradient of x is rounded to bf16
+  test_add_norm(at::kBFloat16, at::kFloat, 1e-3, sequences);  // a gradient of x is rounded to bf16
   std::printf("%d checks, %d failed, bits %016llx\n", checks, failures,
               static_cast<unsigned long long>(fingerprint));
   return failures != 0;
