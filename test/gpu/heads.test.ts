@@ -3,13 +3,14 @@ import { expect, test } from "vitest";
 import { describeOnGpu } from "../support/gpu.js";
 import { examplesOf, type TinyOptions, tinyModels, withTiny } from "../support/tiny-models.js";
 
+const MODEL = "bert";
 const FIELDS = ["loss", "cleanLoss", "adversarialLoss", "klLoss", "gradNorm"] as const;
 
 /** A step of a BERT with two heads, its masks in attention too. */
 function stepOf(headWidth: number, precision: "bf16" | "fp64", device: string) {
   const width = 2 * headWidth,
-    encoder = tinyModels.bert?.encoder;
-  if (!encoder) throw new Error("bert is no encoder");
+    encoder = tinyModels[MODEL]?.encoder;
+  if (!encoder) throw new Error(`${MODEL} is no encoder`);
   const options: TinyOptions = {
     // As wide models are drawn: larger weights make of a rounding in bf16 another model.
     model: { hiddenSize: width, embeddingSize: width, encoder: { ...encoder, initializerRange: 0.05 } },
@@ -18,7 +19,7 @@ function stepOf(headWidth: number, precision: "bf16" | "fp64", device: string) {
       ...{ cleanDropout: 0.3, forwardDropout: [0.3, 0.1] },
     },
   };
-  return withTiny("bert", { ...options, precision, device }, (trainer) =>
+  return withTiny(MODEL, { ...options, precision, device }, (trainer) =>
     trainer.trainStep(examplesOf([3, 14, 15, 9, 26, 5]), 3, 0),
   );
 }
