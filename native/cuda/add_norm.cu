@@ -3,7 +3,6 @@
 #include <ATen/Dispatch.h>
 #include <c10/util/BFloat16.h>
 
-#include "core/check.h"
 #include "core/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/reduce.cuh"
@@ -160,15 +159,6 @@ __global__ void add_norm_columns(const number_t* dy, const number_t* sums, const
   parts[(blockIdx.x * 2 + 1) * width + column] = dbias;
 }
 
-/// Calls `run(element, number)` for the types of x and of the residual.
-template <typename Run>
-void with_types(at::ScalarType x, at::ScalarType residual, Run run) {
-  if (x == at::kFloat && residual == at::kFloat) return run(float{}, float{});
-  if (x == at::kBFloat16 && residual == at::kFloat) return run(c10::BFloat16{}, float{});
-  if (x == at::kDouble && residual == at::kDouble) return run(double{}, double{});
-  fail("ERR_RAT_INTERNAL", "add_norm has no kernel for these types");
-}
-
 const int32_t* ids(const at::Tensor& of_rows) { return of_rows.const_data_ptr<int32_t>(); }
 
 const StepScalars* scalars_of(const SiteMask& mask) {
@@ -185,7 +175,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> add_norm(const at::Tensor& x, con
   const at::Tensor y = at::empty_like(residual), sum = at::empty_like(residual);
   const at::Tensor stats = at::empty({x.size(0), 2}, residual.options());
   if (x.numel() == 0) return {y, sum, stats};
-  with_types(x.scalar_type(), residual.scalar_type(), [&](auto element, auto number) {
+  with_norm_types(x.scalar_type(), residual.scalar_type(), [&](auto element, auto number) {
     using Element = decltype(element);
     using Number = decltype(number);
     constexpr auto kernel = add_norm_forward<Element, Number>;
@@ -208,7 +198,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> add_norm_backward(
   const int64_t count = (rows + kRowsOfPart - 1) / kRowsOfPart;
   const at::Tensor parts = at::empty({count, 2, width}, sum.options());
   if (rows > 0)
-    with_types(type, sum.scalar_type(), [&](auto element, auto number) {
+    with_norm_types(type, sum.scalar_type(), [&](auto element, auto number) {
       using Element = decltype(element);
       using Number = decltype(number);
       constexpr auto kernel = add_norm_dx<Element, Number>;

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <vector>
 
-#include "core/check.h"
+#include "core/held.h"
 #include "core/kernels.h"
 #include "core/vectors.h"
 
@@ -207,15 +207,6 @@ struct Rows<double, double> {
   static constexpr auto kForward = row_double_forward, kBackward = row_double_backward;
 };
 
-/// Calls `run(element, number)` for the types of x and of the residual.
-template <typename Run>
-void with_types(at::ScalarType x, at::ScalarType residual, Run run) {
-  if (x == at::kFloat && residual == at::kFloat) return run(float{}, float{});
-  if (x == at::kBFloat16 && residual == at::kFloat) return run(BFloat16{}, float{});
-  if (x == at::kDouble && residual == at::kDouble) return run(double{}, double{});
-  fail("ERR_RAT_INTERNAL", "add_norm has no kernel for these types");
-}
-
 /// Draws the masks of rows, one after the other.
 template <typename scalar_t>
 class Masks {
@@ -243,18 +234,13 @@ class Masks {
   std::vector<uint32_t> words_;
 };
 
-struct Held : torch::CustomClassHolder {
-  explicit Held(SiteMask mask) : mask(std::move(mask)) {}
-  SiteMask mask;
-};
-
 class AddNorm : public torch::autograd::Function<AddNorm> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& residual,
                             const at::Tensor& weight, const at::Tensor& bias, double eps,
-                            const c10::intrusive_ptr<Held>& held) {
+                            const c10::intrusive_ptr<Held<SiteMask>>& held) {
     const auto [y, sum, stats] = kernels::add_norm.on(x.device())(x.contiguous(), residual.contiguous(),
-                                                                  weight, bias, eps, held->mask);
+                                                                  weight, bias, eps, held->value);
     context->save_for_backward({sum, stats, weight});
     context->saved_data["type"] = static_cast<int64_t>(x.scalar_type());
     context->saved_data["mask"] = c10::IValue::make_capsule(held);
@@ -267,7 +253,7 @@ class AddNorm : public torch::autograd::Function<AddNorm> {
     const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
     const auto [dx, dresidual, dweight, dbias] = kernels::add_norm_backward.on(saved[0].device())(
         gradients[0].contiguous(), saved[0], saved[1], saved[2], type,
-        static_cast<const Held&>(*capsule).mask);
+        static_cast<const Held<SiteMask>&>(*capsule).value);
     return {dx, dresidual, dweight, dbias, {}, {}};
   }
 };
@@ -279,7 +265,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> cpu::add_norm(const at::Tensor& x
                                                              double eps, const SiteMask& mask) {
   const at::Tensor y = at::empty_like(residual), sum = at::empty_like(residual);
   const at::Tensor stats = at::empty({x.size(0), 2}, residual.options());
-  with_types(x.scalar_type(), residual.scalar_type(), [&](auto element, auto number) {
+  with_norm_types(x.scalar_type(), residual.scalar_type(), [&](auto element, auto number) {
     using Element = decltype(element);
     using Number = decltype(number);
     const int64_t width = x.size(1);
@@ -309,7 +295,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> cpu::add_norm_backwar
   // Of each task, added in their order: the same bits with any number of threads.
   const int64_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
   const at::Tensor parts = at::zeros({tasks, 2, width}, sum.options());
-  with_types(type, sum.scalar_type(), [&](auto element, auto number) {
+  with_norm_types(type, sum.scalar_type(), [&](auto element, auto number) {
     using Element = decltype(element);
     using Number = decltype(number);
     const auto *slope = dy.const_data_ptr<Number>(), *sums = sum.const_data_ptr<Number>(),
@@ -335,8 +321,8 @@ at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const Layer
                     const MaskRows& rows, const Dropout& settings, DropoutSite site, uint32_t layer) {
   const bool is_masked = settings.active(site);
   return AddNorm::apply(x, residual, norm.weight, norm.bias, norm.eps,
-                        c10::make_intrusive<Held>(SiteMask{rows, is_masked ? settings.scalars : at::Tensor(),
-                                                           kind_of(site), dropout_site(site, layer)}));
+                        hold(SiteMask{rows, is_masked ? settings.scalars : at::Tensor(), kind_of(site),
+                                      dropout_site(site, layer)}));
 }
 
 }  // namespace rat

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <c10/util/BFloat16.h>
 
+#include "core/check.h"
 #include "layers/dropout.h"
 
 namespace rat {
@@ -25,5 +27,14 @@ struct SiteMask {
   DropoutKind kind;
   uint32_t site_and_layer;
 };
+
+/// Calls `run(element, number)` for the types of x and of the residual.
+template <typename Run>
+void with_norm_types(at::ScalarType x, at::ScalarType residual, Run run) {
+  if (x == at::kFloat && residual == at::kFloat) return run(float{}, float{});
+  if (x == at::kBFloat16 && residual == at::kFloat) return run(c10::BFloat16{}, float{});
+  if (x == at::kDouble && residual == at::kDouble) return run(double{}, double{});
+  fail("ERR_RAT_INTERNAL", "add_norm has no kernel for these types");
+}
 
 }  // namespace rat

@@ -10,12 +10,16 @@ namespace rat {
 struct LinearLayer {
   at::Tensor weight;  // [out, in]
   at::Tensor bias;    // [out]
+  /// The same in the type of the products, where it is another: made once for all forwards of a step.
+  at::Tensor low_weight = {}, low_bias = {};
+
+  /// `count` outputs from `first` on.
+  LinearLayer narrow(int64_t first, int64_t count) const;
 };
 
-/// x `[n, in]` times the transpose of `weight` `[out, in]` plus `bias` `[out]`. The product runs in `compute`
+/// x `[n, in]` times the transpose of the layer's weight plus its bias. The product runs in `compute`
 /// (float, double, or bfloat16 with float weights) and has that type; gradients have the types of what they
 /// belong to. Differentiable.
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                  at::ScalarType compute);
+at::Tensor linear(const at::Tensor& x, const LinearLayer& layer, at::ScalarType compute);
 
 }  // namespace rat

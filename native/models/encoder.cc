@@ -50,7 +50,7 @@ class Encoder final : public Model {
       token_types_ = add(name("tokenTypeEmbeddings") + ".weight", draw({encoder_.token_types, embedding}));
     embedding_norm_ = add_norm(name("embeddingNorm"), embedding);
     if (encoder_.names.count("projection"))
-      projection_ = add_linear(name("projection"), make_linear(width, embedding));
+      projection_ = with_cast(add_linear(name("projection"), make_linear(width, embedding)));
     const auto& order = encoder_.layer_order;
     for (const std::string& prefix : encoder_.layer_prefixes) {
       const auto set = static_cast<int64_t>(layers_.size());
@@ -110,10 +110,8 @@ class Encoder final : public Model {
     at::Tensor residual = h, context;
     if (last) {
       residual = take_rows(h, rows.first_tokens);
-      const at::Tensor queries =
-          product(residual, {layer.qkv.weight.narrow(0, 0, width), layer.qkv.bias.narrow(0, 0, width)});
-      const at::Tensor keys_values = product(
-          h, {layer.qkv.weight.narrow(0, width, 2 * width), layer.qkv.bias.narrow(0, width, 2 * width)});
+      const at::Tensor queries = product(residual, layer.qkv.narrow(0, width));
+      const at::Tensor keys_values = product(h, layer.qkv.narrow(width, 2 * width));
       context = rat::attention(keys_values, queries, rows, encoder_.heads, settings, index);
     } else {
       context = rat::attention(product(h, layer.qkv), {}, rows, encoder_.heads, settings, index);
@@ -135,16 +133,16 @@ class Encoder final : public Model {
     at::Tensor x = first;
     if (encoder_.head == "dense" || encoder_.head == "dense-gelu")
       x = dropout(x, rows.sequence_rows, settings, DropoutSite::kHeadInput, 0);
-    x = linear(x, dense_.weight, dense_.bias, type);
+    x = linear(x, dense_, type);
     x = encoder_.head == "pre-classifier" ? at::relu(x)
         : encoder_.head == "dense-gelu"   ? at::gelu(x)
                                           : at::tanh(x);
     x = dropout(x, rows.sequence_rows, settings, DropoutSite::kSentence, 0);
-    return linear(x, classifier_.weight, classifier_.bias, type);
+    return linear(x, classifier_, type);
   }
 
   at::Tensor product(const at::Tensor& x, const LinearLayer& layer) const {
-    return linear(x, layer.weight, layer.bias, compute());
+    return linear(x, layer, compute());
   }
 
   at::ScalarType compute() const {
@@ -178,6 +176,16 @@ class Encoder final : public Model {
     return {add(prefix + ".weight", layer.weight), add(prefix + ".bias", layer.bias)};
   }
 
+  /// For products, which may be in another type.
+  LinearLayer with_cast(LinearLayer layer) {
+    if (compute() == layer.weight.scalar_type()) return layer;
+    layer.low_weight = initializer_->like(layer.weight, compute());
+    layer.low_bias = initializer_->like(layer.bias, compute());
+    add_cast(layer.weight, layer.low_weight);
+    add_cast(layer.bias, layer.low_bias);
+    return layer;
+  }
+
   LayerNorm add_norm(const std::string& prefix, int64_t width) {
     return {add(prefix + ".weight", initializer_->constant({width}, 1), false),
             add(prefix + ".bias", initializer_->constant({width}, 0), false), encoder_.layer_norm_eps};
@@ -193,11 +201,14 @@ class Encoder final : public Model {
     };
     add_parts(layer.qkv.weight, parts(".weight"));
     add_parts(layer.qkv.bias, parts(".bias"));
-    layer.attention_output = add_linear(prefix + name("attentionOutput"), make_linear(width, width));
+    layer.qkv = with_cast(layer.qkv);
+    layer.attention_output =
+        with_cast(add_linear(prefix + name("attentionOutput"), make_linear(width, width)));
     layer.attention_norm = add_norm(prefix + name("attentionNorm"), width);
     layer.intermediate =
-        add_linear(prefix + name("intermediate"), make_linear(encoder_.intermediate_size, width));
-    layer.output = add_linear(prefix + name("output"), make_linear(width, encoder_.intermediate_size));
+        with_cast(add_linear(prefix + name("intermediate"), make_linear(encoder_.intermediate_size, width)));
+    layer.output =
+        with_cast(add_linear(prefix + name("output"), make_linear(width, encoder_.intermediate_size)));
     layer.output_norm = add_norm(prefix + name("outputNorm"), width);
     return layer;
   }

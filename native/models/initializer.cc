@@ -66,6 +66,10 @@ at::Tensor Initializer::constant(at::IntArrayRef shape, double value) {
   return next([&] { return at::full(shape, value, at::TensorOptions().dtype(type_).device(device_)); });
 }
 
+at::Tensor Initializer::like(const at::Tensor& tensor, at::ScalarType type) {
+  return next([&] { return at::empty_like(tensor, tensor.options().dtype(type).requires_grad(false)); });
+}
+
 at::Tensor Initializer::skip(at::IntArrayRef shape) {
   ++next_tensor_;
   return constant(shape, 0);

@@ -19,6 +19,8 @@ class Initializer {
   at::Tensor uniform(at::IntArrayRef shape, double bound);
   /// Takes no part of the stream.
   at::Tensor constant(at::IntArrayRef shape, double value);
+  /// Of the shape of `tensor`, in another type, whatever it holds.
+  at::Tensor like(const at::Tensor& tensor, at::ScalarType type);
   /// Zeros in place of a tensor that will be loaded; the next one's part of the stream does not move.
   at::Tensor skip(at::IntArrayRef shape);
 

@@ -37,6 +37,22 @@ void Model::set_learning(double decay, int64_t frozen) {
   }
 }
 
+void Model::cast_weights() const {
+  const at::NoGradGuard no_grad;
+  if (!cast_to_.empty()) at::_foreach_copy_(cast_to_, cast_from_);
+}
+
+int64_t Model::cast_bytes() const {
+  int64_t bytes = 0;
+  for (const at::Tensor& tensor : cast_to_) bytes += static_cast<int64_t>(tensor.nbytes());
+  return bytes;
+}
+
+void Model::add_cast(const at::Tensor& weights, const at::Tensor& copy) {
+  cast_from_.push_back(weights.detach());
+  cast_to_.push_back(copy);
+}
+
 void Model::add_word_embedding(const std::string& name, at::Tensor matrix) {
   if (options_.padding_id >= 0 && options_.padding_id < options_.vocabulary_size)
     matrix.select(0, options_.padding_id).zero_();

@@ -47,6 +47,10 @@ class Model {
   /// Its own dropout rates, where a step leaves them to the model.
   virtual DropoutRates dropout_rates() const { return {}; }
 
+  /// Brings the copies of weights in the products' type up to date; before a forward, when weights have changed.
+  void cast_weights() const;
+  int64_t cast_bytes() const;
+
   /// The parameters of depth d learn at `decay` to the power of (deepest - d) times the learning rate; those
   /// of depths below `frozen` not at all.
   void set_learning(double decay, int64_t frozen);
@@ -63,10 +67,14 @@ class Model {
   /// below the other.
   void add_parts(const at::Tensor& whole, const std::vector<std::string>& names);
 
+  /// `copy` is one of `weights`, in another type.
+  void add_cast(const at::Tensor& weights, const at::Tensor& copy);
+
   ModelOptions options_;
 
  private:
   std::vector<Parameter> parameters_;
+  std::vector<at::Tensor> cast_from_, cast_to_;
   int64_t depth_ = 0;
 };
 

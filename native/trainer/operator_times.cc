@@ -65,7 +65,8 @@ Timed linear_layer(const Arguments& a) {
   const auto x = a.leaf({a.rows.tokens, a.shape.width}), w = a.leaf({a.shape.outputs, a.shape.width}),
              b = a.leaf({a.shape.outputs});
   const at::ScalarType type = a.options.dtype().toScalarType();
-  return {[=] { return linear(x, w, b, type); }, 6 * a.tokens() * a.size(a.shape.width, a.shape.outputs), 0};
+  return {[=] { return linear(x, {w, b}, type); }, 6 * a.tokens() * a.size(a.shape.width, a.shape.outputs),
+          0};
 }
 
 Timed attention_layer(const Arguments& a) {

@@ -34,10 +34,7 @@ const std::vector<PackedBatch>& parts_of(const std::vector<PackedBatch>& batches
 
 /// The reference's norm over every parameter: the root of the sum of squares, in double.
 at::Tensor global_norm(const std::vector<at::Tensor>& gradients) {
-  std::vector<at::Tensor> norms;
-  for (const at::Tensor& gradient : gradients)
-    norms.push_back(at::linalg_vector_norm(gradient, 2, {}, false, at::kDouble));
-  return at::linalg_vector_norm(at::stack(norms), 2);
+  return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients, 2, at::kDouble)), 2);
 }
 
 /// Multiplies the gradients by min(1, clip_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
@@ -76,10 +73,12 @@ void Trainer::count_bytes() {
   bytes_ = embedding_gradient_.defined() ? static_cast<int64_t>(embedding_gradient_.nbytes()) : 0;
   for (const Parameter& parameter : model().parameters())
     bytes_ += static_cast<int64_t>(parameter.tensor.nbytes());
+  bytes_ += model().cast_bytes();
   for (const at::Tensor& tensor : snapshot_) bytes_ += static_cast<int64_t>(tensor.nbytes());
   if (average_)
     for (const Parameter& parameter : average_->parameters())
       bytes_ += static_cast<int64_t>(parameter.tensor.nbytes());
+  if (average_) bytes_ += average_->cast_bytes();
   if (!optimizer_) return;
   for (const auto& [name, tensor] : optimizer_->state()) bytes_ += static_cast<int64_t>(tensor.nbytes());
 }
@@ -98,6 +97,7 @@ void Trainer::require_optimizer() {
   if (model().parameters().front().trainable) gradient = at::zeros_like(model().word_embedding());
   if (regularizer_->average_decay()) {
     average_ = make_model(options_.model, options_.seed, options_.precision, device_);
+    casts_are_old_ = true;
     update_average(0);
   }
   optimizer_ = make_optimizer(trainable_, options_.optimizer);
@@ -112,6 +112,14 @@ void Trainer::update_average(double decay) {
   for (const Parameter& parameter : average_->parameters()) averages.push_back(parameter.tensor.detach());
   for (const Parameter& parameter : model().parameters()) weights.push_back(parameter.tensor.detach());
   at::_foreach_lerp_(averages, weights, 1 - decay);
+}
+
+/// Before a forward.
+void Trainer::refresh_casts() {
+  if (!casts_are_old_) return;
+  model().cast_weights();
+  if (average_) average_->cast_weights();
+  casts_are_old_ = false;
 }
 
 void Trainer::require_whole() const {
@@ -194,6 +202,7 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   for (const PackedBatch& batch : batches) check_batch(batch, limits(), options_.loss.target);
   require_whole();
   require_optimizer();
+  refresh_casts();
   for (const auto& model : models_)
     for (const Parameter& parameter : model->parameters()) parameter.clear_gradient();
 
@@ -238,7 +247,7 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
     write_embedding_gradient(on_device, all[0]);
     all[0] = embedding_gradient_;
   }
-  is_half_updated_ = true;
+  is_half_updated_ = casts_are_old_ = true;
   optimizer_->step(all, update);
   if (average_) update_average(*regularizer_->average_decay());
   is_half_updated_ = false;
@@ -254,6 +263,7 @@ std::vector<double> Trainer::predict(const PackedBatch& batch) {
   const at::NoGradGuard no_grad;
   check_batch(batch, limits(), {});
   require_sound();
+  refresh_casts();
   const auto parts = balanced_parts(batch, lanes_.most(), kLeastTokens);
   std::vector<double> values(static_cast<size_t>(batch.examples() * options_.model.outputs));
   const auto answer = [&](const PackedBatch& part, const std::vector<size_t>& examples) {
@@ -282,6 +292,7 @@ Diagnostics Trainer::diagnose(const PackedBatch& batch, int64_t submodels) {
   const c10::OptionalDeviceGuard guard(device_);
   check_batch(batch, limits(), options_.loss.target);
   require_sound();
+  refresh_casts();
   return rat::diagnose(
       model(), batch, options_.loss,
       {submodels, options_.regularizer.clean_dropout, stream_key(options_.seed, Stream::kDropout)},

@@ -115,6 +115,7 @@ class Trainer {
   void require_sound();
   void count_bytes();
   void update_average(double decay);
+  void refresh_casts();
 
   TrainerOptions options_;
   at::Device device_;
@@ -130,6 +131,7 @@ class Trainer {
   at::Tensor embedding_gradient_;  // [V, D], zero but for written_rows_; if the embeddings are trainable
   at::Tensor written_rows_;        // of the last step
   int64_t bytes_ = 0;
+  bool casts_are_old_ = true;                // weights have changed since Model::cast_weights
   bool is_half_updated_ = false;             // a step failed while the optimizer was at work
   std::vector<at::Tensor> snapshot_;         // host copies, in the order of the parameters
   std::vector<int32_t> vocabulary_scratch_;  // [V], -1 between steps

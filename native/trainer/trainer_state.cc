@@ -85,6 +85,7 @@ void Trainer::load(StateKind what, const std::string& path, const std::string& e
   for (const auto& entry : file.entries())
     if (!known.count(entry.name) && !is_excepted(entry.name)) wrong += "\n  unexpected: " + entry.name;
   RAT_CHECK(wrong.empty(), "ERR_RAT_MODEL_MISMATCH", path, " does not fit this model:", wrong);
+  casts_are_old_ = true;
   for (size_t i = 0; i < own.size(); ++i) at::Tensor(own[i].second).copy_(values[i]);
 }
 
@@ -101,6 +102,7 @@ void Trainer::load_tensors(const std::string& path, const std::map<std::string, 
   std::string wrong;
   const std::vector<at::Tensor> values = read_all(file, own, theirs, wrong);
   RAT_CHECK(wrong.empty(), "ERR_RAT_MODEL_MISMATCH", path, " does not fit this model:", wrong);
+  casts_are_old_ = true;
   for (size_t i = 0; i < own.size(); ++i) at::Tensor(own[i].second).copy_(values[i]);
 }
 
@@ -123,6 +125,7 @@ void Trainer::restore() {
   check_.require_finite();
   const at::NoGradGuard no_grad;
   RAT_CHECK(!snapshot_.empty(), "ERR_RAT_INTERNAL", "there is no snapshot to restore");
+  casts_are_old_ = true;
   const auto& parameters = model().parameters();
   for (size_t i = 0; i < parameters.size(); ++i) parameters[i].tensor.detach().copy_(snapshot_[i]);
 }
