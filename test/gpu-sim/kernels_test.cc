@@ -314,6 +314,9 @@ void test_add_norm(at::ScalarType type, at::ScalarType residual_type, double clo
   const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
   for (const int64_t width : {1, 3, 31, 64, 129, 300})
     for (const bool masked : {false, true}) {
+#ifdef __SANITIZE_THREAD__
+      if (!masked || (width != 31 && width != 129)) continue;
+#endif
       const int64_t rows = a.rows(1).tokens;
       const Tensor x = at::randn({rows, width}, at::kFloat).to(type),
                    residual = at::randn({rows, width}, residual_type),
