@@ -72,7 +72,7 @@ def step(model, inputs, labels, regularizer, regression):
     gradient = torch.zeros(len(distinct), weight.shape[1])
 
     def backward(x, copies):
-        x = x.requires_grad_()
+        x = x.detach().requires_grad_()
         logits = model(inputs_embeds=x, **{name: value.repeat(copies, 1) for name, value in rest.items()}).logits
         loss = loss_of(logits, labels.repeat(copies), regression)
         if copies == 2:
