@@ -14,8 +14,9 @@ const IDS = [3, 14, 15, 9, 26, 5, 8];
 const STEPS = { fp64: 3, fp32: 1 } as const;
 /** Sizes of the parts of a step. */
 const PARTS = [[1, 6], [3, 2, 2], IDS.map(() => 1)];
-/** In fp32 the whole step itself is up to 4e-5 from the one in fp64 (bert with freelb). */
-const TOLERANCES = { fp64: 1e-12, fp32: 5e-5 } as const;
+const TOLERANCES = { fp64: 1e-12, fp32: 2e-5 } as const;
+/** Where in fp32 the whole step itself is 4e-5 from the one in fp64. */
+const ILL_CONDITIONED = new Set(["bert freelb"]);
 const FIELDS = [
   "loss",
   "cleanLoss",
@@ -65,7 +66,7 @@ function expectSame(actual: Trained, expected: Trained, tolerance: number): void
 }
 
 describe.each(modelNames)("%s", (name) => {
-  describe.each(Object.entries(methods))("%s", (_, regularizer) => {
+  describe.each(Object.entries(methods))("%s", (method, regularizer) => {
     test.each(["fp64", "fp32"] as const)("is the same in parts in %s", async (precision) => {
       const options = {
         regularizer,
@@ -73,7 +74,9 @@ describe.each(modelNames)("%s", (name) => {
         optimizer: { type: "sgd", weightDecay: 0.1, clipNorm: 1 },
       } as const;
       const whole = await train(name, [IDS.length], options);
-      for (const sizes of PARTS) expectSame(await train(name, sizes, options), whole, TOLERANCES[precision]);
+      const isRough = precision === "fp32" && ILL_CONDITIONED.has(`${name} ${method}`);
+      const tolerance = isRough ? 5e-5 : TOLERANCES[precision];
+      for (const sizes of PARTS) expectSame(await train(name, sizes, options), whole, tolerance);
     });
   });
 });
