@@ -15,12 +15,10 @@
 namespace rat {
 
 struct AttentionShape;
-enum class DropoutKind : uint32_t;
 enum class Noise : uint32_t;
 struct ForwardLosses;
 struct LossOptions;
 struct LossScales;
-struct MaskRows;
 struct RecurrentLayer;
 struct Segments;
 struct SiteMask;
@@ -70,8 +68,7 @@ using Declared = Signature;
   }
 
 // layers/dropout.h. x `[rows, width]` contiguous -> x times the masks of its rows over (1 - rate).
-RAT_KERNEL(dropout_mask, at::Tensor(const at::Tensor& x, const MaskRows& rows, const at::Tensor& scalars,
-                                    DropoutKind kind, uint32_t site_and_layer, int64_t element_stride))
+RAT_KERNEL(dropout_mask, at::Tensor(const at::Tensor& x, const SiteMask& mask, int64_t element_stride))
 
 // layers/rows.h. Adds to sums `[N, D]` what stands in the rows of each segment of x `[copies * rows, D]`.
 RAT_KERNEL(add_segments,

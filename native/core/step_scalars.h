@@ -46,6 +46,31 @@ struct StepScalars {
   void set_dropout(const std::vector<ForwardLayout>& forwards, const DropoutRates& models);
 };
 
+/// The masks of one example at one place of a model in one pass: element e is kept if word e % 4 of block e / 4 is at least
+/// the threshold. On CPU and CUDA alike.
+struct MaskStream {
+  PhiloxKey key;
+  uint32_t step, example;
+  uint32_t place;  // site, layer and pass
+  uint32_t threshold;
+  double scale;  // of what is kept
+
+  RAT_HOST_DEVICE PhiloxBlock block(uint32_t index) const {
+    return philox4x32_10({{step, example, place, index}}, key);
+  }
+};
+
+RAT_HOST_DEVICE MaskStream mask_stream(const StepScalars& scalars, DropoutKind kind, uint32_t site_and_layer,
+                                       int32_t pass, int32_t example) {
+  const auto k = static_cast<uint32_t>(kind), p = static_cast<uint32_t>(pass);
+  return {scalars.dropout_key,
+          scalars.step,
+          static_cast<uint32_t>(example),
+          site_and_layer | p,
+          scalars.dropout_threshold[k][p],
+          scalars.dropout_scale[k][p]};
+}
+
 /// The first word of a mask below this is dropped: rate * 2^32.
 uint32_t dropout_threshold(double rate);
 

@@ -4,7 +4,7 @@
 #include <c10/util/BFloat16.h>
 
 #include "core/kernels.h"
-#include "cuda/launch.h"
+#include "cuda/mask.cuh"
 #include "cuda/reduce.cuh"
 #include "layers/add_norm.h"
 
@@ -16,45 +16,50 @@ constexpr int kNormThreads = 32 * kRowsOfBlock;
 constexpr int kColumns = 32, kLanes = 8;  // of a block that sums columns
 constexpr int64_t kRowsOfPart = 128;      // that such a block takes
 
-/// Of one row, as element = position * width + channel has it.
-struct NormMask {
-  PhiloxKey key;
-  uint32_t step, example, site, threshold, lead;
-  int64_t first_block;
-  double scale;
+/// One row's channels, as its lanes have them, and its mask.
+struct NormRow {
+  int64_t row, width, first_block;
+  int lane, lead;  // the row's first element may stand inside a block
   bool is_masked;
+  MaskStream mask;
 
-  __device__ NormMask(int64_t row, int64_t width, const int32_t* examples, const int32_t* positions,
-                      const int32_t* passes, const StepScalars* scalars, DropoutKind kind,
-                      uint32_t site_and_layer)
-      : lead(0), first_block(0), scale(1), is_masked(scalars != nullptr) {
+  __device__ NormRow(int64_t row, int64_t width, const int32_t* examples, const int32_t* positions,
+                     const int32_t* passes, const StepScalars* scalars, DropoutKind kind,
+                     uint32_t site_and_layer)
+      : row(row),
+        width(width),
+        first_block(0),
+        lane(static_cast<int>(threadIdx.x % 32)),
+        lead(0),
+        is_masked(scalars != nullptr) {
     if (!is_masked) return;
-    const auto pass = static_cast<uint32_t>(passes[row]);
     const int64_t first = positions[row] * width;
-    key = scalars->dropout_key;
-    step = scalars->step;
-    example = static_cast<uint32_t>(examples[row]);
-    site = site_and_layer | pass;
-    threshold = scalars->dropout_threshold[static_cast<uint32_t>(kind)][pass];
-    scale = scalars->dropout_scale[static_cast<uint32_t>(kind)][pass];
     first_block = first / 4;
-    lead = static_cast<uint32_t>(first % 4);
+    lead = static_cast<int>(first % 4);
+    mask = mask_stream(*scalars, kind, site_and_layer, passes[row], examples[row]);
   }
 
-  /// Calls `apply(channel, factor)` for the lane's channels of the row.
-  template <typename number_t, typename Apply>
-  __device__ void for_each(int64_t width, int lane, Apply apply) const {
-    for (int64_t block = lane; block * 4 < width + lead; block += 32) {
-      PhiloxBlock words{};
-      if (is_masked)
-        words = philox4x32_10({{step, example, site, static_cast<uint32_t>(first_block + block)}}, key);
+  /// Calls `apply(channel, block, word)`.
+  template <typename Apply>
+  __device__ void for_each(Apply apply) const {
+    for (int64_t block = lane; block * 4 < width + lead; block += 32)
 #pragma unroll
       for (int word = 0; word < 4; ++word) {
         const int64_t channel = block * 4 + word - lead;
-        if (channel < 0 || channel >= width) continue;
-        apply(channel, !is_masked || words.v[word] >= threshold ? static_cast<number_t>(scale) : number_t(0));
+        if (channel >= 0 && channel < width) apply(channel, block, word);
       }
-    }
+  }
+
+  /// Calls `apply(channel, factor)` with what the mask multiplies by.
+  template <typename number_t, typename Apply>
+  __device__ void for_each_masked(Apply apply) const {
+    PhiloxBlock words{};
+    int64_t drawn = -1;
+    for_each([&](int64_t channel, int64_t block, int word) {
+      if (!is_masked) return apply(channel, number_t(1));
+      if (block != drawn) words = mask.block(static_cast<uint32_t>(first_block + (drawn = block)));
+      apply(channel, words.v[word] >= mask.threshold ? static_cast<number_t>(mask.scale) : number_t(0));
+    });
   }
 };
 
@@ -65,38 +70,29 @@ __global__ void __launch_bounds__(kNormThreads)
                      const int32_t* positions, const int32_t* passes, const StepScalars* scalars,
                      DropoutKind kind, uint32_t site_and_layer, number_t* y, number_t* sums,
                      number_t* stats) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsOfBlock + threadIdx.x / 32;
   if (row >= rows) return;
-  const NormMask mask(row, width, examples, positions, passes, scalars, kind, site_and_layer);
+  const NormRow at(row, width, examples, positions, passes, scalars, kind, site_and_layer);
   x += row * width;
   residual += row * width;
   y += row * width;
   sums += row * width;
   number_t total = 0, squares = 0;
   // What a lane writes here it alone reads again.
-  mask.template for_each<number_t>(width, lane, [&](int64_t i, number_t factor) {
+  at.template for_each_masked<number_t>([&](int64_t i, number_t factor) {
     const number_t masked = factor == number_t(0) ? number_t(0) : static_cast<number_t>(x[i]) * factor;
     sums[i] = residual[i] + masked;
     total += sums[i];
   });
   const number_t mean = warp_sum(total) / static_cast<number_t>(width);
-  const auto for_each = [&](auto apply) {
-    for (int64_t block = lane; block * 4 < width + mask.lead; block += 32)
-#pragma unroll
-      for (int word = 0; word < 4; ++word) {
-        const int64_t i = block * 4 + word - mask.lead;
-        if (i >= 0 && i < width) apply(i);
-      }
-  };
-  for_each([&](int64_t i) {
+  at.for_each([&](int64_t i, int64_t, int) {
     const number_t difference = sums[i] - mean;
     squares += difference * difference;
   });
   const number_t rate =
       1 / std::sqrt(warp_sum(squares) / static_cast<number_t>(width) + static_cast<number_t>(eps));
-  for_each([&](int64_t i) { y[i] = (sums[i] - mean) * rate * weight[i] + bias[i]; });
-  if (lane > 0) return;
+  at.for_each([&](int64_t i, int64_t, int) { y[i] = (sums[i] - mean) * rate * weight[i] + bias[i]; });
+  if (at.lane > 0) return;
   stats[2 * row] = mean;
   stats[2 * row + 1] = rate;
 }
@@ -108,23 +104,22 @@ __global__ void __launch_bounds__(kNormThreads)
                 int64_t rows, int64_t width, const int32_t* examples, const int32_t* positions,
                 const int32_t* passes, const StepScalars* scalars, DropoutKind kind, uint32_t site_and_layer,
                 number_t* dsum, element_t* dx) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsOfBlock + threadIdx.x / 32;
   if (row >= rows) return;
-  const NormMask mask(row, width, examples, positions, passes, scalars, kind, site_and_layer);
+  const NormRow at(row, width, examples, positions, passes, scalars, kind, site_and_layer);
   dy += row * width;
   sums += row * width;
   dsum += row * width;
   const number_t mean = stats[2 * row], rate = stats[2 * row + 1];
   number_t of_all = 0, of_products = 0;
-  for (int64_t i = lane; i < width; i += 32) {
+  for (int64_t i = at.lane; i < width; i += 32) {
     const number_t g = dy[i] * weight[i];
     of_all += g;
     of_products += g * (sums[i] - mean) * rate;
   }
   of_all = warp_sum(of_all) / static_cast<number_t>(width);
   of_products = warp_sum(of_products) / static_cast<number_t>(width);
-  mask.template for_each<number_t>(width, lane, [&](int64_t i, number_t factor) {
+  at.template for_each_masked<number_t>([&](int64_t i, number_t factor) {
     const number_t d = rate * (dy[i] * weight[i] - of_all - (sums[i] - mean) * rate * of_products);
     dsum[i] = d;
     if (dx) dx[row * width + i] = static_cast<element_t>(factor == number_t(0) ? number_t(0) : d * factor);
@@ -159,12 +154,6 @@ __global__ void add_norm_columns(const number_t* dy, const number_t* sums, const
   parts[(blockIdx.x * 2 + 1) * width + column] = dbias;
 }
 
-const int32_t* ids(const at::Tensor& of_rows) { return of_rows.const_data_ptr<int32_t>(); }
-
-const StepScalars* scalars_of(const SiteMask& mask) {
-  return mask.scalars.defined() ? static_cast<const StepScalars*>(mask.scalars.const_data_ptr()) : nullptr;
-}
-
 unsigned blocks_of(int64_t rows) { return static_cast<unsigned>((rows + kRowsOfBlock - 1) / kRowsOfBlock); }
 
 }  // namespace
@@ -192,9 +181,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> add_norm_backward(
     const at::Tensor& dy, const at::Tensor& sum, const at::Tensor& stats, const at::Tensor& weight,
     at::ScalarType type, const SiteMask& mask) {
   const int64_t rows = sum.size(0), width = sum.size(1);
-  const at::Tensor dsum = at::empty_like(sum);
-  const bool is_one = type == sum.scalar_type() && !mask.scalars.defined();
-  const at::Tensor dx = is_one ? dsum : at::empty_like(sum, sum.options().dtype(type));
+  const std::pair<at::Tensor, at::Tensor> gradients = empty_gradients(sum, type, mask);
+  const at::Tensor &dx = gradients.first, &dsum = gradients.second;
   const int64_t count = (rows + kRowsOfPart - 1) / kRowsOfPart;
   const at::Tensor parts = at::empty({count, 2, width}, sum.options());
   if (rows > 0)
@@ -206,7 +194,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> add_norm_backward(
                  sum.const_data_ptr<Number>(), stats.const_data_ptr<Number>(),
                  weight.const_data_ptr<Number>(), rows, width, ids(mask.rows.example_ids),
                  ids(mask.rows.positions), ids(mask.rows.passes), scalars_of(mask), mask.kind,
-                 mask.site_and_layer, dsum.data_ptr<Number>(), is_one ? nullptr : dx.data_ptr<Element>());
+                 mask.site_and_layer, dsum.data_ptr<Number>(),
+                 dx.is_same(dsum) ? nullptr : dx.data_ptr<Element>());
       const dim3 blocks(static_cast<unsigned>(count),
                         static_cast<unsigned>((width + kColumns - 1) / kColumns));
       RAT_LAUNCH(add_norm_columns<Number>, blocks, dim3(kColumns, kLanes), dy.const_data_ptr<Number>(),

@@ -14,8 +14,7 @@ namespace {
 
 constexpr int kWarps = 4, kColumns = 32;
 constexpr int kAttentionThreads = 32 * kWarps;
-constexpr int kForwardBlocks =
-    6;  // of a multiprocessor; left alone, ptxas spills a register or two for one more
+constexpr int kBlocks = 5;  // of a multiprocessor; left alone, ptxas spills a register or two for one more
 
 /// bf16 is calculated in float.
 template <typename element_t>
@@ -83,7 +82,7 @@ __device__ void store_row(element_t* to, const number_t (&sums)[S::kParts], numb
 }
 
 template <typename element_t, int kMost>
-__global__ void __launch_bounds__(kAttentionThreads, kForwardBlocks)
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks)
     attention_forward(const element_t* q, const element_t* k, const element_t* v, const int64_t* starts,
                       const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
                       AttentionNumbers numbers, element_t* out,
@@ -98,12 +97,11 @@ __global__ void __launch_bounds__(kAttentionThreads, kForwardBlocks)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.queries) return;
-  const MaskOfHead mask(head, examples, passes, scalars, numbers);
+  const MaskOfHead mask(head, examples, passes, scalars);
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
-  const int64_t column = int64_t{head.head} * width;
-  load_rows(queries, S::kRowStride, q + (head.first_query + first_row) * numbers.query_stride + column,
-            numbers.query_stride, S::kRows, head.queries - first_row, width);
+  load_rows(queries, S::kRowStride, q + head.query(first_row), numbers.query_stride, S::kRows,
+            head.queries - first_row, width);
 
   Number highest[S::kRowsOfWarp], total[S::kRowsOfWarp], sums[S::kRowsOfWarp][S::kParts] = {};
 #pragma unroll
@@ -112,7 +110,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kForwardBlocks)
     total[r] = 0;
   }
   for (int key = 0; key < head.length; key += kColumns) {
-    const int64_t from = (head.first_key + key) * numbers.key_stride + column;
+    const int64_t from = head.key(key);
     const int valid = head.length - key;
     __syncthreads();  // the tile of before is read until here
     load_rows(tile, S::kTileStride, k + from, numbers.key_stride, kColumns, valid, width);
@@ -143,10 +141,8 @@ __global__ void __launch_bounds__(kAttentionThreads, kForwardBlocks)
   for (int r = 0; r < S::kRowsOfWarp; ++r) {
     const int64_t row = first_row + warp_row + r;
     if (row >= head.queries) break;
-    store_row<S>(out + (head.first_query + row) * numbers.heads * width + column, sums[r],
-                 static_cast<Number>(mask.scale) / total[r], width, lane);
-    if (lane == 0)
-      log_sums[head.head * numbers.query_rows + head.first_query + row] = highest[r] + std::log(total[r]);
+    store_row<S>(out + head.result(row), sums[r], static_cast<Number>(mask.scale()) / total[r], width, lane);
+    if (lane == 0) log_sums[head.statistic(row)] = highest[r] + std::log(total[r]);
   }
 }
 
@@ -168,7 +164,7 @@ __global__ void row_products(const element_t* out, const element_t* dout, int64_
 }
 
 template <typename element_t, int kMost>
-__global__ void __launch_bounds__(kAttentionThreads)
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks)
     attention_dq(const element_t* q, const element_t* k, const element_t* v, const element_t* dout,
                  const int64_t* starts, const int32_t* examples, const int32_t* passes,
                  const StepScalars* scalars, AttentionNumbers numbers,
@@ -185,25 +181,24 @@ __global__ void __launch_bounds__(kAttentionThreads)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.queries) return;
-  const MaskOfHead mask(head, examples, passes, scalars, numbers);
+  const MaskOfHead mask(head, examples, passes, scalars);
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
-  const int64_t column = int64_t{head.head} * width, out_stride = int64_t{numbers.heads} * width;
-  load_rows(queries, S::kRowStride, q + (head.first_query + first_row) * numbers.query_stride + column,
-            numbers.query_stride, S::kRows, head.queries - first_row, width);
-  load_rows(slopes, S::kRowStride, dout + (head.first_query + first_row) * out_stride + column, out_stride,
-            S::kRows, head.queries - first_row, width);
+  load_rows(queries, S::kRowStride, q + head.query(first_row), numbers.query_stride, S::kRows,
+            head.queries - first_row, width);
+  load_rows(slopes, S::kRowStride, dout + head.result(first_row), head.out_stride(), S::kRows,
+            head.queries - first_row, width);
 
   Number log_sum[S::kRowsOfWarp], row_product[S::kRowsOfWarp], sums[S::kRowsOfWarp][S::kParts] = {};
 #pragma unroll
   for (int r = 0; r < S::kRowsOfWarp; ++r) {
     const int row = first_row + warp_row + r;
-    const int64_t at = head.head * numbers.query_rows + head.first_query + row;
+    const int64_t at = head.statistic(row);
     log_sum[r] = row < head.queries ? log_sums[at] : Number(0);
     row_product[r] = row < head.queries ? row_products[at] : Number(0);
   }
   for (int key = 0; key < head.length; key += kColumns) {
-    const int64_t from = (head.first_key + key) * numbers.key_stride + column;
+    const int64_t from = head.key(key);
     const int valid = head.length - key;
     Number p[S::kRowsOfWarp];
     __syncthreads();
@@ -225,7 +220,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
       const bool keeps = Keeps::keeps(bits, mask, first_row, key, warp_row + r, lane);
       const Number dp =
           keeps ? product(slopes + (warp_row + r) * S::kRowStride, tile + lane * S::kTileStride, width) *
-                      static_cast<Number>(mask.scale)
+                      static_cast<Number>(mask.scale())
                 : Number(0);
       weights[(warp_row + r) * kColumns + lane] = p[r] * (dp - row_product[r]);
     }
@@ -239,14 +234,13 @@ __global__ void __launch_bounds__(kAttentionThreads)
   for (int r = 0; r < S::kRowsOfWarp; ++r) {
     const int64_t row = first_row + warp_row + r;
     if (row >= head.queries) break;
-    store_row<S>(dq + (head.first_query + row) * numbers.query_stride + column, sums[r],
-                 static_cast<Number>(numbers.scale), width, lane);
+    store_row<S>(dq + head.query(row), sums[r], static_cast<Number>(numbers.scale), width, lane);
   }
 }
 
 /// Rows are keys here, columns queries.
 template <typename element_t, int kMost>
-__global__ void __launch_bounds__(kAttentionThreads)
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks)
     attention_dkv(const element_t* q, const element_t* k, const element_t* v, const element_t* dout,
                   const int64_t* starts, const int32_t* examples, const int32_t* passes,
                   const StepScalars* scalars, AttentionNumbers numbers,
@@ -264,23 +258,21 @@ __global__ void __launch_bounds__(kAttentionThreads)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.length) return;
-  const MaskOfHead mask(head, examples, passes, scalars, numbers);
+  const MaskOfHead mask(head, examples, passes, scalars);
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
-  const int64_t column = int64_t{head.head} * width, out_stride = int64_t{numbers.heads} * width;
-  const int64_t rows_from = (head.first_key + first_row) * numbers.key_stride + column;
+  const int64_t rows_from = head.key(first_row);
   load_rows(keys, S::kRowStride, k + rows_from, numbers.key_stride, S::kRows, head.length - first_row, width);
   load_rows(values, S::kRowStride, v + rows_from, numbers.key_stride, S::kRows, head.length - first_row,
             width);
 
   Number dkeys[S::kRowsOfWarp][S::kParts] = {}, dvalues[S::kRowsOfWarp][S::kParts] = {};
   for (int query = 0; query < head.queries; query += kColumns) {
-    const int64_t row = head.first_query + query;
     const int valid = head.queries - query, rows = valid < kColumns ? valid : kColumns;
-    const int64_t at = head.head * numbers.query_rows + row + lane;
+    const int64_t at = head.statistic(query + lane);
     const Number log_sum = lane < valid ? log_sums[at] : Number(0);
     const Number row_product = lane < valid ? row_products[at] : Number(0);
-    const element_t* of_queries = q + row * numbers.query_stride + column;
+    const element_t* of_queries = q + head.query(query);
     Number p[S::kRowsOfWarp];
     __syncthreads();
     load_rows(tile, S::kTileStride, of_queries, numbers.query_stride, kColumns, valid, width);
@@ -294,13 +286,13 @@ __global__ void __launch_bounds__(kAttentionThreads)
       p[r] = lane < valid && first_row + warp_row + r < head.length ? std::exp(score - log_sum) : Number(0);
     }
     __syncthreads();
-    load_rows(tile, S::kTileStride, dout + row * out_stride + column, out_stride, kColumns, valid, width);
+    load_rows(tile, S::kTileStride, dout + head.result(query), head.out_stride(), kColumns, valid, width);
     __syncthreads();
 #pragma unroll
     for (int r = 0; r < S::kRowsOfWarp; ++r) {
       const int at_weight = (warp_row + r) * kColumns + lane;
       const bool keeps = Keeps::keeps(bits, mask, query, first_row, lane, warp_row + r);
-      const Number kept = keeps ? static_cast<Number>(mask.scale) : Number(0);
+      const Number kept = keeps ? static_cast<Number>(mask.scale()) : Number(0);
       const Number dp = product(values + (warp_row + r) * S::kRowStride, tile + lane * S::kTileStride, width);
       weights[at_weight] = p[r] * kept;
       slopes[at_weight] = p[r] * (dp * kept - row_product);

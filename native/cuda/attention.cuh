@@ -9,7 +9,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "cuda/launch.h"
+#include "cuda/mask.cuh"
 #include "layers/attention.h"
 
 namespace rat::cuda {
@@ -21,18 +21,21 @@ struct AttentionNumbers {
   int64_t key_stride;    // of keys and values
   int32_t heads, head_width;
   int32_t tiles;  // of the longest sequence
-  bool first_only, is_masked;
+  bool first_only;
+  DropoutKind kind;
   uint32_t site_and_layer;
   double scale;  // of scores
 };
 
-/// Where each sequence stands and whose masks it has.
+/// What a block works at: a tile of rows of one head of one sequence.
 struct HeadOfBlock {
+  const AttentionNumbers& numbers;
   int32_t head, tile, length, queries;
   int64_t sequence, first_key, first_query;
 
   __device__ HeadOfBlock(const int64_t* starts, const AttentionNumbers& numbers)
-      : head(static_cast<int32_t>(blockIdx.y)),
+      : numbers(numbers),
+        head(static_cast<int32_t>(blockIdx.y)),
         tile(static_cast<int32_t>(blockIdx.x % numbers.tiles)),
         sequence(blockIdx.x / numbers.tiles) {
     first_key = starts[sequence];
@@ -40,34 +43,40 @@ struct HeadOfBlock {
     queries = numbers.first_only ? 1 : length;
     first_query = numbers.first_only ? sequence : first_key;
   }
+
+  /// From one row of results to the next.
+  __device__ int64_t out_stride() const { return int64_t{numbers.heads} * numbers.head_width; }
+  /// Where a row of the sequence begins in the tensor of queries; of keys, and of values; of results; and in that of a number
+  /// for each query.
+  __device__ int64_t query(int64_t row) const {
+    return (first_query + row) * numbers.query_stride + int64_t{head} * numbers.head_width;
+  }
+  __device__ int64_t key(int64_t row) const {
+    return (first_key + row) * numbers.key_stride + int64_t{head} * numbers.head_width;
+  }
+  __device__ int64_t result(int64_t row) const {
+    return (first_query + row) * out_stride() + int64_t{head} * numbers.head_width;
+  }
+  __device__ int64_t statistic(int64_t row) const { return head * numbers.query_rows + first_query + row; }
 };
 
 /// The mask of one head: element (head * L + query) * L + key of its sequence's.
 struct MaskOfHead {
-  PhiloxKey key;
-  uint32_t step, example, site, threshold;
-  int32_t length, queries;
+  MaskStream stream;
+  const HeadOfBlock& head;
   int64_t first;  // element
-  double scale;   // of what is kept
   bool is_masked;
 
   __device__ MaskOfHead(const HeadOfBlock& head, const int32_t* examples, const int32_t* passes,
-                        const StepScalars* scalars, const AttentionNumbers& numbers)
-      : length(head.length),
-        queries(head.queries),
-        first(int64_t{head.head} * head.length * head.length),
-        scale(1),
-        is_masked(numbers.is_masked) {
-    if (!is_masked) return;
-    constexpr auto kKind = static_cast<uint32_t>(DropoutKind::kAttention);
-    const auto pass = static_cast<uint32_t>(passes[head.sequence]);
-    key = scalars->dropout_key;
-    step = scalars->step;
-    example = static_cast<uint32_t>(examples[head.sequence]);
-    site = numbers.site_and_layer | pass;
-    threshold = scalars->dropout_threshold[kKind][pass];
-    scale = scalars->dropout_scale[kKind][pass];
+                        const StepScalars* scalars)
+      : head(head), first(int64_t{head.head} * head.length * head.length), is_masked(scalars != nullptr) {
+    if (is_masked)
+      stream = mask_stream(*scalars, head.numbers.kind, head.numbers.site_and_layer, passes[head.sequence],
+                           examples[head.sequence]);
   }
+
+  /// Of what is kept.
+  __device__ double scale() const { return is_masked ? stream.scale : 1; }
 };
 
 /// The mask of kQueries x kKeys elements, four bits a Philox block: a block's words are drawn once, by whichever thread, and
@@ -82,13 +91,12 @@ struct MaskTile {
     if (!mask.is_masked) return;
     for (int i = static_cast<int>(threadIdx.x); i < kBytes; i += static_cast<int>(blockDim.x)) {
       const int row = query + i / kBlocks;
-      if (row >= mask.queries) break;
-      const int64_t element = mask.first + int64_t{row} * mask.length + key;
-      const PhiloxBlock words = philox4x32_10(
-          {{mask.step, mask.example, mask.site, static_cast<uint32_t>(element / 4 + i % kBlocks)}}, mask.key);
+      if (row >= mask.head.queries) break;
+      const int64_t element = mask.first + int64_t{row} * mask.head.length + key;
+      const PhiloxBlock words = mask.stream.block(static_cast<uint32_t>(element / 4 + i % kBlocks));
       int kept = 0;
 #pragma unroll
-      for (int word = 0; word < 4; ++word) kept |= (words.v[word] >= mask.threshold) << word;
+      for (int word = 0; word < 4; ++word) kept |= (words.v[word] >= mask.stream.threshold) << word;
       bits[i] = static_cast<uint8_t>(kept);
     }
   }
@@ -97,7 +105,7 @@ struct MaskTile {
   static __device__ bool keeps(const uint8_t* bits, const MaskOfHead& mask, int query, int key, int i,
                                int j) {
     if (!mask.is_masked) return true;
-    const auto row = static_cast<uint32_t>(query + i), length = static_cast<uint32_t>(mask.length);
+    const auto row = static_cast<uint32_t>(query + i), length = static_cast<uint32_t>(mask.head.length);
     const uint32_t lead = (static_cast<uint32_t>(mask.first) + row * length + static_cast<uint32_t>(key)) % 4;
     const uint32_t at = lead + static_cast<uint32_t>(j);
     return bits[i * kBlocks + static_cast<int>(at / 4)] >> (at % 4) & 1;
@@ -122,12 +130,9 @@ struct AttentionCall {
     return qkv.const_data_ptr<element_t>() + shape.value_column();
   }
   const int64_t* starts() const { return shape.starts_index.const_data_ptr<int64_t>(); }
-  const int32_t* examples() const { return shape.sequence_rows.example_ids.const_data_ptr<int32_t>(); }
-  const int32_t* passes() const { return shape.sequence_rows.passes.const_data_ptr<int32_t>(); }
-  const StepScalars* scalars() const {
-    return is_masked() ? static_cast<const StepScalars*>(shape.dropout.scalars.const_data_ptr()) : nullptr;
-  }
-  bool is_masked() const { return shape.dropout.active(DropoutSite::kAttention); }
+  const int32_t* examples() const { return ids(shape.mask.rows.example_ids); }
+  const int32_t* passes() const { return ids(shape.mask.rows.passes); }
+  const StepScalars* scalars() const { return scalars_of(shape.mask); }
 
   /// For tiles of so many of the longest sequence's `rows`: tokens, or 1.
   AttentionNumbers numbers(int64_t rows, int64_t rows_of_tile) const {
@@ -138,8 +143,8 @@ struct AttentionCall {
             static_cast<int32_t>(shape.head_width),
             static_cast<int32_t>((rows + rows_of_tile - 1) / rows_of_tile),
             shape.first_only,
-            is_masked(),
-            dropout_site(DropoutSite::kAttention, shape.layer),
+            shape.mask.kind,
+            shape.mask.site_and_layer,
             1 / std::sqrt(static_cast<double>(shape.head_width))};
   }
   int64_t longest_queries() const { return shape.first_only ? 1 : shape.longest; }

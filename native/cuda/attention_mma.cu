@@ -23,6 +23,8 @@ struct MmaSizes {
   static constexpr int kStride = kWidth + 8;             // eight rows of a matrix are of different banks
   static constexpr int kThreads = kTile / 16 * 32;
   static constexpr int kElements = kTile * kStride;
+  static constexpr int kDqBlocks =
+      kWidth == 64 ? 2 : 3;  // of a multiprocessor; for one more ptxas spills two registers
   using Keeps = MaskTile<kTile, kTile>;
   using Scores = float[kTile / 8][4];
   using Rows = float[kWidth / 8][4];
@@ -116,18 +118,16 @@ __global__ void __launch_bounds__(S::kThreads)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.queries) return;
-  const MaskOfHead mask(head, examples, passes, scalars, numbers);
+  const MaskOfHead mask(head, examples, passes, scalars);
   const int lane = static_cast<int>(threadIdx.x % 32), warp_row = static_cast<int>(threadIdx.x / 32) * 16;
-  const int64_t column = int64_t{head.head} * S::kWidth;
   const float scale = static_cast<float>(numbers.scale) * kLog2E;
-  load_tile<S>(queries, q + (head.first_query + first_row) * numbers.query_stride + column,
-               numbers.query_stride, head.queries - first_row);
+  load_tile<S>(queries, q + head.query(first_row), numbers.query_stride, head.queries - first_row);
 
   typename S::Rows sums = {};
   float highest[2] = {-INFINITY, -INFINITY},
         total[2] = {0, 0};  // of rows g and g + 8; the lane's part of the total
   for (int key = 0; key < head.length; key += S::kTile) {
-    const int64_t from = (head.first_key + key) * numbers.key_stride + column;
+    const int64_t from = head.key(key);
     const int valid = head.length - key;
     __syncthreads();  // the tiles of before are read until here
     load_tile<S>(keys, k + from, numbers.key_stride, valid);
@@ -175,15 +175,13 @@ __global__ void __launch_bounds__(S::kThreads)
     const float sum = sum_of_row(total[high]);
     const int64_t row = first_row + warp_row + lane / 4 + high * 8;
     if (row >= head.queries) continue;
-    store_row<S>(out + (head.first_query + row) * numbers.heads * S::kWidth + column, sums, high,
-                 static_cast<float>(mask.scale) / sum, lane);
-    if (lane % 4 == 0)
-      log_sums[head.head * numbers.query_rows + head.first_query + row] = highest[high] * kLn2 + logf(sum);
+    store_row<S>(out + head.result(row), sums, high, static_cast<float>(mask.scale()) / sum, lane);
+    if (lane % 4 == 0) log_sums[head.statistic(row)] = highest[high] * kLn2 + logf(sum);
   }
 }
 
 template <typename S>
-__global__ void __launch_bounds__(S::kThreads)
+__global__ void __launch_bounds__(S::kThreads, S::kDqBlocks)
     mma_dq(const BFloat16* q, const BFloat16* k, const BFloat16* v, const BFloat16* dout,
            const int64_t* starts, const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
            AttentionNumbers numbers, const float* log_sums, const float* row_products, BFloat16* dq) {
@@ -196,26 +194,23 @@ __global__ void __launch_bounds__(S::kThreads)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.queries) return;
-  const MaskOfHead mask(head, examples, passes, scalars, numbers);
+  const MaskOfHead mask(head, examples, passes, scalars);
   const int lane = static_cast<int>(threadIdx.x % 32), warp_row = static_cast<int>(threadIdx.x / 32) * 16;
-  const int64_t column = int64_t{head.head} * S::kWidth, out_stride = int64_t{numbers.heads} * S::kWidth;
-  const float scale = static_cast<float>(numbers.scale) * kLog2E, kept = static_cast<float>(mask.scale);
-  load_tile<S>(queries, q + (head.first_query + first_row) * numbers.query_stride + column,
-               numbers.query_stride, head.queries - first_row);
-  load_tile<S>(slopes, dout + (head.first_query + first_row) * out_stride + column, out_stride,
-               head.queries - first_row);
+  const float scale = static_cast<float>(numbers.scale) * kLog2E, kept = static_cast<float>(mask.scale());
+  load_tile<S>(queries, q + head.query(first_row), numbers.query_stride, head.queries - first_row);
+  load_tile<S>(slopes, dout + head.result(first_row), head.out_stride(), head.queries - first_row);
   float log_sum[2] = {}, row_product[2] = {};
 #pragma unroll
   for (int high = 0; high < 2; ++high) {
     const int64_t row = first_row + warp_row + lane / 4 + high * 8;
     if (row >= head.queries) continue;
-    log_sum[high] = log_sums[head.head * numbers.query_rows + head.first_query + row] * kLog2E;
-    row_product[high] = row_products[head.head * numbers.query_rows + head.first_query + row];
+    log_sum[high] = log_sums[head.statistic(row)] * kLog2E;
+    row_product[high] = row_products[head.statistic(row)];
   }
 
   typename S::Rows sums = {};
   for (int key = 0; key < head.length; key += S::kTile) {
-    const int64_t from = (head.first_key + key) * numbers.key_stride + column;
+    const int64_t from = head.key(key);
     const int valid = head.length - key;
     __syncthreads();
     load_tile<S>(keys, k + from, numbers.key_stride, valid);
@@ -241,8 +236,7 @@ __global__ void __launch_bounds__(S::kThreads)
   for (int high = 0; high < 2; ++high) {
     const int64_t row = first_row + warp_row + lane / 4 + high * 8;
     if (row < head.queries)
-      store_row<S>(dq + (head.first_query + row) * numbers.query_stride + column, sums, high,
-                   static_cast<float>(numbers.scale), lane);
+      store_row<S>(dq + head.query(row), sums, high, static_cast<float>(numbers.scale), lane);
   }
 }
 
@@ -264,23 +258,21 @@ __global__ void __launch_bounds__(S::kThreads)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.length) return;
-  const MaskOfHead mask(head, examples, passes, scalars, numbers);
+  const MaskOfHead mask(head, examples, passes, scalars);
   const int lane = static_cast<int>(threadIdx.x % 32), warp_row = static_cast<int>(threadIdx.x / 32) * 16;
-  const int64_t column = int64_t{head.head} * S::kWidth, out_stride = int64_t{numbers.heads} * S::kWidth;
-  const int64_t rows_from = (head.first_key + first_row) * numbers.key_stride + column;
-  const float scale = static_cast<float>(numbers.scale) * kLog2E, kept = static_cast<float>(mask.scale);
+  const int64_t rows_from = head.key(first_row);
+  const float scale = static_cast<float>(numbers.scale) * kLog2E, kept = static_cast<float>(mask.scale());
   load_tile<S>(keys, k + rows_from, numbers.key_stride, head.length - first_row);
   load_tile<S>(values, v + rows_from, numbers.key_stride, head.length - first_row);
 
   typename S::Rows dkeys = {}, dvalues = {};
   for (int query = 0; query < head.queries; query += S::kTile) {
-    const int64_t row = head.first_query + query;
     const int valid = head.queries - query;
     __syncthreads();
-    load_tile<S>(queries, q + row * numbers.query_stride + column, numbers.query_stride, valid);
-    load_tile<S>(slopes, dout + row * out_stride + column, out_stride, valid);
+    load_tile<S>(queries, q + head.query(query), numbers.query_stride, valid);
+    load_tile<S>(slopes, dout + head.result(query), head.out_stride(), valid);
     for (int i = static_cast<int>(threadIdx.x); i < S::kTile; i += S::kThreads) {
-      const int64_t at = head.head * numbers.query_rows + row + i;
+      const int64_t at = head.statistic(query + i);
       log_sum[i] = i < valid ? log_sums[at] * kLog2E : 0;
       row_product[i] = i < valid ? row_products[at] : 0;
     }

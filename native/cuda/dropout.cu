@@ -1,9 +1,7 @@
 #include <ATen/Dispatch.h>
 
-#include "core/check.h"
 #include "core/kernels.h"
-#include "cuda/launch.h"
-#include "layers/dropout.h"
+#include "cuda/mask.cuh"
 
 namespace rat::cuda {
 namespace {
@@ -15,34 +13,26 @@ __global__ void apply_mask(const scalar_t* x, scalar_t* out, const int32_t* exam
                            const int32_t* positions, const int32_t* passes, int64_t rows, int64_t width,
                            int64_t element_stride, int64_t blocks_per_row, const StepScalars* scalars,
                            DropoutKind kind, uint32_t site_and_layer) {
-  const uint32_t* thresholds = scalars->dropout_threshold[static_cast<uint32_t>(kind)];
-  const double* scales = scalars->dropout_scale[static_cast<uint32_t>(kind)];
-  const uint32_t step = scalars->step;
-  const PhiloxKey key = scalars->dropout_key;
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows * blocks_per_row;
        i += stride) {
     const int64_t row = i / blocks_per_row;
-    const int pass = passes[row];
+    const MaskStream mask = mask_stream(*scalars, kind, site_and_layer, passes[row], example_ids[row]);
     const int64_t first = positions[row] * element_stride;
     const int64_t block = first / 4 + i % blocks_per_row;
-    const PhiloxBlock bits =
-        philox4x32_10({{step, static_cast<uint32_t>(example_ids[row]),
-                        site_and_layer | static_cast<uint32_t>(pass), static_cast<uint32_t>(block)}},
-                      key);
+    const PhiloxBlock bits = mask.block(static_cast<uint32_t>(block));
     for (int lane = 0; lane < 4; ++lane) {
       const int64_t channel = block * 4 + lane - first;
       if (channel < 0 || channel >= width) continue;
       const int64_t at = row * width + channel;
-      out[at] = bits.v[lane] >= thresholds[pass] ? x[at] * static_cast<scalar_t>(scales[pass]) : scalar_t(0);
+      out[at] = bits.v[lane] >= mask.threshold ? x[at] * static_cast<scalar_t>(mask.scale) : scalar_t(0);
     }
   }
 }
 
 }  // namespace
 
-at::Tensor dropout_mask(const at::Tensor& x, const MaskRows& rows, const at::Tensor& scalars,
-                        DropoutKind kind, uint32_t site_and_layer, int64_t element_stride) {
+at::Tensor dropout_mask(const at::Tensor& x, const SiteMask& mask, int64_t element_stride) {
   at::Tensor out = at::empty_like(x);
   if (x.numel() == 0) return out;
   const int64_t width = x.size(1);
@@ -50,10 +40,9 @@ at::Tensor dropout_mask(const at::Tensor& x, const MaskRows& rows, const at::Ten
   const int64_t blocks_per_row = (width + 3) / 4 + (element_stride % 4 != 0 || width % 4 != 0);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_mask", [&] {
     RAT_LAUNCH(apply_mask<scalar_t>, blocks_for(x.size(0) * blocks_per_row), kThreads,
-               x.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(),
-               rows.example_ids.const_data_ptr<int32_t>(), rows.positions.const_data_ptr<int32_t>(),
-               rows.passes.const_data_ptr<int32_t>(), x.size(0), width, element_stride, blocks_per_row,
-               static_cast<const StepScalars*>(scalars.const_data_ptr()), kind, site_and_layer);
+               x.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(), ids(mask.rows.example_ids),
+               ids(mask.rows.positions), ids(mask.rows.passes), x.size(0), width, element_stride,
+               blocks_per_row, scalars_of(mask), mask.kind, mask.site_and_layer);
   });
   return out;
 }

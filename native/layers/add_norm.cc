@@ -211,21 +211,13 @@ struct Rows<double, double> {
 template <typename scalar_t>
 class Masks {
  public:
-  Masks(const SiteMask& mask, int64_t width) : mask_(mask), width_(width) {
-    if (mask.scalars.defined()) words_.resize(static_cast<size_t>(width + 24));  // a register's worth more
-  }
+  Masks(const SiteMask& mask, int64_t width) : mask_(mask), width_(width) {}
 
   RowMask<scalar_t> of(int64_t row) {
-    if (!mask_.scalars.defined()) return {};
-    const auto& scalars = *static_cast<const StepScalars*>(mask_.scalars.const_data_ptr());
-    const auto kind = static_cast<size_t>(mask_.kind);
-    const auto pass = static_cast<uint32_t>(mask_.rows.passes.const_data_ptr<int32_t>()[row]);
-    const int64_t first = mask_.rows.positions.const_data_ptr<int32_t>()[row] * width_, lead = first % 4;
-    philox_fill(words_.data(), (lead + width_ + 3) / 4, scalars.step,
-                static_cast<uint32_t>(mask_.rows.example_ids.const_data_ptr<int32_t>()[row]),
-                mask_.site_and_layer | pass, static_cast<uint32_t>(first / 4), scalars.dropout_key);
-    return {words_.data() + lead, scalars.dropout_threshold[kind][pass],
-            static_cast<scalar_t>(scalars.dropout_scale[kind][pass])};
+    if (!mask_.is_active()) return {};
+    const MaskStream stream = mask_.stream(row);
+    const int64_t first = mask_.rows.positions.const_data_ptr<int32_t>()[row] * width_;
+    return {draw(stream, first, width_, words_), stream.threshold, static_cast<scalar_t>(stream.scale)};
   }
 
  private:
@@ -289,9 +281,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> cpu::add_norm_backwar
     const at::Tensor& dy, const at::Tensor& sum, const at::Tensor& stats, const at::Tensor& weight,
     at::ScalarType type, const SiteMask& mask) {
   const int64_t rows = sum.size(0), width = sum.size(1);
-  const at::Tensor dsum = at::empty_like(sum);
-  const bool is_one = type == sum.scalar_type() && !mask.scalars.defined();
-  const at::Tensor dx = is_one ? dsum : at::empty_like(sum, sum.options().dtype(type));
+  const auto [dx, dsum] = empty_gradients(sum, type, mask);
   // Of each task, added in their order: the same bits with any number of threads.
   const int64_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
   const at::Tensor parts = at::zeros({tasks, 2, width}, sum.options());
@@ -302,7 +292,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> cpu::add_norm_backwar
                *w = weight.const_data_ptr<Number>();
     const auto* of_rows = reinterpret_cast<const RowStats<Number>*>(stats.const_data_ptr<Number>());
     auto *to = dsum.data_ptr<Number>(), *of_tasks = parts.data_ptr<Number>();
-    auto* masked = is_one ? nullptr : dx.data_ptr<Element>();
+    auto* masked = dx.is_same(dsum) ? nullptr : dx.data_ptr<Element>();
     at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
       Masks<Number> masks(mask, width);
       for (int64_t task = begin; task < end; ++task)
@@ -317,12 +307,17 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> cpu::add_norm_backwar
   return {dx, dsum, both[0], both[1]};
 }
 
+std::pair<at::Tensor, at::Tensor> empty_gradients(const at::Tensor& sum, at::ScalarType type,
+                                                  const SiteMask& mask) {
+  const at::Tensor dsum = at::empty_like(sum);
+  const bool is_one = type == sum.scalar_type() && !mask.is_active();
+  return {is_one ? dsum : at::empty_like(sum, sum.options().dtype(type)), dsum};
+}
+
 at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const LayerNorm& norm,
                     const MaskRows& rows, const Dropout& settings, DropoutSite site, uint32_t layer) {
-  const bool is_masked = settings.active(site);
   return AddNorm::apply(x, residual, norm.weight, norm.bias, norm.eps,
-                        hold(SiteMask{rows, is_masked ? settings.scalars : at::Tensor(), kind_of(site),
-                                      dropout_site(site, layer)}));
+                        hold(settings.mask(rows, site, layer)));
 }
 
 }  // namespace rat

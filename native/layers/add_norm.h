@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 #include <c10/util/BFloat16.h>
 
+#include <utility>
+
 #include "core/check.h"
 #include "layers/dropout.h"
 
@@ -20,13 +22,9 @@ struct LayerNorm {
 at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const LayerNorm& norm,
                     const MaskRows& rows, const Dropout& settings, DropoutSite site, uint32_t layer);
 
-/// The mask of an operator that applies it on the way.
-struct SiteMask {
-  MaskRows rows;
-  at::Tensor scalars;  // as Dropout::scalars; undefined: nothing is dropped
-  DropoutKind kind;
-  uint32_t site_and_layer;
-};
+/// Gradients of x and of the residual, to be written: one tensor where they are the same.
+std::pair<at::Tensor, at::Tensor> empty_gradients(const at::Tensor& sum, at::ScalarType type,
+                                                  const SiteMask& mask);
 
 /// Calls `run(element, number)` for the types of x and of the residual.
 template <typename Run>

@@ -34,10 +34,8 @@ struct AttentionShape {
   int64_t sequences, longest, heads, head_width;
   std::vector<int64_t> starts;  // [S + 1]
   at::Tensor starts_index;      // [S + 1] int64, on the device
-  MaskRows sequence_rows;
-  bool first_only;  // queries of first tokens alone: they stand in a tensor of their own
-  Dropout dropout;
-  uint32_t layer;
+  bool first_only;              // queries of first tokens alone: they stand in a tensor of their own
+  SiteMask mask;                // of each sequence
 
   int64_t width() const { return heads * head_width; }
   /// Where keys and values begin in a row of `qkv`.

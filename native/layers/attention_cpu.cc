@@ -17,19 +17,15 @@ namespace {
 /// One sequence of a forward.
 struct Sequence {
   int64_t index, first, length, queries;
-  uint32_t example, pass;
 };
 
 /// The longest first.
 std::vector<Sequence> sequences_of(const AttentionShape& shape) {
   std::vector<Sequence> sequences;
-  const auto* examples = shape.sequence_rows.example_ids.const_data_ptr<int32_t>();
-  const auto* passes = shape.sequence_rows.passes.const_data_ptr<int32_t>();
   for (int64_t s = 0; s < shape.sequences; ++s) {
     const int64_t first = shape.starts[static_cast<size_t>(s)];
     const int64_t length = shape.starts[static_cast<size_t>(s) + 1] - first;
-    sequences.push_back({s, first, length, shape.first_only ? 1 : length, static_cast<uint32_t>(examples[s]),
-                         static_cast<uint32_t>(passes[s])});
+    sequences.push_back({s, first, length, shape.first_only ? 1 : length});
   }
   std::stable_sort(sequences.begin(), sequences.end(),
                    [](const Sequence& a, const Sequence& b) { return a.length > b.length; });
@@ -62,17 +58,10 @@ void for_each_head(const AttentionShape& shape, at::ScalarType type, Task task) 
 template <typename scalar_t>
 HeadMask<scalar_t> mask_of(const AttentionShape& shape, const Sequence& s, int64_t head,
                            std::vector<uint32_t>& words) {
-  if (!shape.dropout.active(DropoutSite::kAttention)) return {};
-  const StepScalars& scalars = shape.dropout.host();
-  constexpr auto kKind = static_cast<size_t>(kind_of(DropoutSite::kAttention));
-  const int64_t first = head * s.length * s.length, lead = first % 4;
-  const int64_t blocks = (lead + s.queries * s.length + 3) / 4;
-  if (static_cast<int64_t>(words.size()) < 4 * blocks) words.resize(static_cast<size_t>(4 * blocks));
-  philox_fill(words.data(), blocks, scalars.step, s.example,
-              dropout_site(DropoutSite::kAttention, shape.layer) | s.pass, static_cast<uint32_t>(first / 4),
-              scalars.dropout_key);
-  return {words.data() + lead, scalars.dropout_threshold[kKind][s.pass],
-          static_cast<scalar_t>(scalars.dropout_scale[kKind][s.pass])};
+  if (!shape.mask.is_active()) return {};
+  const MaskStream stream = shape.mask.stream(s.index);
+  return {draw(stream, head * s.length * s.length, s.queries * s.length, words), stream.threshold,
+          static_cast<scalar_t>(stream.scale)};
 }
 
 /// Where the rows of one head of one sequence stand in a tensor `[rows, columns]`.

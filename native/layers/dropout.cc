@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/cpu_versions.h"
+#include "core/held.h"
 #include "core/kernels.h"
 
 namespace rat {
@@ -34,64 +35,43 @@ void mask_row(const double* x, const uint32_t* words, int64_t width, uint32_t th
 }
 
 template <typename scalar_t>
-void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const MaskRows& rows, const StepScalars& scalars,
-                    DropoutKind kind, uint32_t site_and_layer, int64_t element_stride) {
+void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const SiteMask& mask, int64_t element_stride) {
   const int64_t width = x.size(1);
-  const auto* thresholds = scalars.dropout_threshold[static_cast<size_t>(kind)];
-  const auto* scales = scalars.dropout_scale[static_cast<size_t>(kind)];
   const auto* source = x.const_data_ptr<scalar_t>();
   auto* target = out.data_ptr<scalar_t>();
-  const auto* example_ids = rows.example_ids.const_data_ptr<int32_t>();
-  const auto* positions = rows.positions.const_data_ptr<int32_t>();
-  const auto* passes = rows.passes.const_data_ptr<int32_t>();
+  const auto* positions = mask.rows.positions.const_data_ptr<int32_t>();
   at::parallel_for(0, x.size(0), kRowsPerTask, [&](int64_t begin, int64_t end) {
-    std::vector<uint32_t> bits(static_cast<size_t>(width + 8));
+    std::vector<uint32_t> words;
     for (int64_t row = begin; row < end; ++row) {
-      const auto pass = static_cast<size_t>(passes[row]);
-      const uint32_t threshold = thresholds[pass];
-      const auto scale = static_cast<scalar_t>(scales[pass]);
-      // A row whose first element is not a multiple of four starts inside a block.
-      const int64_t first = positions[row] * element_stride;
-      const int64_t lead = first % 4;
-      philox_fill(bits.data(), (lead + width + 3) / 4, scalars.step, static_cast<uint32_t>(example_ids[row]),
-                  site_and_layer | static_cast<uint32_t>(pass), static_cast<uint32_t>(first / 4),
-                  scalars.dropout_key);
-      mask_row(source + row * width, bits.data() + lead, width, threshold, scale, target + row * width);
+      const MaskStream stream = mask.stream(row);
+      const uint32_t* of_row = draw(stream, positions[row] * element_stride, width, words);
+      mask_row(source + row * width, of_row, width, stream.threshold, static_cast<scalar_t>(stream.scale),
+               target + row * width);
     }
   });
 }
+
+using HeldMask = Held<SiteMask>;
 
 /// The backward pass applies the same mask, made again from the counter.
 class CounterDropout : public torch::autograd::Function<CounterDropout> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& example_ids, const at::Tensor& positions,
-                            const at::Tensor& passes, const at::Tensor& scalars, int64_t kind,
-                            int64_t site_and_layer, int64_t element_stride) {
-    auto& saved = context->saved_data;
-    saved["rows"] = std::vector<at::Tensor>{example_ids, positions, passes};
-    saved["scalars"] = scalars;
-    saved["kind"] = kind;
-    saved["site_and_layer"] = site_and_layer;
-    saved["element_stride"] = element_stride;
-    return masked(x, {example_ids, positions, passes}, scalars, kind, site_and_layer, element_stride);
+                            const c10::intrusive_ptr<HeldMask>& held, int64_t element_stride) {
+    context->saved_data["mask"] = c10::IValue::make_capsule(held);
+    context->saved_data["element_stride"] = element_stride;
+    return kernels::dropout_mask.on(x.device())(x.contiguous(), held->value, element_stride);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    auto& saved = context->saved_data;
-    const auto rows = saved["rows"].toTensorVector();
-    const auto dx =
-        masked(gradients[0], {rows[0], rows[1], rows[2]}, saved["scalars"].toTensor(), saved["kind"].toInt(),
-               saved["site_and_layer"].toInt(), saved["element_stride"].toInt());
-    return {dx, {}, {}, {}, {}, {}, {}, {}};
-  }
-
- private:
-  static at::Tensor masked(const at::Tensor& x, const MaskRows& rows, const at::Tensor& scalars, int64_t kind,
-                           int64_t site_and_layer, int64_t element_stride) {
-    return kernels::dropout_mask.on(x.device())(x.contiguous(), rows, scalars, static_cast<DropoutKind>(kind),
-                                                static_cast<uint32_t>(site_and_layer), element_stride);
+    const at::Tensor& dy = gradients[0];
+    const auto capsule = context->saved_data["mask"].toCapsule();
+    return {
+        kernels::dropout_mask.on(dy.device())(dy.contiguous(), static_cast<const HeldMask&>(*capsule).value,
+                                              context->saved_data["element_stride"].toInt()),
+        {},
+        {}};
   }
 };
 
@@ -105,13 +85,30 @@ Dropout::Dropout(const StepScalars& scalars, at::Tensor on_device, int64_t first
   }
 }
 
-at::Tensor cpu::dropout_mask(const at::Tensor& x, const MaskRows& rows, const at::Tensor& scalars,
-                             DropoutKind kind, uint32_t site_and_layer, int64_t element_stride) {
+SiteMask Dropout::mask(const MaskRows& rows, DropoutSite site, uint32_t layer) const {
+  return {rows, active(site) ? scalars : at::Tensor(), kind_of(site), dropout_site(site, layer)};
+}
+
+MaskStream SiteMask::stream(int64_t row) const {
+  return mask_stream(*static_cast<const StepScalars*>(scalars.const_data_ptr()), kind, site_and_layer,
+                     rows.passes.const_data_ptr<int32_t>()[row],
+                     rows.example_ids.const_data_ptr<int32_t>()[row]);
+}
+
+const uint32_t* draw(const MaskStream& mask, int64_t first, int64_t count, std::vector<uint32_t>& words) {
+  constexpr int64_t kRegister = 16;
+  const int64_t lead = first % 4, blocks = (lead + count + 3) / 4;  // the first may stand inside a block
+  const auto wanted = static_cast<size_t>(4 * blocks + kRegister);
+  if (words.size() < wanted) words.resize(wanted);
+  philox_fill(words.data(), blocks, mask.step, mask.example, mask.place, static_cast<uint32_t>(first / 4),
+              mask.key);
+  return words.data() + lead;
+}
+
+at::Tensor cpu::dropout_mask(const at::Tensor& x, const SiteMask& mask, int64_t element_stride) {
   at::Tensor out = at::empty_like(x);
-  const auto& on_host = *static_cast<const StepScalars*>(scalars.const_data_ptr());
-  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_mask", [&] {
-    apply_mask_cpu<scalar_t>(x, out, rows, on_host, kind, site_and_layer, element_stride);
-  });
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_mask",
+                             [&] { apply_mask_cpu<scalar_t>(x, out, mask, element_stride); });
   return out;
 }
 
@@ -120,9 +117,8 @@ at::Tensor dropout(const at::Tensor& x, const MaskRows& rows, const Dropout& set
   if (!settings.active(site)) return x;
   RAT_CHECK(x.dim() == 2 && x.size(0) == rows.example_ids.size(0), "ERR_RAT_INTERNAL",
             "dropout: one mask row for each of the ", x.size(0), " rows is needed");
-  return CounterDropout::apply(
-      x, rows.example_ids, rows.positions, rows.passes, settings.scalars, static_cast<int64_t>(kind_of(site)),
-      static_cast<int64_t>(dropout_site(site, layer)), element_stride > 0 ? element_stride : x.size(1));
+  return CounterDropout::apply(x, hold(settings.mask(rows, site, layer)),
+                               element_stride > 0 ? element_stride : x.size(1));
 }
 
 }  // namespace rat

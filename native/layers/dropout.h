@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 
 #include <array>
+#include <vector>
 
 #include "core/device_batch.h"
 #include "core/step_scalars.h"
@@ -44,6 +45,18 @@ constexpr uint32_t dropout_site(DropoutSite site, uint32_t layer) {
   return (static_cast<uint32_t>(site) << 16) | (layer << 8);
 }
 
+/// The masks of a tensor's rows at one place of a model.
+struct SiteMask {
+  MaskRows rows;
+  at::Tensor scalars;  // as Dropout::scalars; undefined: nothing is dropped
+  DropoutKind kind;
+  uint32_t site_and_layer;
+
+  bool is_active() const { return scalars.defined(); }
+  /// On the CPU; where there is a mask.
+  MaskStream stream(int64_t row) const;
+};
+
 /// Dropout of one forward. By default there is none (evaluation).
 struct Dropout {
   at::Tensor scalars;                           // the step's StepScalars as bytes, on the device
@@ -54,15 +67,15 @@ struct Dropout {
   Dropout() = default;
 
   bool active(DropoutSite site) const { return is_active[static_cast<size_t>(kind_of(site))]; }
-  /// Where the device is the CPU.
-  const StepScalars& host() const {
-    return *static_cast<const StepScalars*>(static_cast<const void*>(scalars.const_data_ptr()));
-  }
+  SiteMask mask(const MaskRows& rows, DropoutSite site, uint32_t layer) const;
 };
 
 /// x `[rows, width]` times its masks over (1 - rate). Differentiable. A row's first element is its position
 /// times `element_stride`; 0 stands for the width.
 at::Tensor dropout(const at::Tensor& x, const MaskRows& rows, const Dropout& settings, DropoutSite site,
                    uint32_t layer, int64_t element_stride = 0);
+
+/// On the CPU: the words of `count` elements from `first` on, drawn into `words`, which has a register's worth behind them.
+const uint32_t* draw(const MaskStream& mask, int64_t first, int64_t count, std::vector<uint32_t>& words);
 
 }  // namespace rat

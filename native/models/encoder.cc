@@ -48,7 +48,7 @@ class Encoder final : public Model {
     positions_ = add(name("positionEmbeddings") + ".weight", draw({encoder_.max_positions, embedding}));
     if (encoder_.token_types > 0)
       token_types_ = add(name("tokenTypeEmbeddings") + ".weight", draw({encoder_.token_types, embedding}));
-    embedding_norm_ = add_norm(name("embeddingNorm"), embedding);
+    embedding_norm_ = add_layer_norm(name("embeddingNorm"), embedding);
     if (encoder_.names.count("projection"))
       projection_ = with_cast(add_linear(name("projection"), make_linear(width, embedding)));
     const auto& order = encoder_.layer_order;
@@ -118,12 +118,12 @@ class Encoder final : public Model {
     }
     const MaskRows& mask_rows = last ? rows.sequence_rows : rows.token_rows;
     const Dropout none;
-    const at::Tensor attended = rat::add_norm(
-        product(context, layer.attention_output), residual, layer.attention_norm, mask_rows,
-        encoder_.attention_output_dropout ? settings : none, DropoutSite::kAttentionOutput, index);
-    return rat::add_norm(product(activation(product(attended, layer.intermediate)), layer.output), attended,
-                         layer.output_norm, mask_rows, encoder_.feed_forward_dropout ? settings : none,
-                         DropoutSite::kFeedForward, index);
+    const at::Tensor attended =
+        add_norm(product(context, layer.attention_output), residual, layer.attention_norm, mask_rows,
+                 encoder_.attention_output_dropout ? settings : none, DropoutSite::kAttentionOutput, index);
+    return add_norm(product(activation(product(attended, layer.intermediate)), layer.output), attended,
+                    layer.output_norm, mask_rows, encoder_.feed_forward_dropout ? settings : none,
+                    DropoutSite::kFeedForward, index);
   }
 
   /// `first` `[S, D]`: the first token's state. BERT, ALBERT: dense, tanh, dropout. RoBERTa: dropout before
@@ -186,7 +186,7 @@ class Encoder final : public Model {
     return layer;
   }
 
-  LayerNorm add_norm(const std::string& prefix, int64_t width) {
+  LayerNorm add_layer_norm(const std::string& prefix, int64_t width) {
     return {add(prefix + ".weight", initializer_->constant({width}, 1), false),
             add(prefix + ".bias", initializer_->constant({width}, 0), false), encoder_.layer_norm_eps};
   }
@@ -204,12 +204,12 @@ class Encoder final : public Model {
     layer.qkv = with_cast(layer.qkv);
     layer.attention_output =
         with_cast(add_linear(prefix + name("attentionOutput"), make_linear(width, width)));
-    layer.attention_norm = add_norm(prefix + name("attentionNorm"), width);
+    layer.attention_norm = add_layer_norm(prefix + name("attentionNorm"), width);
     layer.intermediate =
         with_cast(add_linear(prefix + name("intermediate"), make_linear(encoder_.intermediate_size, width)));
     layer.output =
         with_cast(add_linear(prefix + name("output"), make_linear(width, encoder_.intermediate_size)));
-    layer.output_norm = add_norm(prefix + name("outputNorm"), width);
+    layer.output_norm = add_layer_norm(prefix + name("outputNorm"), width);
     return layer;
   }
 

@@ -241,30 +241,30 @@ void test_attention_pool(at::ScalarType type, double close, const rat::PackedBat
   }
 }
 
-/// What attention is given, of one batch with two copies on one device.
+/// Of the second forward, which has two copies.
+rat::Dropout dropout_of(const OneBatch& on, bool masked) {
+  return masked ? rat::Dropout(on.step.scalars(), on.step.device_scalars(), 1, 2) : rat::Dropout();
+}
+
+/// What attention is given, of the second forward.
 rat::AttentionShape shape_of(const OneBatch& on, int64_t heads, int64_t head_width, bool first_only,
                              bool masked) {
   const rat::ForwardRows& rows = on.rows(1);
-  return {rows.sequences,
-          rows.longest,
-          heads,
-          head_width,
-          rows.starts,
-          rows.starts_index,
-          rows.sequence_rows,
-          first_only,
-          masked ? rat::Dropout(on.step.scalars(), on.step.device_scalars(), 1, 2) : rat::Dropout(),
-          3};
+  return {rows.sequences, rows.longest,
+          heads,          head_width,
+          rows.starts,    rows.starts_index,
+          first_only,     dropout_of(on, masked).mask(rows.sequence_rows, rat::DropoutSite::kAttention, 3)};
 }
 
 /// By LibTorch's operators on a padded grid: what low precision may cost.
 std::vector<Tensor> plain_attention(const OneBatch& on, const Tensor& qkv, const Tensor& first,
-                                    const Tensor& d, const rat::AttentionShape& shape) {
+                                    const Tensor& d, int64_t heads, bool masked) {
   const Tensor x = qkv.detach().clone().requires_grad_();
-  const Tensor q = shape.first_only ? first.detach().clone().requires_grad_() : Tensor();
-  const Tensor out = rat::padded_attention(x, q, on.rows(1), shape.heads, shape.dropout, shape.layer);
+  const bool first_only = first.size(0) != qkv.size(0);
+  const Tensor q = first_only ? first.detach().clone().requires_grad_() : Tensor();
+  const Tensor out = rat::padded_attention(x, q, on.rows(1), heads, dropout_of(on, masked), 3);
   out.backward(d);
-  return {out.detach(), x.grad(), shape.first_only ? q.grad() : x.grad()};
+  return {out.detach(), x.grad(), first_only ? q.grad() : x.grad()};
 }
 
 /// In bf16 the CPU's result in float, of the same rounded numbers, is the measure, and the plain operators' error in bf16 says
@@ -301,7 +301,7 @@ void test_attention(at::ScalarType type, double close, const rat::PackedBatch& p
         }
         const auto exact = run(a, at::kCPU, at::kFloat);
 #ifndef __SANITIZE_THREAD__  // autograd's threads
-        const auto plain = plain_attention(a, qkv, first, d, shape_of(a, kHeads, width, first_only, masked));
+        const auto plain = plain_attention(a, qkv, first, d, kHeads, masked);
         for (size_t i = 0; i < exact.size(); ++i)
           same("attention", exact[i], gpu[i].cpu().to(at::kFloat),
                2 * (plain[i].to(at::kFloat) - exact[i]).abs().max().item<double>());
@@ -323,9 +323,8 @@ void test_add_norm(at::ScalarType type, at::ScalarType residual_type, double clo
                    weight = at::randn({width}, residual_type), bias = at::randn({width}, residual_type),
                    d = at::randn({rows, width}, residual_type);
       const auto run = [&](const OneBatch& on, at::Device device) {
-        const rat::SiteMask mask{on.rows(1).token_rows, masked ? on.step.device_scalars() : Tensor(),
-                                 rat::DropoutKind::kHidden,
-                                 rat::dropout_site(rat::DropoutSite::kFeedForward, 2) | 1};
+        const rat::SiteMask mask =
+            dropout_of(on, masked).mask(on.rows(1).token_rows, rat::DropoutSite::kFeedForward, 2);
         const Tensor w = weight.to(device);
         const auto [y, sum, stats] = rat::kernels::add_norm.on(device)(x.to(device), residual.to(device), w,
                                                                        bias.to(device), 1e-5, mask);
