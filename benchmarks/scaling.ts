@@ -34,7 +34,16 @@ const WARM = 3;
 const LENGTH = 32;
 const TOKENS = [512, 1024, 2048, 4096, 8192, 16_384];
 /** From nothing on, each beside those before it. */
-const SAVINGS = ["kept-gradients", "cls-only", "packed", "onednn", "vector", "lanes", "host-memory"];
+const SAVINGS = [
+  "kept-gradients",
+  "cls-only",
+  "packed",
+  "onednn",
+  "vector",
+  "lanes",
+  "host-memory",
+  "late-rows",
+];
 const BUSY = [
   ...(["bilstm", "texthan", "textcnn"] as const).map((model) => ({ model, texts: "sst2", steps: 20 })),
   { model: "bert-tiny", texts: "sst2", steps: 20 },

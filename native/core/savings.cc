@@ -12,7 +12,7 @@ namespace {
 
 /// In the order of Saving.
 constexpr std::array kNames{"packed", "cls-only", "kept-gradients", "onednn",
-                            "vector", "lanes",    "host-memory"};
+                            "vector", "lanes",    "host-memory",    "late-rows"};
 
 std::vector<std::string> words_of_variable() {
   const char* value = std::getenv("RAT_DISABLE");

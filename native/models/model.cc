@@ -57,7 +57,8 @@ void Model::add_word_embedding(const std::string& name, at::Tensor matrix) {
   if (options_.padding_id >= 0 && options_.padding_id < options_.vocabulary_size)
     matrix.select(0, options_.padding_id).zero_();
   // The step handles this gradient itself, on the batch's rows; autograd never sees the matrix.
-  parameters_.insert(parameters_.begin(), {.name = name, .tensor = std::move(matrix), .depth = depth_});
+  parameters_.insert(parameters_.begin(),
+                     {.name = name, .tensor = std::move(matrix), .depth = depth_, .is_word_embedding = true});
 }
 
 at::Tensor Model::add(const std::string& name, at::Tensor tensor, bool decays) {

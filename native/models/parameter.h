@@ -14,6 +14,7 @@ struct Parameter {
   /// 0 for the embeddings, 1 for the first layer, and so on up to the head.
   int64_t depth = 0;
   double learning_rate_scale = 1;
+  bool is_word_embedding = false;
   bool trainable = true;  // else there is no update, and no gradient
   /// Where several parameters are one matrix for autograd (queries, keys and values): that matrix, and the
   /// first row of this one in it.

@@ -40,11 +40,19 @@ struct UpdateScalars {
   at::Tensor device_learning_rate_float;  // 0-dimensional float
   at::Tensor found_inf;                   // 0-dimensional float: 1 if nothing may change
   Lanes* lanes = nullptr;                 // that may share the work; on the CPU
+  at::Tensor rows;                        // `[N]`, int64, each once: see Optimizer::takes_rows
 };
 
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
+  /// Whether the gradient of the word embeddings, the first parameter, is given to `step` for `rows` alone. The other rows are
+  /// late from then on, until `catch_up`.
+  virtual bool takes_rows() const { return false; }
+  /// Before a step reads these rows.
+  virtual void catch_up(const at::Tensor& rows, Lanes& lanes) {}
+  /// Before anything else reads or writes the weights or the state.
+  virtual void catch_up(Lanes& lanes) {}
   /// One update. `gradients` in the order of the parameters.
   virtual void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) = 0;
   /// Every tensor that the next step depends on, under the name it has in a checkpoint.

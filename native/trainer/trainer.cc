@@ -11,6 +11,7 @@
 #include "core/savings.h"
 #include "models/registry.h"
 #include "objective/step.h"
+#include "trainer/gradient_norm.h"
 
 namespace rat {
 namespace {
@@ -30,11 +31,6 @@ const std::vector<PackedBatch>& parts_of(const std::vector<PackedBatch>& batches
     for (const std::vector<size_t>& examples : balanced_parts(batch, lanes, kLeastTokens))
       parts.push_back(selected(batch, examples));
   return parts;
-}
-
-/// The reference's norm over every parameter: the root of the sum of squares, in double.
-at::Tensor global_norm(const std::vector<at::Tensor>& gradients) {
-  return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients, 2, at::kDouble)), 2);
 }
 
 /// Multiplies the gradients by min(1, clip_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
@@ -93,15 +89,15 @@ void Trainer::require_optimizer() {
             "This model only predicts: it was made without a regularizer");
   if (optimizer_) return;
   // All or nothing, whatever memory there is.
-  at::Tensor gradient;
-  if (model().parameters().front().trainable) gradient = at::zeros_like(model().word_embedding());
   if (regularizer_->average_decay()) {
     average_ = make_model(options_.model, options_.seed, options_.precision, device_);
     casts_are_old_ = true;
     update_average(0);
   }
-  optimizer_ = make_optimizer(trainable_, options_.optimizer);
-  embedding_gradient_ = std::move(gradient);
+  auto optimizer = make_optimizer(trainable_, options_.optimizer);
+  if (trainable_[0].is_word_embedding && !optimizer->takes_rows())
+    embedding_gradient_ = at::zeros_like(model().word_embedding());
+  optimizer_ = std::move(optimizer);
   count_bytes();
 }
 
@@ -132,6 +128,13 @@ void Trainer::require_whole() const {
 void Trainer::require_sound() {
   require_whole();
   check_.require_finite();
+  catch_up();
+}
+
+/// Before the weights or the optimizer's state are read or written by anyone but a step.
+void Trainer::catch_up() {
+  const at::NoGradGuard no_grad;
+  if (optimizer_) optimizer_->catch_up(lanes_);
 }
 
 /// Adds up what the lanes have in their models, in the first one's.
@@ -156,9 +159,9 @@ void Trainer::join_gradients() {
 std::vector<at::Tensor> Trainer::gradients(const at::Tensor& of_embedding_rows) const {
   std::vector<at::Tensor> all;
   for (const Parameter& parameter : trainable_) {
-    const bool is_embedding = parameter.tensor.is_same(model().word_embedding());
-    all.push_back(is_embedding ? of_embedding_rows.narrow(0, 0, of_embedding_rows.size(0) - 1)  // no padding
-                               : parameter.gradient());
+    all.push_back(parameter.is_word_embedding
+                      ? of_embedding_rows.narrow(0, 0, of_embedding_rows.size(0) - 1)  // no padding
+                      : parameter.gradient());
     RAT_CHECK(all.back().defined(), "ERR_RAT_INTERNAL", "no gradient for ", parameter.name);
   }
   return all;
@@ -173,12 +176,12 @@ void Trainer::reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gr
   reduction_->sum(tensors);
 }
 
-/// The optimizers take the whole matrix's gradient, which is zero but for the step's rows. Those of the step
-/// before are cleared only now, so that a step that fails leaves none behind.
-void Trainer::write_embedding_gradient(const DeviceStep& step, const at::Tensor& rows) {
+/// Zero but for the step's rows. Those of the step before are cleared only now, so that a step that fails leaves none
+/// behind.
+at::Tensor Trainer::whole_embedding_gradient(const DeviceStep& step, const at::Tensor& rows) {
   if (written_rows_.defined()) embedding_gradient_.index_fill_(0, written_rows_, 0);
   written_rows_ = step.vocabulary().distinct_index;
-  embedding_gradient_.index_copy_(0, written_rows_, rows);
+  return embedding_gradient_.index_copy_(0, written_rows_, rows);
 }
 
 Normaliser Trainer::normaliser(const std::vector<PackedBatch>& batches, const StepOptions& options) const {
@@ -220,6 +223,8 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   std::vector<PackedBatch> parts;
   const DeviceStep on_device(parts_of(batches, static_cast<int64_t>(models_.size()), parts), scalars, wanted,
                              vocabulary_scratch_, device_);
+  const at::Tensor rows = on_device.vocabulary().distinct_index;
+  optimizer_->catch_up(rows, lanes_);
   mark(profile.get(), "copy");
   Step step(models_, on_device, forwards, options_.loss, normaliser(batches, options),
             {.cancelled = &cancelled,
@@ -233,7 +238,7 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
   join_gradients();
   std::vector<at::Tensor> all = gradients(step.embedding_gradient());
   reduce(log, all);
-  log.gradient_norm = global_norm(all);
+  log.gradient_norm = global_norm(all, lanes_);
   UpdateScalars update{.learning_rate = options.learning_rate, .found_inf = check_.take(log, options.step)};
   if (device_.is_cpu()) {
     update.lanes = &lanes_;
@@ -243,12 +248,11 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
         on_device.scalar(offsetof(StepScalars, learning_rate_float), at::kFloat);
   }
   clip_gradients(all, log.gradient_norm, options_.optimizer.clip_norm);
-  if (embedding_gradient_.defined()) {
-    write_embedding_gradient(on_device, all[0]);
-    all[0] = embedding_gradient_;
-  }
+  if (embedding_gradient_.defined()) all[0] = whole_embedding_gradient(on_device, all[0]);
+  if (optimizer_->takes_rows()) update.rows = rows;
   is_half_updated_ = casts_are_old_ = true;
   optimizer_->step(all, update);
+  if (average_ || !is_on(Saving::kLateRows)) optimizer_->catch_up(lanes_);
   if (average_) update_average(*regularizer_->average_decay());
   is_half_updated_ = false;
   StepResult result;

@@ -107,7 +107,7 @@ class Trainer {
   std::vector<at::Tensor> gradients(const at::Tensor& of_embedding_rows) const;
   void join_gradients();
   void reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients);
-  void write_embedding_gradient(const DeviceStep& step, const at::Tensor& rows);
+  at::Tensor whole_embedding_gradient(const DeviceStep& step, const at::Tensor& rows);
   BatchLimits limits() const;
   Normaliser normaliser(const std::vector<PackedBatch>& batches, const StepOptions& options) const;
   void require_optimizer();
@@ -115,6 +115,7 @@ class Trainer {
   void require_sound();
   void count_bytes();
   void update_average(double decay);
+  void catch_up();
   void refresh_casts();
 
   TrainerOptions options_;
@@ -128,7 +129,7 @@ class Trainer {
   /// The average of the weights since then, made likewise; if the regularizer needs one.
   std::unique_ptr<Model> average_;
   StepCheck check_;
-  at::Tensor embedding_gradient_;  // [V, D], zero but for written_rows_; if the embeddings are trainable
+  at::Tensor embedding_gradient_;  // [V, D], zero but for written_rows_; if the optimizer wants all of it
   at::Tensor written_rows_;        // of the last step
   int64_t bytes_ = 0;
   bool casts_are_old_ = true;                // weights have changed since Model::cast_weights

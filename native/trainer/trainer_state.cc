@@ -69,6 +69,7 @@ void Trainer::load(StateKind what, const std::string& path, const std::string& e
   check_.require_finite();
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
+  catch_up();
   const io::SafetensorsFile file(path);
   if (what == StateKind::kOptimizer) require_optimizer();
   if (what == StateKind::kBest && snapshot_.empty()) snapshot();
@@ -93,6 +94,7 @@ void Trainer::load_tensors(const std::string& path, const std::map<std::string, 
   check_.require_finite();
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
+  catch_up();
   const io::SafetensorsFile file(path);
   NamedTensors own = tensors(StateKind::kModel);
   std::erase_if(own, [&](const auto& named) { return !names.count(named.first); });
@@ -124,6 +126,7 @@ void Trainer::snapshot() {
 void Trainer::restore() {
   check_.require_finite();
   const at::NoGradGuard no_grad;
+  catch_up();
   RAT_CHECK(!snapshot_.empty(), "ERR_RAT_INTERNAL", "there is no snapshot to restore");
   casts_are_old_ = true;
   const auto& parameters = model().parameters();
@@ -133,6 +136,7 @@ void Trainer::restore() {
 void Trainer::set_embedding_rows(const std::vector<int32_t>& rows, const std::vector<float>& values) {
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
+  catch_up();
   const int64_t width = options_.model.embedding_size;
   const auto count = static_cast<int64_t>(rows.size());
   RAT_CHECK(static_cast<int64_t>(values.size()) == count * width, "ERR_RAT_INVALID_ARG", "Expected ",

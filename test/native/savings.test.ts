@@ -8,7 +8,16 @@ import { describe, expect, test } from "vitest";
 import { expectNear } from "../support/numbers.js";
 import { examplesOf, NONE, tinyModels } from "../support/tiny-models.js";
 
-const SAVINGS = ["packed", "cls-only", "kept-gradients", "onednn", "vector", "lanes", "host-memory"];
+const SAVINGS = [
+  "packed",
+  "cls-only",
+  "kept-gradients",
+  "onednn",
+  "vector",
+  "lanes",
+  "host-memory",
+  "late-rows",
+];
 const child = join(import.meta.dirname, "savings-child.mjs");
 
 interface Outcome {
