@@ -39,7 +39,8 @@ export interface Failure {
 const hints: Partial<Record<RATErrorCode, string>> = {
   ERR_RAT_NON_FINITE: "Try a smaller --learning-rate or --epsilon, or --clip-norm 1.",
   ERR_RAT_HOST_OOM: "Try a smaller --batch-size, --max-length or --vocabulary-size.",
-  ERR_RAT_DEVICE_OOM: "Try a smaller --batch-size or --max-length, or --device cpu.",
+  ERR_RAT_DEVICE_OOM:
+    "A step in parts is the same step: try --micro-batch-size, else a smaller --max-length, or --device cpu.",
   ERR_RAT_INTERNAL: "This is a bug. Please report it with what --debug prints.",
 };
 

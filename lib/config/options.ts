@@ -383,10 +383,12 @@ export const OPTIONS = {
     "auto",
     { group: "Run", owner: "trainer", identity: false, argument: "<name>" },
   ),
-  precision: withDefault(
-    choice(["fp32", "bf16", "fp64"], "arithmetic; bf16: matrix products of an encoder"),
-    "fp32",
-    { group: "Run", owner: "trainer" },
+  precision: optional(
+    choice(
+      ["fp32", "bf16", "tf32", "fp64"],
+      "arithmetic; bf16: matrix products of an encoder, tf32: matrix products on a GPU",
+    ),
+    { group: "Run", owner: "trainer", otherwise: "fp32; bf16 for an encoder on a GPU that has it" },
   ),
   threads: optional(integer("compute threads", { min: 1, max: 1024 }), {
     ...{ group: "Run", owner: "trainer", identity: false },

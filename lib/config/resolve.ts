@@ -47,7 +47,7 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
     );
   }
   checkModelOptions({ ...parsed, isNew });
-  const { epsilon, ...defaults } = isNew ? fromScratchDefaults() : {};
+  const { epsilon, ...defaults } = isNew ? { precision: "fp32" as const, ...fromScratchDefaults() } : {};
   const [ofRegularizer, others] = divide(parsed, (name) => OPTIONS[name].owner === "regularizer");
   const rest: Partial<Parsed> = { ...defaults, ...withoutUndefined(others) };
   const { type: regularizer, ...filledIn } = resolveRegularizer(

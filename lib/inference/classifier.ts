@@ -14,7 +14,7 @@ import type { Prediction } from "../targets/definition.js";
 import type { TaskKind } from "../targets/index.js";
 import { loadTokenizer } from "../tokenizers/load.js";
 import type { Tokenizer } from "../tokenizers/types.js";
-import { announce, chooseDevice, chooseThreads } from "./device.js";
+import { announce, chooseDevice, choosePrecision, chooseThreads } from "./device.js";
 import { encodeDataset } from "./encoded-dataset.js";
 import { type EvaluationResult, evaluateDataset } from "./evaluate.js";
 import { labelsOfFolder } from "./labels.js";
@@ -127,7 +127,8 @@ export class Classifier implements AsyncDisposable {
         kind: config.kind,
         seed: 0,
         device: choice.device,
-        precision: settings.precision ?? "fp32",
+        // What a model says does not depend on where it is asked.
+        precision: choosePrecision(settings.precision ?? "fp32", choice.device, true, build),
         threads: chooseThreads(settings.threads, build.hardwareThreads, liveTrainers()),
       });
       await loadFolderWeights(native, content, { resetHead: false, newHead: false, logger });

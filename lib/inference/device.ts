@@ -1,7 +1,7 @@
 /** Which device and how many threads a trainer gets, and what to tell the user about it. */
-import { RATError } from "../errors.js";
+import { configError, RATError } from "../errors.js";
 import type { Logger } from "../logger.js";
-import type { NativeBuildInfo } from "../native/binding.js";
+import type { NativeBuildInfo, Precision } from "../native/binding.js";
 
 /** A choice with what should be said about it. */
 export interface DeviceChoice {
@@ -67,6 +67,29 @@ export function requireRealDevice(device: string): void {
     "ERR_RAT_DEVICE",
     `${device} is simulated on the CPU: nothing that was measured on it can be reported`,
   );
+}
+
+/** Compute capability from which on a GPU has bf16 and TF32: Ampere. */
+const AMPERE = 8;
+
+/**
+ * Turns a precision that may not be given into one that the device has: by default encoders on a GPU take bf16.
+ *
+ * @throws RATError `ERR_RAT_CONFIG` for `tf32` where there is none.
+ */
+export function choosePrecision(
+  requested: Precision | undefined,
+  device: string,
+  isEncoder: boolean,
+  { cudaDevices }: NativeBuildInfo,
+): Precision {
+  const [, index] = device.split(":");
+  const capability = index === undefined ? undefined : cudaDevices[Number(index)]?.capability;
+  const isAmpere = Number(capability ?? 0) >= AMPERE;
+  if (requested === undefined) return isAmpere && isEncoder ? "bf16" : "fp32";
+  if (requested !== "tf32" || isAmpere) return requested;
+  const why = capability === undefined ? `on ${device}` : `on a GPU of compute capability ${capability}`;
+  throw configError("precision", `tf32 is not there ${why}; use fp32`);
 }
 
 /** Says what must be heard, if there is anything: without a logger as a warning of the process, never not at all. */

@@ -160,7 +160,7 @@ export interface NativeTrainerOptions {
   /** `cpu` or `cuda:N` (`cuda-sim:N` where devices are simulated). */
   readonly device: string;
   /** bf16 (encoders): matrix products in bf16, weights and everything else in fp32. */
-  readonly precision: "fp32" | "fp64" | "bf16";
+  readonly precision: Precision;
   /** Compute threads of this trainer. */
   readonly threads: number;
   /** Has every step say where its time went, which costs time: for benchmarks. Default: false. */
@@ -325,6 +325,9 @@ export interface NativeOperatorTimes {
   readonly bytes: number;
 }
 
+/** Arithmetic of a model: `bf16` and `tf32` are of its matrix products alone. */
+export type Precision = "fp32" | "fp64" | "bf16" | "tf32";
+
 export interface NativeBuildInfo {
   /** LibTorch the addon was compiled against, as `2.13.0+cpu`. */
   readonly libtorchVersion: string;
@@ -385,6 +388,8 @@ export interface NativeBinding {
   }): { supervised: number; consistency: number; dlogits: Float64Array };
   /** Has the `n`-th request for memory of a tensor on the CPU from now on fail, once; 0: none. For tests. */
   failAllocation(n: number): void;
+  /** What this process may take of a GPU's memory beside what it holds; by default all. For tests. */
+  limitDeviceMemory(device: string, more?: number | undefined): void;
   /** Bytes outside its heap that V8 was told of, of which `process.memoryUsage()` says nothing. For tests. */
   externalMemory(): number;
   /** Names, dtypes and shapes in a safetensors file, strictly validated. */

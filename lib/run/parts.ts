@@ -4,14 +4,18 @@ import type { PerForward, ResolvedRegularizer } from "../config/regularizer.js";
 import type { Dataset, Task } from "../datasets/types.js";
 import type { Logger } from "../logger.js";
 import type { ModelConfig } from "../models/config.js";
-import type { NativeBuildInfo, NativeTrainer } from "../native/binding.js";
+import type { NativeBuildInfo, NativeTrainer, Precision } from "../native/binding.js";
 import type { Tokenizer } from "../tokenizers/types.js";
 
 /** The options of `create` with everything filled in, by their names in a run's configuration. */
-export type TrainerSettingsInUse = Omit<Resolved<"trainer" | "optimizer">, "dropout" | "threads"> & {
+export type TrainerSettingsInUse = Omit<
+  Resolved<"trainer" | "optimizer">,
+  "dropout" | "threads" | "precision"
+> & {
   /** null = the rates of the model. */
   readonly dropout: PerForward | null;
   readonly threads: number;
+  readonly precision: Precision;
 };
 
 /** All that a trainer consists of. */

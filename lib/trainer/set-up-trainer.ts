@@ -9,7 +9,7 @@ import { trainerSettingsSchema } from "../config/schema.js";
 import type { Dataset, Task } from "../datasets/types.js";
 import { configError, fromNative, invalidArgument, throwIfAborted } from "../errors.js";
 import { fetchModel } from "../hub/fetch-model.js";
-import { announce, chooseDevice, chooseThreads } from "../inference/device.js";
+import { announce, chooseDevice, choosePrecision, chooseThreads } from "../inference/device.js";
 import { labelsOfFolder } from "../inference/labels.js";
 import { checkVocabulary, createNative } from "../inference/native-model.js";
 import { type Logger, QUIET } from "../logger.js";
@@ -39,7 +39,9 @@ export async function setUpTrainer(options: TrainerOptions): Promise<TrainerPart
   try {
     const plan = planModel(settings, task, source);
     const place = choosePlace(settings, logger);
-    const inUse: TrainerSettingsInUse = { ...plan.settings, device: place.device, threads: place.threads };
+    const { device, threads, build } = place;
+    const precision = choosePrecision(settings.precision, device, plan.config.encoder !== undefined, build);
+    const inUse: TrainerSettingsInUse = { ...plan.settings, device, threads, precision };
     const model = await createModel({ ...plan, settings: inUse }, source, { logger, signal });
     (logger ?? QUIET).info(`${place.description}, ${inUse.precision}`);
     const { tokenizer, ownsTokenizer, name, folder } = source;
@@ -97,7 +99,7 @@ interface ModelPlan {
   readonly config: ModelConfig;
   readonly regularizer: ResolvedRegularizer;
   readonly modelKind: ModelKind;
-  readonly settings: Omit<TrainerSettingsInUse, "threads">;
+  readonly settings: Omit<TrainerSettingsInUse, "threads" | "precision">;
 }
 
 /** @throws RATError `ERR_RAT_CONFIG` or `ERR_RAT_MODEL_MISMATCH` for what does not fit together. */
@@ -118,7 +120,7 @@ function planModel(settings: Settings, task: Task<Dataset>, source: ModelSource)
     const why = config.encoder ? "dropout sets it already" : `a ${config.sizes.type} has one rate, dropout`;
     throw configError("classifierDropout", `classifierDropout goes with an encoder's own rates; ${why}`);
   }
-  if (filled.precision === "bf16" && !config.encoder) {
+  if (settings.precision === "bf16" && !config.encoder) {
     throw configError("precision", `bf16 is for encoders; train a ${config.sizes.type} in fp32`);
   }
   return { config, regularizer, modelKind, settings: filled };
@@ -177,7 +179,7 @@ function fillIn(
   { model: _, regularizer: __, optimizer = {}, ...ofTrainer }: Settings,
   folder: ModelFolder | undefined,
   modelKind: ModelKind,
-): Omit<TrainerSettingsInUse, "threads"> {
+): Omit<TrainerSettingsInUse, "threads" | "precision"> {
   const { type, ...numbers } = optimizer;
   const maxLength = ofTrainer.maxLength ?? folder?.config.maxLength;
   const given = { ...ofTrainer, ...numbers, optimizer: type, maxLength };

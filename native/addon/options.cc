@@ -286,9 +286,10 @@ TrainerOptions trainer_options(const Napi::Value& value) {
             kInvalid, "A ", options.model.type, " has no dropout rates of its own");
   options.seed = static_cast<uint64_t>(get_integer(object, "seed", 0, kMaxSafeInteger));
   options.device = get_string(object, "device");
-  const size_t precision = get_choice(object, "precision", {"fp32", "fp64", "bf16"});
+  const size_t precision = get_choice(object, "precision", {"fp32", "fp64", "bf16", "tf32"});
   options.precision = precision == 1 ? at::kDouble : at::kFloat;
   options.model.compute = precision == 2 ? at::kBFloat16 : options.precision;
+  options.tf32 = precision == 3;
   RAT_CHECK(precision != 2 || options.model.type == "encoder", kInvalid,
             "bf16 is for encoders; use fp32 for ", options.model.type);
   options.threads = static_cast<int>(get_integer(object, "threads", 1, 1024));

@@ -5,6 +5,7 @@
 #include "addon/errors.h"
 #include "addon/options.h"
 #include "core/check.h"
+#include "core/device.h"
 #include "core/host_memory.h"
 #include "core/random.h"
 #include "layers/dropout.h"
@@ -105,6 +106,17 @@ Napi::Value fail_allocation(const Napi::CallbackInfo& info) {
   });
 }
 
+// [sync] limitDeviceMemory(device, more?): void
+Napi::Value limit_memory(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    RAT_CHECK(info[0].IsString(), "ERR_RAT_INVALID_ARG", "Expected a string for device");
+    std::optional<int64_t> more;
+    if (!info[1].IsUndefined()) more = integer_argument(info[1], "more", 0, int64_t{1} << 52);
+    limit_device_memory(parse_device(info[0].As<Napi::String>().Utf8Value()), more);
+    return info.Env().Undefined();
+  });
+}
+
 // [sync] externalMemory(): number
 Napi::Value external_memory(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -121,6 +133,7 @@ void define_probes(Napi::Env env, Napi::Object exports) {
   exports.Set("philox", Napi::Function::New<philox>(env, "philox"));
   exports.Set("forwardLosses", Napi::Function::New<forward_losses_of>(env, "forwardLosses"));
   exports.Set("failAllocation", Napi::Function::New<fail_allocation>(env, "failAllocation"));
+  exports.Set("limitDeviceMemory", Napi::Function::New<limit_memory>(env, "limitDeviceMemory"));
   exports.Set("externalMemory", Napi::Function::New<external_memory>(env, "externalMemory"));
 }
 

@@ -259,7 +259,8 @@ Napi::Value TrainerWrap::peak_device_memory_bytes(const Napi::CallbackInfo& info
   return guarded_promise(info.Env(), [&] {
     check_receiver(info);
     return submit(info, [](Trainer& trainer, const std::atomic<bool>&) -> TrainerThread::Resolve {
-      const auto bytes = static_cast<double>(peak_memory_bytes(trainer.model().word_embedding().device()));
+      const auto bytes =
+          static_cast<double>(device_memory(trainer.model().word_embedding().device()).held_at_most);
       return [=](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, bytes); };
     });
   });

@@ -33,11 +33,17 @@ std::vector<DeviceInfo> cuda_devices() {
 #endif
 }
 
-int64_t peak_memory_bytes(at::Device device) {
+DeviceMemory device_memory(at::Device device) {
 #ifdef RAT_CUDA
-  if (device.is_cuda()) return cuda::peak_memory_bytes(device.index());
+  if (device.is_cuda()) return cuda::device_memory(device.index());
 #endif
-  return 0;
+  return {};
+}
+
+void limit_device_memory(at::Device device, std::optional<int64_t> more) {
+#ifdef RAT_CUDA
+  if (device.is_cuda()) cuda::limit_device_memory(device.index(), more);
+#endif
 }
 
 at::Device parse_device(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,16 @@ bool is_simulated();
 /// Empty in a CPU build, without a driver, without a device.
 std::vector<DeviceInfo> cuda_devices();
 
-/// Most memory that LibTorch's allocator has held on a CUDA device since the process began; 0 on the CPU.
-int64_t peak_memory_bytes(at::Device device);
+/// Of LibTorch's allocator on a CUDA device; 0 on the CPU.
+struct DeviceMemory {
+  int64_t held_at_most = 0;  // since the process began, what waits to be used again included
+  int64_t used = 0, used_at_most = 0;
+  int64_t limit = 0;  // the card's memory, or less of it
+};
+DeviceMemory device_memory(at::Device device);
+
+/// What this process may take of a CUDA device's memory beside what it holds; none: all. For tests.
+void limit_device_memory(at::Device device, std::optional<int64_t> more);
 
 /// `cpu`, `cuda` or `cuda:N` (`cuda-sim:N` where devices are simulated); ERR_RAT_DEVICE says what is missing
 /// when it cannot be had.

@@ -22,10 +22,33 @@ std::vector<DeviceInfo> devices() {
   return found;
 }
 
-int64_t peak_memory_bytes(int device) {
-  namespace allocator = c10::cuda::CUDACachingAllocator;
-  if (!allocator::get()->initialized()) return 0;
-  return allocator::getDeviceStats(static_cast<c10::DeviceIndex>(device)).reserved_bytes[0].peak;
+namespace {
+
+namespace allocator = c10::cuda::CUDACachingAllocator;
+
+int64_t limits[64] = {};  // by device; 0: none. For tests, which set it from one thread
+
+int64_t total_bytes(int device) {
+  cudaDeviceProp properties{};
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, device));
+  return static_cast<int64_t>(properties.totalGlobalMem);
+}
+
+}  // namespace
+
+DeviceMemory device_memory(int device) {
+  if (!allocator::get()->initialized()) return {};
+  const auto stats = allocator::getDeviceStats(static_cast<c10::DeviceIndex>(device));
+  const auto &held = stats.reserved_bytes[0], &used = stats.allocated_bytes[0];
+  return {held.peak, used.current, used.peak, limits[device] > 0 ? limits[device] : total_bytes(device)};
+}
+
+void limit_device_memory(int device, std::optional<int64_t> more) {
+  const auto index = static_cast<c10::DeviceIndex>(device);
+  allocator::emptyCache();
+  limits[device] = more ? allocator::getDeviceStats(index).reserved_bytes[0].current + *more : 0;
+  const double share = static_cast<double>(limits[device]) / static_cast<double>(total_bytes(device));
+  allocator::setMemoryFraction(more ? share : 1, index);
 }
 
 int compute_capability(int device) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/device.h"
@@ -11,8 +12,8 @@ namespace rat::cuda {
 /// Empty without a driver or a device.
 std::vector<DeviceInfo> devices();
 
-/// Most memory that LibTorch's allocator has held on the device since the process began.
-int64_t peak_memory_bytes(int device);
+DeviceMemory device_memory(int device);
+void limit_device_memory(int device, std::optional<int64_t> more);
 
 /// 80 for 8.0.
 int compute_capability(int device);

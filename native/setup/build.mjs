@@ -67,6 +67,7 @@ function cudaObstacle(libtorch, { nvcc }) {
  *
  * @param {{ root: string, out: string, libtorch: import("./probe.d.mts").LibTorch, cuda: boolean,
  *   tools: import("./probe.d.mts").Toolchain, definitions?: Record<string, string>, again: string }} options
+ * @returns {Promise<string>} what the compilers said
  */
 export async function compile({ root, out, libtorch, cuda, tools, definitions = {}, again }) {
   const settings = {
@@ -92,6 +93,7 @@ export async function compile({ root, out, libtorch, cuda, tools, definitions = 
   const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB)));
   const common = ["--directory", root, "--out", out, "--parallel", String(jobs)];
   const defines = Object.entries(settings).map(([key, value]) => `--CD${key}=${value}`);
+  let said = "";
   for (const [step, args] of [
     ["configuring", ["configure", ...common, ...defines]],
     ["compiling", ["build", ...common, ...defines]],
@@ -104,7 +106,9 @@ export async function compile({ root, out, libtorch, cuda, tools, definitions = 
     if (code !== 0) {
       throw new SetupProblem(`${step} the addon failed:\n${firstErrors(`${stdout}\n${stderr}`)}`, again);
     }
+    said = `${stdout}\n${stderr}`;
   }
+  return said;
 }
 
 function makeFolder(folder, root, again) {

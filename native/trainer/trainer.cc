@@ -49,8 +49,9 @@ void clip_gradients(std::vector<at::Tensor>& gradients, const at::Tensor& norm, 
 Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
       device_(parse_device(options.device)),
-      regularizer_(make_regularizer(options.regularizer)),
       lanes_(options.threads, device_.is_cpu() && is_on(Saving::kLanes) ? kMostLanes : 1),
+      products_(device_, options.precision, options.tf32),
+      regularizer_(make_regularizer(options.regularizer)),
       check_(device_, options.loss.kl_weight, options.regularizer.bregman_weight) {
   const c10::OptionalDeviceGuard guard(device_);
   models_ = make_models(options.trains ? lanes_.most() : 1, kMostGradientBytes, options.model, options.seed,
@@ -199,6 +200,11 @@ Normaliser Trainer::normaliser(const std::vector<PackedBatch>& batches, const St
 
 StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
                                const std::atomic<bool>& cancelled) {
+  return memory_.watch("a step", batches, bytes_, [&] { return make_step(batches, options, cancelled); });
+}
+
+StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
+                              const std::atomic<bool>& cancelled) {
   const c10::OptionalDeviceGuard guard(device_);
   const auto profile = options_.profile ? std::make_unique<StepProfile>(device_) : nullptr;
   RAT_CHECK(!batches.empty(), "ERR_RAT_INVALID_ARG", "A step needs at least one batch");
@@ -263,6 +269,10 @@ StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const St
 }
 
 std::vector<double> Trainer::predict(const PackedBatch& batch) {
+  return memory_.watch("a prediction", {&batch, 1}, bytes_, [&] { return logits_of(batch); });
+}
+
+std::vector<double> Trainer::logits_of(const PackedBatch& batch) {
   const c10::OptionalDeviceGuard guard(device_);
   const at::NoGradGuard no_grad;
   check_batch(batch, limits(), {});

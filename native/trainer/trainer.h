@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "core/batch.h"
+#include "core/float32_products.h"
 #include "core/lanes.h"
 #include "models/model.h"
 #include "objective/losses.h"
 #include "objective/regularizers/regularizer.h"
 #include "optim/optimizer.h"
 #include "trainer/diagnostics.h"
+#include "trainer/memory_limit.h"
 #include "trainer/operator_times.h"
 #include "trainer/step_check.h"
 
@@ -32,6 +34,7 @@ struct TrainerOptions {
   uint64_t seed = 1;
   std::string device = "cpu";
   at::ScalarType precision = at::kFloat;
+  bool tf32 = false;  // products of float on a GPU
   int threads = 1;
   bool profile = false;  // every step; for benchmarks
   int64_t replicas = 1;  // for tests: objective/reduction.h
@@ -108,6 +111,9 @@ class Trainer {
   void join_gradients();
   void reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients);
   at::Tensor whole_embedding_gradient(const DeviceStep& step, const at::Tensor& rows);
+  StepResult make_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
+                       const std::atomic<bool>& cancelled);
+  std::vector<double> logits_of(const PackedBatch& batch);
   BatchLimits limits() const;
   Normaliser normaliser(const std::vector<PackedBatch>& batches, const StepOptions& options) const;
   void require_optimizer();
@@ -121,6 +127,7 @@ class Trainer {
   TrainerOptions options_;
   at::Device device_;
   Lanes lanes_;
+  Float32Products products_;
   std::vector<std::unique_ptr<Model>> models_;  // one for each lane, on the same weights
   std::unique_ptr<Regularizer> regularizer_;
   std::unique_ptr<Reduction> reduction_;  // none: this process has the whole step
@@ -131,6 +138,7 @@ class Trainer {
   StepCheck check_;
   at::Tensor embedding_gradient_;  // [V, D], zero but for written_rows_; if the optimizer wants all of it
   at::Tensor written_rows_;        // of the last step
+  MemoryLimit memory_{device_};
   int64_t bytes_ = 0;
   bool casts_are_old_ = true;                // weights have changed since Model::cast_weights
   bool is_half_updated_ = false;             // a step failed while the optimizer was at work

@@ -1,11 +1,11 @@
 // npm run build:cuda-check: what can be known of the CUDA side without a GPU. Compiles and links everything against the
-// newest supported LibTorch for sm_86, compiles the kernels for sm_86 and sm_90 against the headers of the oldest, and holds
-// what they take of a multiprocessor against resources.json (`--update` writes it). Needs nvcc and the LibTorchs; where one
-// cannot be had it says so and ends with "SKIPPED" and exit 0; with --require, exit 1.
+// newest supported LibTorch for sm_86 and sm_90, holds what the kernels take of a multiprocessor against resources.json
+// (`--update` writes it), and has the compiler read the CUDA sources with the headers of the oldest. Needs nvcc and the LibTorchs;
+// where one cannot be had it says so and ends with "SKIPPED" and exit 0; with --require, exit 1.
 //
 //   RAT_CUDA_LIBTORCH          the newest CUDA LibTorch to compile against; else one that is found, else a wheel is fetched
 //   RAT_CUDA_LIBTORCH_OLDEST   the oldest; else a wheel is fetched
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile } from "../../native/setup/build.mjs";
@@ -37,10 +37,12 @@ async function main() {
   if (!tools.nvcc) throw new Unavailable("there is no nvcc (install the CUDA toolkit, or set CUDACXX)");
   requireToolchain(tools, AGAIN);
   const newest = await cudaLibTorch(NEWEST, candidates, python, tools.nvcc);
-  await timed(`everything against LibTorch ${newest.version}`, () => compileAll(newest, tools));
+  const output = await timed(`everything against LibTorch ${newest.version}`, () =>
+    compileAll(newest, tools),
+  );
   const oldest = await cudaLibTorch(OLDEST, [], python, tools.nvcc);
-  const output = await timed(`the kernels against the headers of LibTorch ${oldest.version}`, () =>
-    compileKernels(oldest, tools),
+  await timed(`the CUDA sources with the headers of LibTorch ${oldest.version}`, () =>
+    readSources(oldest, tools),
   );
   await checkResources(output, tools.nvcc.version);
 }
@@ -52,56 +54,38 @@ async function timed(what, work) {
   return result;
 }
 
-/** Links too. The host's code is not optimised: nothing of this build is run. */
+/** Links too, and returns what ptxas said of each kernel. The host's code is not optimised: nothing of this build is run. */
 function compileAll(libtorch, tools) {
+  const out = join(ROOT, "build-cuda");
+  // So that all are compiled, and spoken of, again.
+  if (existsSync(out))
+    for (const name of readdirSync(out, { recursive: true }))
+      if (name.endsWith(".cu.o")) rmSync(join(out, name));
   const definitions = {
-    // Real code, so that ptxas runs; both architectures are compiled with the oldest's headers.
-    CMAKE_CUDA_ARCHITECTURES: `${ARCHITECTURES[0]}-real`,
+    // Real code, so that ptxas runs.
+    CMAKE_CUDA_ARCHITECTURES: ARCHITECTURES.map((number) => `${number}-real`).join(";"),
+    CMAKE_CUDA_FLAGS: "-Xptxas=-v",
     CMAKE_CXX_FLAGS_RELEASE: "-O0",
   };
-  return compile({
-    root: ROOT,
-    out: join(ROOT, "build-cuda"),
-    libtorch,
-    cuda: true,
-    tools,
-    definitions,
-    again: AGAIN,
-  });
+  return compile({ root: ROOT, out, libtorch, cuda: true, tools, definitions, again: AGAIN });
 }
 
-/** Compiles native/cuda/*.cu and returns what ptxas said. */
-async function compileKernels(libtorch, tools) {
+/** Of native/cuda/*.cu, as far as PTX that is not optimised: what an older LibTorch lacks is an error by then. */
+async function readSources(libtorch, tools) {
   const folder = mkdtempSync(join(tmpdir(), "rat-cuda-check-"));
   const flags = [
-    ...[
-      "-std=c++20",
-      "-O3",
-      "-Xptxas",
-      "-v",
-      "--expt-relaxed-constexpr",
-      "--diag-suppress=20012",
-      "-DRAT_CUDA",
-    ],
-    ...ARCHITECTURES.map((number) => `-gencode=arch=compute_${number},code=sm_${number}`),
+    ...["-std=c++20", "-ptx", `-arch=compute_${ARCHITECTURES[0]}`, "-Xcicc=-O0"],
+    ...["--expt-relaxed-constexpr", "--diag-suppress=20012", "-DRAT_CUDA"],
     ...["-I", join(ROOT, "native"), "-isystem", join(libtorch.path, "include")],
     ...["-isystem", join(libtorch.path, "include/torch/csrc/api/include"), "-ccbin", tools.compiler.path],
     `-D_GLIBCXX_USE_CXX11_ABI=${libtorch.cxx11Abi ? 1 : 0}`,
   ];
   const sources = readdirSync(join(ROOT, "native/cuda")).filter((name) => name.endsWith(".cu"));
-  const outputs = [];
   const worker = async () => {
     for (let name = sources.pop(); name !== undefined; name = sources.pop()) {
-      const source = join(ROOT, "native/cuda", name);
-      const { code, stdout, stderr } = await run(tools.nvcc.path, [
-        ...flags,
-        "-c",
-        source,
-        "-o",
-        join(folder, `${name}.o`),
-      ]);
+      const files = [join(ROOT, "native/cuda", name), "-o", join(folder, `${name}.ptx`)];
+      const { code, stdout, stderr } = await run(tools.nvcc.path, [...flags, ...files]);
       if (code !== 0) throw new SetupProblem(`${name} does not compile:\n${stdout}${stderr}`, AGAIN);
-      outputs.push(stdout + stderr);
     }
   };
   try {
@@ -109,7 +93,6 @@ async function compileKernels(libtorch, tools) {
   } finally {
     rmSync(folder, { recursive: true });
   }
-  return outputs.join("\n");
 }
 
 async function checkResources(output, version) {

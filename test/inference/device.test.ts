@@ -1,6 +1,12 @@
 import { once } from "node:events";
 import { expect, it } from "vitest";
-import { announce, chooseDevice, chooseThreads, requireRealDevice } from "#dist/inference/device.js";
+import {
+  announce,
+  chooseDevice,
+  choosePrecision,
+  chooseThreads,
+  requireRealDevice,
+} from "#dist/inference/device.js";
 import type { NativeBuildInfo } from "#dist/native/binding.js";
 import { expectRATError } from "../trainer/toy.js";
 
@@ -46,6 +52,30 @@ it("a simulated GPU has a name of its own, says what it is, and is not to be rep
 
 it("bad call - a simulated GPU in an ordinary build", async () => {
   await expectRATError(() => chooseDevice("cuda-sim:0", build(true, 2)), "ERR_RAT_DEVICE", /simulated/);
+});
+
+it("an encoder on a GPU that has bf16 takes it, everything else fp32, and what is asked for is what there is", () => {
+  const ampere = build(true, 2);
+  const turing = {
+    ...ampere,
+    cudaDevices: [{ name: "GPU", memoryBytes: 1, capability: "7.5" }],
+  };
+  expect(choosePrecision(undefined, "cuda:1", true, ampere)).toBe("bf16");
+  expect(choosePrecision(undefined, "cuda-sim:0", true, ampere)).toBe("bf16");
+  expect(choosePrecision(undefined, "cuda:0", false, ampere)).toBe("fp32");
+  expect(choosePrecision(undefined, "cuda:0", true, turing)).toBe("fp32");
+  expect(choosePrecision(undefined, "cpu", true, ampere)).toBe("fp32");
+  for (const precision of ["fp32", "bf16", "fp64"] as const)
+    expect(choosePrecision(precision, "cuda:0", true, turing)).toBe(precision);
+  expect(choosePrecision("tf32", "cuda:0", false, ampere)).toBe("tf32");
+});
+
+it("bad call - tf32 where there is none", async () => {
+  await expectRATError(
+    () => choosePrecision("tf32", "cpu", true, build(false, 0)),
+    "ERR_RAT_CONFIG",
+    /tf32 is not there on cpu; use fp32/,
+  );
 });
 
 it("a fall-back is said to the logger, or else as a warning of the process", async () => {

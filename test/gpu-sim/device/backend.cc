@@ -22,9 +22,15 @@ namespace {
 
 thread_local c10::DeviceIndex current = 0;
 
+void* allocate_or_throw(size_t bytes, int device) {
+  void* p = gpu_sim::allocate(bytes, device);
+  TORCH_CHECK_WITH(OutOfMemoryError, p != nullptr || bytes == 0, "CUDA out of memory: ", bytes, " bytes");
+  return p;
+}
+
 struct DeviceAllocator final : c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
-    void* p = gpu_sim::allocate(bytes, current);
+    void* p = allocate_or_throw(bytes, current);
     return {p, p, &gpu_sim::release, c10::Device(c10::kCUDA, current)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &gpu_sim::release; }
@@ -116,7 +122,7 @@ class Aliases {
       storage = found->second;
     } else {
       const size_t bytes = t.storage().nbytes();
-      void* p = gpu_sim::allocate(bytes, where.index());
+      void* p = allocate_or_throw(bytes, where.index());
       if (bytes > 0) std::memcpy(alias(p), t.storage().data(), bytes);
       storage = c10::Storage(c10::Storage::use_byte_size_t(), bytes,
                              c10::DataPtr(p, p, &gpu_sim::release, where), &allocator, true);
@@ -137,7 +143,7 @@ class Aliases {
     if (moved) {
       c10::StorageImpl* storage = device.storage().unsafeGetStorageImpl();
       const size_t wanted = host.storage().nbytes();
-      void* p = gpu_sim::allocate(wanted, device.device().index());
+      void* p = allocate_or_throw(wanted, device.device().index());
       if (wanted > 0) std::memcpy(alias(p), host.storage().data(), wanted);
       storage->set_data_ptr_noswap(c10::DataPtr(p, p, &gpu_sim::release, device.device()));
       storage->set_nbytes(wanted);

@@ -10,6 +10,7 @@
 
 namespace gpu_sim {
 
+constexpr double kMemoryBytes = double(size_t{24} << 30);
 constexpr int kDevices = 2;  // two, so that a forgotten device index is seen
 
 ptrdiff_t offset();
@@ -28,12 +29,15 @@ T* alias(T* p) {
 void require_current_device(const void* p);
 int current_device();
 
+/// Null if it would be more than the limit in all.
 void* allocate(size_t bytes, int device);
+void limit_bytes(int device, size_t bytes);
 void release(void* p);
 /// Host memory that the device can copy from while the host goes on.
 void* allocate_pinned(size_t bytes);
 void release_pinned(void* p);
 bool is_pinned(const void* p);
+int64_t bytes_in_use(int device);
 int64_t peak_bytes(int device);
 
 /// A launch, a copy, a wait of the host. Logged with the caller's place when RAT_GPU_SIM_LOG names a file.

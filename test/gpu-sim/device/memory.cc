@@ -33,7 +33,7 @@ struct Arena {
   char* base = nullptr;
   ptrdiff_t offset = 0;
   std::mutex mutex;
-  std::array<size_t, kDevices> top{}, in_use{}, peak{};
+  std::array<size_t, kDevices> top{}, in_use{}, peak{}, limit{};
   std::map<size_t, std::vector<char*>> free_blocks[kDevices];
   struct Block {
     size_t bytes, reserved;
@@ -51,6 +51,7 @@ struct Arena {
     }
     base = static_cast<char*>(without_access);
     offset = static_cast<char*>(stored) - base;
+    limit.fill(kPerDevice);
   }
 };
 Arena& arena() {
@@ -76,6 +77,7 @@ void* allocate(size_t bytes, int device) {
   Arena& a = arena();
   const std::lock_guard lock(a.mutex);
   const size_t reserved = (bytes + kAlign - 1) / kAlign * kAlign;
+  if (a.in_use[device] + reserved > a.limit[device]) return nullptr;
   char* at;
   auto& of_size = a.free_blocks[device][reserved];
   if (!of_size.empty()) {
@@ -172,6 +174,13 @@ bool is_pinned(const void* p) {
   --found;
   return at < found->first + found->second;
 }
+
+void limit_bytes(int device, size_t bytes) {
+  const std::lock_guard lock(arena().mutex);
+  arena().limit[static_cast<size_t>(device)] = bytes;
+}
+
+int64_t bytes_in_use(int device) { return static_cast<int64_t>(arena().in_use[static_cast<size_t>(device)]); }
 
 int64_t peak_bytes(int device) { return static_cast<int64_t>(arena().peak[static_cast<size_t>(device)]); }
 

@@ -22,7 +22,7 @@ inline cudaError_t cudaGetDeviceCount(int* count) {
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::snprintf(properties->name, sizeof properties->name, "simulated GPU");
-  properties->totalGlobalMem = size_t{24} << 30;
+  properties->totalGlobalMem = static_cast<size_t>(gpu_sim::kMemoryBytes);
   properties->major = 9;
   properties->minor = 0;
   return cudaSuccess;

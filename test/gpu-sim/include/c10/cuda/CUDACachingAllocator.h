@@ -1,4 +1,4 @@
-// Stands in for LibTorch's header: the peak of a device's memory.
+// Stands in for LibTorch's header: what a device's memory is in use for, and its limit.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -8,10 +8,10 @@
 namespace c10::cuda::CUDACachingAllocator {
 
 struct Stat {
-  int64_t peak = 0;
+  int64_t current = 0, peak = 0;
 };
 struct Stats {
-  Stat reserved_bytes[1];
+  Stat reserved_bytes[1], allocated_bytes[1];
 };
 struct Allocator {
   bool initialized() const { return true; }
@@ -20,6 +20,13 @@ inline Allocator* get() {
   static Allocator allocator;
   return &allocator;
 }
-inline Stats getDeviceStats(c10::DeviceIndex device) { return {{{gpu_sim::peak_bytes(device)}}}; }
+inline Stats getDeviceStats(c10::DeviceIndex device) {
+  const Stat stat{gpu_sim::bytes_in_use(device), gpu_sim::peak_bytes(device)};
+  return {{stat}, {stat}};
+}
+inline void setMemoryFraction(double fraction, c10::DeviceIndex device) {
+  gpu_sim::limit_bytes(device, static_cast<size_t>(fraction * gpu_sim::kMemoryBytes));
+}
+inline void emptyCache() {}
 
 }  // namespace c10::cuda::CUDACachingAllocator
