@@ -49,7 +49,16 @@ const OVERRIDES: readonly OptionName[] = [
     "klWeight",
   ] as const),
   ...(["dropout", "embeddingSize", "hiddenSize", "vocabularySize", "embeddingStd", "minimumCount"] as const),
-  ...(["precision", "device", "threads", "evalEvery", "checkpointEvery", "diagnostics", "logEvery"] as const),
+  ...([
+    "precision",
+    "recompute",
+    "device",
+    "threads",
+    "evalEvery",
+    "checkpointEvery",
+    "diagnostics",
+    "logEvery",
+  ] as const),
 ];
 const examples = `
 Experiments: table1, table2, table3, table4, table8, figure2, figure3, figure5 (of the R-AT paper), compare

@@ -390,6 +390,13 @@ export const OPTIONS = {
     ),
     { group: "Run", owner: "trainer", otherwise: "fp32; bf16 for an encoder on a GPU that has it" },
   ),
+  recompute: withDefault(
+    flag(
+      "keep only what each encoder layer begins with, and compute it again to go back: less memory, more time",
+    ),
+    false,
+    { group: "Run", owner: "trainer", identity: false },
+  ),
   threads: optional(integer("compute threads", { min: 1, max: 1024 }), {
     ...{ group: "Run", owner: "trainer", identity: false },
     otherwise: "all cores / live trainers",

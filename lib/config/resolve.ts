@@ -46,6 +46,12 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
       `bf16 is for encoders (the folder of one); train a ${parsed.model} in fp32`,
     );
   }
+  if (isNew && parsed.recompute) {
+    throw configError(
+      "recompute",
+      `recompute is for encoders (the folder of one); a ${parsed.model} has no layers to compute again`,
+    );
+  }
   checkModelOptions({ ...parsed, isNew });
   const { epsilon, ...defaults } = isNew ? { precision: "fp32" as const, ...fromScratchDefaults() } : {};
   const [ofRegularizer, others] = divide(parsed, (name) => OPTIONS[name].owner === "regularizer");

@@ -51,6 +51,8 @@ export interface NativeEncoderOptions {
   readonly pretrained: boolean;
   /** How many layers from the top are drawn all the same. Default: 0. */
   readonly freshLayers?: number;
+  /** Whether layers keep only what they began with, and compute the rest again in the backward pass. Default: false. */
+  readonly recomputes?: boolean;
   /** How the names of each set of layer weights begin. */
   readonly layerPrefixes: readonly string[];
   /** Which set each layer uses. */

@@ -123,6 +123,7 @@ function planModel(settings: Settings, task: Task<Dataset>, source: ModelSource)
   if (settings.precision === "bf16" && !config.encoder) {
     throw configError("precision", `bf16 is for encoders; train a ${config.sizes.type} in fp32`);
   }
+  if (filled.recompute && !config.encoder) throw configError("recompute", "recompute is for encoders");
   return { config, regularizer, modelKind, settings: filled };
 }
 
@@ -148,12 +149,13 @@ async function createModel(
   { folder, tokenizer }: ModelSource,
   { logger, signal }: Pick<TrainerOptions, "logger" | "signal">,
 ): Promise<NativeTrainer> {
-  const { dropout, embeddingStd, labelSmoothing, temperature, reinitLayers, resetHead, vectors } = settings;
+  const { dropout, embeddingStd, labelSmoothing, temperature, reinitLayers, resetHead, vectors, recompute } =
+    settings;
   const { seed, device, precision, threads } = settings;
   const { encoder, ...sizes } = nativeModel(config, embeddingStd, reinitLayers);
   const { classifierDropout = encoder?.classifierDropout ?? 0 } = settings;
   const model = await createNative({
-    model: encoder ? { ...sizes, encoder: { ...encoder, classifierDropout } } : sizes,
+    model: encoder ? { ...sizes, encoder: { ...encoder, classifierDropout, recomputes: recompute } } : sizes,
     kind: config.kind,
     regularizer: {
       ...nativeRegularizer(regularizer, dropout, tokenizer.specialIds),

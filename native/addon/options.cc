@@ -94,6 +94,7 @@ EncoderOptions encoder_options(const Napi::Object& object) {
   encoder.pretrained = get_boolean(object, "pretrained");
   if (!object.Get("freshLayers").IsUndefined())
     encoder.fresh_layers = get_integer(object, "freshLayers", 0, 255);
+  if (!object.Get("recomputes").IsUndefined()) encoder.recomputes = get_boolean(object, "recomputes");
   encoder.layer_prefixes = get_strings(object, "layerPrefixes");
   encoder.layer_order = get_integers(object, "layerOrder", 0, 255);
   encoder.names = string_map(object.Get("names"), "names");

@@ -79,19 +79,51 @@ class Encoder final : public Model {
   }
 
   at::Tensor logits(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
-    at::Tensor h = dropout(normalized(embedded(x, rows), embedding_norm_), rows.token_rows, settings,
-                           DropoutSite::kEmbeddings, 0);
-    if (projection_.weight.defined()) h = product(h, projection_).to(x.scalar_type());
-    const bool cls_only = is_on(Saving::kClsOnly);
-    for (size_t i = 0; i < encoder_.layer_order.size(); ++i) {
-      const EncoderLayer& layer = layers_[static_cast<size_t>(encoder_.layer_order[i])];
-      const bool last = i + 1 == encoder_.layer_order.size();
-      h = layer_forward(h, rows, layer, static_cast<uint32_t>(i), last && cls_only, settings);
+    at::Tensor h = entered(x, rows, settings);
+    for (int64_t i = 0; i + 1 < options_.layers; ++i) h = layer_forward(h, rows, i, settings);
+    return ended(h, rows, settings);
+  }
+
+  /// Each layer's part of the backward pass begins with its forward, of the same masks.
+  Forward forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
+    if (!encoder_.recomputes) return Model::forward(x, rows, settings);
+    std::vector<at::Tensor> states;  // what each layer begins with
+    {
+      const at::NoGradGuard no_grad;
+      states.push_back(entered(x, rows, settings));
+      for (int64_t i = 0; i + 1 < options_.layers; ++i)
+        states.push_back(layer_forward(states.back(), rows, i, settings));
     }
-    return head(cls_only ? h : take_rows(h, rows.first_tokens), rows, settings);
+    const auto end = [=, this](const at::Tensor& h) { return ended(h, rows, settings); };
+    Forward last = taken(states.back(), end);
+    states.pop_back();
+    return {last.logits, [=, this](const at::Tensor& dlogits, bool keeps_parameters) mutable {
+              at::Tensor slope = last.backward(dlogits, keeps_parameters);
+              last.backward = nullptr;
+              for (; !states.empty(); states.pop_back()) {
+                const auto i = static_cast<int64_t>(states.size()) - 1;
+                const auto layer = [&](const at::Tensor& h) { return layer_forward(h, rows, i, settings); };
+                slope = taken(states.back(), layer).backward(slope, keeps_parameters);
+              }
+              const auto enter = [&](const at::Tensor& h) { return entered(h, rows, settings); };
+              return taken(x, enter).backward(slope, keeps_parameters);
+            }};
   }
 
  private:
+  /// What the first layer begins with.
+  at::Tensor entered(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const {
+    const at::Tensor h = dropout(normalized(embedded(x, rows), embedding_norm_), rows.token_rows, settings,
+                                 DropoutSite::kEmbeddings, 0);
+    return projection_.weight.defined() ? product(h, projection_).to(x.scalar_type()) : h;
+  }
+
+  /// The last layer and the head.
+  at::Tensor ended(const at::Tensor& h, const ForwardRows& rows, const Dropout& settings) const {
+    const at::Tensor last = layer_forward(h, rows, options_.layers - 1, settings);
+    return head(is_on(Saving::kClsOnly) ? last : take_rows(last, rows.first_tokens), rows, settings);
+  }
+
   /// The sum of word, position and token type embeddings.
   at::Tensor embedded(const at::Tensor& x, const ForwardRows& rows) const {
     at::Tensor sum = x + embed_rows(positions_, encoder_.position_offset, rows.token_rows.positions,
@@ -104,8 +136,11 @@ class Encoder final : public Model {
 
   /// `h` `[tokens, D]`, the result too, or `[S, D]` from the last layer. The sum that passes from layer to
   /// layer has the parameters' type, whatever the products' is.
-  at::Tensor layer_forward(const at::Tensor& h, const ForwardRows& rows, const EncoderLayer& layer,
-                           uint32_t index, bool last, const Dropout& settings) const {
+  at::Tensor layer_forward(const at::Tensor& h, const ForwardRows& rows, int64_t number,
+                           const Dropout& settings) const {
+    const auto index = static_cast<uint32_t>(number);
+    const EncoderLayer& layer = layers_[static_cast<size_t>(encoder_.layer_order[index])];
+    const bool last = number + 1 == options_.layers && is_on(Saving::kClsOnly);
     const int64_t width = options_.hidden_size;
     at::Tensor residual = h, context;
     if (last) {

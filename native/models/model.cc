@@ -16,8 +16,12 @@ bool is_bias(const std::string& name) {
 }  // namespace
 
 Forward Model::forward(const at::Tensor& x, const ForwardRows& rows, const Dropout& dropout) const {
+  return taken(x, [&](const at::Tensor& leaf) { return logits(leaf, rows, dropout); });
+}
+
+Forward Model::taken(const at::Tensor& x, const std::function<at::Tensor(const at::Tensor&)>& function) {
   const at::Tensor leaf = x.detach().requires_grad_();
-  const at::Tensor out = logits(leaf, rows, dropout);
+  const at::Tensor out = function(leaf);
   return {out.detach(), [leaf, out](const at::Tensor& dlogits, bool keeps_parameters) {
             if (!keeps_parameters) return torch::autograd::grad({out}, {leaf}, {dlogits})[0];
             out.backward(dlogits);

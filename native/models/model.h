@@ -56,6 +56,9 @@ class Model {
   void set_learning(double decay, int64_t frozen);
 
  protected:
+  /// `function` of x to be taken back, by autograd.
+  static Forward taken(const at::Tensor& x, const std::function<at::Tensor(const at::Tensor&)>& function);
+
   explicit Model(ModelOptions options) : options_(std::move(options)) {}
 
   /// Of the parameters that are added from here on.

@@ -19,6 +19,7 @@ it("a run is another with every option but those that change nothing of its cour
       "epochs",
       "maxSteps",
       "device",
+      "recompute",
       "threads",
       "logEvery",
     ],

@@ -43,6 +43,7 @@ describe("defaults", () => {
       seed: 1,
       device: "auto",
       precision: "fp32",
+      recompute: false,
       logEvery: 10,
       resume: false,
       keepCheckpoints: 2,
