@@ -1,5 +1,5 @@
-// Every kernel of core/kernels.h on the simulated GPU beside the CPU's: sizes at and around those of blocks
-// and warps, all types. Prints what differs; exits with 1 if anything does.
+// Every kernel of core/kernels.h on a GPU, simulated or real (test/gpu/CMakeLists.txt), beside the CPU's: sizes at and around
+// those of blocks and warps, all types. Prints what differs; exits with 1 if anything does.
 //   kernels_test [quick]
 #include "core/kernels.h"
 
@@ -24,7 +24,9 @@ using at::Tensor;
 
 namespace {
 
-const at::Device kGpu(at::kCUDA, 1);  // not device 0: a forgotten index is seen
+/// Not device 0 where there are more: a forgotten index is seen.
+const at::Device kGpu(at::kCUDA,
+                      at::globalContext().getAcceleratorHooksInterface(at::kCUDA).deviceCount() > 1 ? 1 : 0);
 bool quick = false;
 int failures = 0, checks = 0;
 uint64_t fingerprint = 14695981039346656037u;  // of every bit that the GPU gave (FNV-1a)
