@@ -14,6 +14,7 @@
 
 namespace rat {
 
+struct AdamWUpdate;
 struct AttentionShape;
 enum class Noise : uint32_t;
 struct ForwardLosses;
@@ -23,6 +24,7 @@ struct RecurrentLayer;
 struct Segments;
 struct SiteMask;
 struct Taps;
+struct UpdateScalars;
 
 template <typename Signature>
 class Kernel;
@@ -66,6 +68,9 @@ using Declared = Signature;
   namespace kernels {                                                                  \
   inline constexpr Kernel<__VA_ARGS__> name{#name, &cpu::name, RAT_CUDA_KERNEL(name)}; \
   }
+
+// optim/adamw_update.h. One step of all parameters, with their moments and copies in bf16.
+RAT_KERNEL(adamw, void(const std::vector<AdamWUpdate>& updates, const UpdateScalars& scalars))
 
 // layers/dropout.h. x `[rows, width]` contiguous -> x times the masks of its rows over (1 - rate).
 RAT_KERNEL(dropout_mask, at::Tensor(const at::Tensor& x, const SiteMask& mask, int64_t element_stride))

@@ -38,7 +38,6 @@ struct StepScalars {
   PhiloxKey ascent_key{0, 0};
   uint32_t step = 0;  // from 1; part of the counters of both
   double learning_rate = 0;
-  float learning_rate_float = 0;  // the same, for LibTorch's fused optimizers, which take a float
   uint32_t dropout_threshold[kDropoutKinds][kMaxPasses] = {};
   double dropout_scale[kDropoutKinds][kMaxPasses] = {};  // 1 / (1 - rate)
 

@@ -55,6 +55,9 @@ int64_t Model::cast_bytes() const {
 void Model::add_cast(const at::Tensor& weights, const at::Tensor& copy) {
   cast_from_.push_back(weights.detach());
   cast_to_.push_back(copy);
+  for (Parameter& parameter : parameters_)
+    if (parameter.leaf().is_same(weights))
+      parameter.low = copy.narrow(0, parameter.first_row, parameter.tensor.size(0));
 }
 
 void Model::add_word_embedding(const std::string& name, at::Tensor matrix) {

@@ -70,7 +70,7 @@ class Model {
   /// below the other.
   void add_parts(const at::Tensor& whole, const std::vector<std::string>& names);
 
-  /// `copy` is one of `weights`, in another type.
+  /// `copy` is one of `weights`, which are a parameter's or several's, in another type.
   void add_cast(const at::Tensor& weights, const at::Tensor& copy);
 
   ModelOptions options_;

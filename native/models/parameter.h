@@ -20,6 +20,7 @@ struct Parameter {
   /// first row of this one in it.
   at::Tensor whole = {};
   int64_t first_row = 0;
+  at::Tensor low = {};  // a copy in the products' type, where that is another
 
   /// What autograd knows of: `whole`, or the parameter itself.
   const at::Tensor& leaf() const { return whole.defined() ? whole : tensor; }

@@ -1,98 +1,34 @@
 // AdamW (Loshchilov and Hutter, 2019), as torch.optim.AdamW: betas 0.9 and 0.999, eps 1e-8, bias correction, decoupled
-// weight decay. On the CPU by our own pass (adamw_update.h), elsewhere by LibTorch's fused kernel.
-#include <ATen/Parallel.h>
-
+// weight decay. One pass over the memory of all parameters (adamw_update.h, cuda/adamw.cu), which clips, and writes the copies
+// of weights in bf16 too.
 #include <optional>
 
+#include "core/kernels.h"
 #include "optim/late_rows.h"
-#include "optim/optimizer.h"
 
 namespace rat {
 namespace {
 
-/// LibTorch's kernel takes one value of each number a call, and the step that is being made, counted from 1.
-struct Group : ParameterGroup {
-  std::vector<at::Tensor> parameters, first_moments, second_moments, steps;
-};
-
-class AdamW : public Optimizer {
+class AdamW final : public Optimizer {
  public:
   AdamW(const std::vector<Parameter>& parameters, double weight_decay) {
-    for (ParameterGroup& numbers : parameter_groups(parameters, weight_decay)) {
-      Group& group = groups_.emplace_back(Group{std::move(numbers), {}, {}, {}, {}});
-      for (const size_t i : group.indices) {
-        const at::Tensor values = parameters[i].tensor.detach();
-        group.parameters.push_back(values);
-        group.first_moments.push_back(at::zeros_like(values));
-        group.second_moments.push_back(at::zeros_like(values));
-        group.steps.push_back(at::zeros({}, values.options().dtype(at::kFloat)));
-      }
+    for (const Parameter& parameter : parameters) {
+      const at::Tensor values = parameter.tensor.detach();
+      names_.push_back(parameter.name);
+      updates_.push_back({
+          .tensors = {values, at::zeros_like(values), at::zeros_like(values), parameter.low},
+          .count = at::zeros({}, values.options().dtype(at::kFloat)),
+          .weight_decay = parameter.decays ? weight_decay : 0,
+          .learning_rate_scale = parameter.learning_rate_scale,
+      });
     }
-    for (const Parameter& parameter : parameters) names_.push_back(parameter.name);
-  }
-
-  std::vector<std::pair<std::string, at::Tensor>> state() const override {
-    std::vector<std::pair<std::string, at::Tensor>> tensors;
-    for (const Group& group : groups_)
-      for (size_t i = 0; i < group.indices.size(); ++i) {
-        const std::string& name = names_[group.indices[i]];
-        tensors.emplace_back(name + ".exp_avg", group.first_moments[i]);
-        tensors.emplace_back(name + ".exp_avg_sq", group.second_moments[i]);
-        tensors.emplace_back(name + ".step", group.steps[i]);
-      }
-    return tensors;
-  }
-
- protected:
-  std::vector<Group> groups_;
-
- private:
-  std::vector<std::string> names_;
-};
-
-class FusedAdamW final : public AdamW {
- public:
-  using AdamW::AdamW;
-
-  void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) override {
-    for (Group& group : groups_) {
-      std::vector<at::Tensor> of_group;
-      for (const size_t i : group.indices) of_group.push_back(gradients[i]);
-      if (scalars.found_inf.defined())
-        at::_foreach_add_(group.steps, 1 - scalars.found_inf);
-      else
-        at::_foreach_add_(group.steps, 1);
-      const double scale = group.learning_rate_scale;
-      // A float is too coarse a learning rate for weights in double.
-      const bool is_float = group.parameters[0].scalar_type() == at::kFloat;
-      if (is_float && scalars.device_learning_rate_float.defined())
-        update(group, of_group, scalars.device_learning_rate_float * scale, scalars);
-      else
-        update(group, of_group, scalars.learning_rate * scale, scalars);
-    }
-  }
-
- private:
-  /// `learning_rate`: a double, or a tensor where the parameters are.
-  template <typename Rate>
-  static void update(const Group& group, const std::vector<at::Tensor>& gradients, const Rate& learning_rate,
-                     const UpdateScalars& scalars) {
-    at::_fused_adamw_(group.parameters, gradients, group.first_moments, group.second_moments, {}, group.steps,
-                      learning_rate, kBeta1, kBeta2, group.weight_decay, kAdamEps, /*amsgrad=*/false,
-                      /*maximize=*/false, /*grad_scale=*/{},
-                      scalars.found_inf.defined() ? std::optional(scalars.found_inf) : std::nullopt);
-  }
-};
-
-class CpuAdamW final : public AdamW {
- public:
-  CpuAdamW(const std::vector<Parameter>& parameters, double weight_decay) : AdamW(parameters, weight_decay) {
-    if (!parameters[0].is_word_embedding) return;
-    const Group& first = groups_[0];  // in the order of the parameters
-    late_rows_.emplace(AdamWTensors{first.parameters[0], first.first_moments[0], first.second_moments[0]});
+    if (parameters[0].is_word_embedding && parameters[0].tensor.is_cpu())
+      late_rows_.emplace(updates_[0].tensors);
   }
 
   bool takes_rows() const override { return late_rows_.has_value(); }
+  bool scales_gradients() const override { return true; }
+  bool writes_casts() const override { return true; }
   void catch_up(const at::Tensor& rows, Lanes& lanes) override {
     if (late_rows_) late_rows_->catch_up(rows, lanes);
   }
@@ -100,61 +36,51 @@ class CpuAdamW final : public AdamW {
     if (late_rows_) late_rows_->catch_up(lanes);
   }
 
-  /// Memory is asked for before anything is changed: there is never half of an update.
+  /// On the CPU memory is asked for before anything is changed: there is never half of an update.
   void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) override {
-    std::vector<Update> updates;
-    for (const Group& group : groups_)
-      for (size_t i = 0; i < group.indices.size(); ++i)
-        updates.push_back({
-            .tensors = {group.parameters[i], group.first_moments[i], group.second_moments[i]},
-            .gradient = gradients[group.indices[i]].contiguous(),
-            .numbers = {scalars.learning_rate * group.learning_rate_scale, group.weight_decay,
-                        group.steps[i].item<double>() + 1},
-        });
-    if (late_rows_) late_rows_->begin(updates[0].numbers);
-    for (const Group& group : groups_)
-      for (const at::Tensor& step : group.steps) *step.mutable_data_ptr<float>() += 1;
-    // Each lane takes its part of every tensor.
-    const int64_t lanes = scalars.lanes->most();
-    scalars.lanes->run(lanes, [&](int64_t lane) {
-      for (size_t i = 0; i < updates.size(); ++i) {
-        const Update& update = updates[i];
-        const bool is_late = late_rows_ && i == 0;
-        const int64_t size = is_late ? scalars.rows.size(0) : update.gradient.numel();
-        const int64_t begin = size * lane / lanes, end = size * (lane + 1) / lanes;
-        if (is_late)
-          late_rows_->update(scalars.rows, update.gradient, begin, end);
-        else
-          update.make(begin, end);
-      }
-    });
+    std::vector<AdamWUpdate> updates = updates_;
+    for (size_t i = 0; i < updates.size(); ++i) updates[i].gradient = gradients[i].contiguous();
+    count(scalars.found_inf);
+    if (late_rows_) {
+      const AdamWUpdate& matrix = updates[0];
+      late_rows_->update(scalars.rows, matrix.gradient,
+                         {scalars.learning_rate * matrix.learning_rate_scale, matrix.weight_decay,
+                          matrix.count.item<double>(), scalars.gradient_scale},
+                         *scalars.lanes);
+      updates.erase(updates.begin());
+    }
+    if (!updates.empty()) kernels::adamw.on(updates[0].tensors.values.device())(updates, scalars);
+  }
+
+  std::vector<std::pair<std::string, at::Tensor>> state() const override {
+    std::vector<std::pair<std::string, at::Tensor>> tensors;
+    for (size_t i = 0; i < updates_.size(); ++i) {
+      const AdamWUpdate& of = updates_[i];
+      tensors.emplace_back(names_[i] + ".exp_avg", of.tensors.first_moment);
+      tensors.emplace_back(names_[i] + ".exp_avg_sq", of.tensors.second_moment);
+      tensors.emplace_back(names_[i] + ".step", of.count);
+    }
+    return tensors;
   }
 
  private:
-  struct Update {
-    AdamWTensors tensors;
-    at::Tensor gradient;
-    AdamWNumbers numbers;
+  void count(const at::Tensor& found_inf) {
+    std::vector<at::Tensor> counts;
+    for (const AdamWUpdate& update : updates_) counts.push_back(update.count);
+    if (found_inf.defined()) return at::_foreach_add_(counts, 1 - found_inf);
+    if (!counts[0].is_cpu()) return at::_foreach_add_(counts, 1);
+    for (const at::Tensor& each : counts) *each.mutable_data_ptr<float>() += 1;
+  }
 
-    void make(int64_t begin, int64_t end) const {
-      at::parallel_for(begin, end, kGrain, [&](int64_t from, int64_t to) {
-        const auto* first = static_cast<const char*>(gradient.const_data_ptr());
-        tensors.update(from, to - from, first + from * static_cast<int64_t>(gradient.element_size()),
-                       numbers);
-      });
-    }
-  };
-
-  static constexpr int64_t kGrain = 1 << 15;
-
+  std::vector<std::string> names_;
+  std::vector<AdamWUpdate> updates_;  // without gradients
   std::optional<LateRows> late_rows_;
 };
 
 }  // namespace
 
 std::unique_ptr<Optimizer> make_adamw(const std::vector<Parameter>& parameters, double weight_decay) {
-  if (parameters[0].tensor.is_cpu()) return std::make_unique<CpuAdamW>(parameters, weight_decay);
-  return std::make_unique<FusedAdamW>(parameters, weight_decay);
+  return std::make_unique<AdamW>(parameters, weight_decay);
 }
 
 }  // namespace rat

@@ -1,12 +1,15 @@
 #include "optim/adamw_update.h"
 
 #include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <type_traits>
 
 #include "core/cpu_versions.h"
+#include "core/kernels.h"
 
 namespace rat {
 namespace {
@@ -33,9 +36,10 @@ template <typename scalar_t>
 RAT_ALWAYS_INLINE void any_updates(scalar_t* values, const scalar_t* gradient, scalar_t* first,
                                    scalar_t* second, int64_t count, const AdamWNumbers* numbers,
                                    int64_t steps) {
+  const auto scale = static_cast<scalar_t>(gradient ? numbers->scale : 1);
   if (gradient)
     return any_update(values, first, second, count, *numbers,
-                      [gradient](int64_t i) __attribute__((always_inline)) { return gradient[i]; });
+                      [=](int64_t i) __attribute__((always_inline)) { return gradient[i] * scale; });
   for (int64_t s = 0; s < steps; ++s)
     any_update(values, first, second, count, numbers[s],
                [](int64_t) __attribute__((always_inline)) { return scalar_t(0); });
@@ -59,17 +63,26 @@ void updates(double* values, const double* gradient, double* first, double* seco
   updates_double(values, gradient, first, second, count, numbers, steps);
 }
 
+/// As LibTorch rounds, but for what is no number.
+RAT_ALWAYS_INLINE void any_rounded(const float* values, int64_t count, uint16_t* low) {
+  for (int64_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<uint32_t>(values[i]);
+    low[i] = static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+  }
+}
+RAT_CPU_VERSIONS(rounded, (const float* values, int64_t count, uint16_t* low), any_rounded,
+                 (values, count, low))
+
 template <typename scalar_t>
 bool is_zero(const scalar_t* numbers, int64_t count) {
   return std::all_of(numbers, numbers + count, [](scalar_t x) { return x == 0; });
 }
 
-}  // namespace
+/// Numbers that a core updates and rounds while they are near.
+constexpr int64_t kPiece = 1 << 12;
+constexpr int64_t kGrain = 1 << 15;
 
-AdamWNumbers::AdamWNumbers(double learning_rate, double weight_decay, double count)
-    : kept(1 - learning_rate * weight_decay),
-      step(learning_rate / (1 - std::pow(kBeta1, count))),
-      root(1 / std::sqrt(1 - std::pow(kBeta2, count))) {}
+}  // namespace
 
 void AdamWTensors::update(int64_t begin, int64_t count, const void* gradient,
                           const AdamWNumbers& numbers) const {
@@ -78,6 +91,9 @@ void AdamWTensors::update(int64_t begin, int64_t count, const void* gradient,
             first_moment.mutable_data_ptr<scalar_t>() + begin,
             second_moment.mutable_data_ptr<scalar_t>() + begin, count, &numbers, 1);
   });
+  if (low.defined())
+    rounded(values.const_data_ptr<float>() + begin, count,
+            static_cast<uint16_t*>(low.mutable_data_ptr()) + begin);
 }
 
 void AdamWTensors::replay(int64_t begin, int64_t count, const AdamWNumbers* numbers, int64_t steps) const {
@@ -92,6 +108,27 @@ void AdamWTensors::replay(int64_t begin, int64_t count, const AdamWNumbers* numb
       const auto kept = static_cast<scalar_t>(numbers[s].kept);
       if (kept == 1) continue;
       for (int64_t i = 0; i < count; ++i) of_values[i] *= kept;
+    }
+  });
+}
+
+/// Each lane takes its part of every parameter.
+void cpu::adamw(const std::vector<AdamWUpdate>& updates, const UpdateScalars& scalars) {
+  std::vector<AdamWNumbers> numbers;
+  for (const AdamWUpdate& update : updates)
+    numbers.emplace_back(scalars.learning_rate * update.learning_rate_scale, update.weight_decay,
+                         update.count.item<double>(), scalars.gradient_scale);
+  const int64_t lanes = scalars.lanes->most();
+  scalars.lanes->run(lanes, [&](int64_t lane) {
+    for (size_t i = 0; i < updates.size(); ++i) {
+      const AdamWUpdate& update = updates[i];
+      const int64_t size = update.gradient.numel();
+      const auto* gradient = static_cast<const char*>(update.gradient.const_data_ptr());
+      const auto bytes = static_cast<int64_t>(update.gradient.element_size());
+      at::parallel_for(size * lane / lanes, size * (lane + 1) / lanes, kGrain, [&](int64_t from, int64_t to) {
+        for (; from < to; from += kPiece)
+          update.tensors.update(from, std::min(kPiece, to - from), gradient + from * bytes, numbers[i]);
+      });
     }
   });
 }

@@ -35,14 +35,19 @@ void LateRows::catch_up(Lanes& lanes) {
   missed_.clear();
 }
 
-void LateRows::update(const at::Tensor& rows, const at::Tensor& gradients, int64_t begin, int64_t end) {
+void LateRows::update(const at::Tensor& rows, const at::Tensor& gradients, const AdamWNumbers& numbers,
+                      Lanes& lanes) {
+  missed_.push_back(numbers);
   const int64_t* ids = rows.const_data_ptr<int64_t>();
   const auto* gradient = static_cast<const char*>(gradients.const_data_ptr());
   const auto bytes = static_cast<int64_t>(gradients.element_size()) * width_;
-  for (int64_t i = begin; i < end; ++i) {
-    matrix_.update(ids[i] * width_, width_, gradient + i * bytes, missed_.back());
-    made_[static_cast<size_t>(ids[i])] = static_cast<uint32_t>(missed_.size());
-  }
+  const int64_t count = rows.size(0), most = lanes.most();
+  lanes.run(most, [&](int64_t lane) {
+    for (int64_t i = count * lane / most; i < count * (lane + 1) / most; ++i) {
+      matrix_.update(ids[i] * width_, width_, gradient + i * bytes, numbers);
+      made_[static_cast<size_t>(ids[i])] = static_cast<uint32_t>(missed_.size());
+    }
+  });
 }
 
 }  // namespace rat

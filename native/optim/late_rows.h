@@ -25,10 +25,9 @@ class LateRows {
   /// Before anything else does: every row.
   void catch_up(Lanes& lanes);
 
-  /// Every row is now a step behind. May fail; `update` may not.
-  void begin(const AdamWNumbers& numbers) { missed_.push_back(numbers); }
-  /// The step of `begin` for rows [begin, end) of `rows`, with their gradients `[N, D]`; they were caught up before it.
-  void update(const at::Tensor& rows, const at::Tensor& gradients, int64_t begin, int64_t end);
+  /// One step, of `rows`, with their gradients `[N, D]`; they were caught up before it. The others are late. What may fail does
+  /// so before anything is changed.
+  void update(const at::Tensor& rows, const at::Tensor& gradients, const AdamWNumbers& numbers, Lanes& lanes);
 
  private:
   void catch_up(int64_t row);

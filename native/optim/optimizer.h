@@ -36,11 +36,12 @@ std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& param
 /// know what is in them; on the CPU there are none.
 struct UpdateScalars {
   double learning_rate = 0;
-  at::Tensor device_learning_rate;        // 0-dimensional double
-  at::Tensor device_learning_rate_float;  // 0-dimensional float
-  at::Tensor found_inf;                   // 0-dimensional float: 1 if nothing may change
-  Lanes* lanes = nullptr;                 // that may share the work; on the CPU
-  at::Tensor rows;                        // `[N]`, int64, each once: see Optimizer::takes_rows
+  at::Tensor device_learning_rate;   // 0-dimensional double
+  double gradient_scale = 1;         // of what is taken of the gradients: clipping
+  at::Tensor device_gradient_scale;  // 0-dimensional double; undefined: 1
+  at::Tensor found_inf;              // 0-dimensional float: 1 if nothing may change
+  Lanes* lanes = nullptr;            // that may share the work; on the CPU
+  at::Tensor rows;                   // `[N]`, int64, each once: see Optimizer::takes_rows
 };
 
 class Optimizer {
@@ -53,6 +54,10 @@ class Optimizer {
   virtual void catch_up(const at::Tensor& rows, Lanes& lanes) {}
   /// Before anything else reads or writes the weights or the state.
   virtual void catch_up(Lanes& lanes) {}
+  /// Whether `step` multiplies the gradients by their scale itself.
+  virtual bool scales_gradients() const { return false; }
+  /// Whether `step` brings Parameter::low up to date.
+  virtual bool writes_casts() const { return false; }
   /// One update. `gradients` in the order of the parameters.
   virtual void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) = 0;
   /// Every tensor that the next step depends on, under the name it has in a checkpoint.

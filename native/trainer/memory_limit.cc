@@ -47,13 +47,13 @@ void MemoryLimit::learn(std::span<const PackedBatch> batches, int64_t resting) {
   bytes_of_token_ = std::max(0.0, taken / static_cast<double>(tokens));
 }
 
-void MemoryLimit::explain(const char* what, std::span<const PackedBatch> batches, int64_t resting) const {
+void MemoryLimit::explain(std::span<const PackedBatch> batches, int64_t resting) const {
   const PackedBatch& batch = largest(batches);
   const DeviceMemory memory = device_memory(device_);
   const int64_t tokens = batch.token_count(), examples = batch.examples();
   std::ostringstream text;
   text << "Out of memory on " << device_.str() << ", of which " << size_of(memory.limit)
-       << " can be had: " << what << " of " << examples << " examples with " << tokens
+       << " can be had: " << what_ << " of " << examples << " examples with " << tokens
        << " tokens, the longest of " << longest(batch);
   if (batches.size() > 1) text << " (the largest of " << batches.size() << " parts)";
   text << ", does not fit beside " << size_of(resting) << " of weights and moments. ";

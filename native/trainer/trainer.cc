@@ -33,15 +33,21 @@ const std::vector<PackedBatch>& parts_of(const std::vector<PackedBatch>& batches
   return parts;
 }
 
-/// Multiplies the gradients by min(1, clip_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_.
-void clip_gradients(std::vector<at::Tensor>& gradients, const at::Tensor& norm, double clip_norm) {
+/// The gradients are to be multiplied by min(1, clip_norm / (norm + 1e-6)), as by torch.nn.utils.clip_grad_norm_.
+void clip(UpdateScalars& update, const at::Tensor& norm, double clip_norm) {
   if (clip_norm <= 0) return;
-  if (!norm.is_cpu()) {
-    const at::Tensor factor = (clip_norm / (norm + 1e-6)).clamp_max(1.0);
-    return at::_foreach_mul_(gradients, factor.to(gradients[0].scalar_type()));
-  }
-  const double value = norm.item<double>();
-  if (value + 1e-6 > clip_norm) at::_foreach_mul_(gradients, clip_norm / (value + 1e-6));
+  if (norm.is_cpu())
+    update.gradient_scale = std::min(1.0, clip_norm / (norm.item<double>() + 1e-6));
+  else
+    update.device_gradient_scale = (clip_norm / (norm + 1e-6)).clamp_max(1.0);
+}
+
+/// For optimizers that do not.
+void scale(std::vector<at::Tensor>& gradients, const UpdateScalars& update) {
+  if (update.device_gradient_scale.defined())
+    at::_foreach_mul_(gradients, update.device_gradient_scale.to(gradients[0].scalar_type()));
+  else if (update.gradient_scale != 1)
+    at::_foreach_mul_(gradients, update.gradient_scale);
 }
 
 }  // namespace
@@ -200,7 +206,7 @@ Normaliser Trainer::normaliser(const std::vector<PackedBatch>& batches, const St
 
 StepResult Trainer::train_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
                                const std::atomic<bool>& cancelled) {
-  return memory_.watch("a step", batches, bytes_, [&] { return make_step(batches, options, cancelled); });
+  return step_memory_.watch(batches, bytes_, [&] { return make_step(batches, options, cancelled); });
 }
 
 StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
@@ -219,8 +225,7 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
   StepScalars scalars{.dropout_key = stream_key(options_.seed, Stream::kDropout),
                       .ascent_key = stream_key(options_.seed, Stream::kAscent),
                       .step = options.step,
-                      .learning_rate = options.learning_rate,
-                      .learning_rate_float = static_cast<float>(options.learning_rate)};
+                      .learning_rate = options.learning_rate};
   scalars.set_dropout(forwards, model().dropout_rates());
   DeviceBatchOptions wanted{forwards, model().row_indices(), regularizer_->scope() == Scope::kExample,
                             options_.model.padding_id};
@@ -250,10 +255,9 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
     update.lanes = &lanes_;
   } else {
     update.device_learning_rate = on_device.scalar(offsetof(StepScalars, learning_rate), at::kDouble);
-    update.device_learning_rate_float =
-        on_device.scalar(offsetof(StepScalars, learning_rate_float), at::kFloat);
   }
-  clip_gradients(all, log.gradient_norm, options_.optimizer.clip_norm);
+  clip(update, log.gradient_norm, options_.optimizer.clip_norm);
+  if (!optimizer_->scales_gradients()) scale(all, update);
   if (embedding_gradient_.defined()) all[0] = whole_embedding_gradient(on_device, all[0]);
   if (optimizer_->takes_rows()) update.rows = rows;
   is_half_updated_ = casts_are_old_ = true;
@@ -261,6 +265,7 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
   if (average_ || !is_on(Saving::kLateRows)) optimizer_->catch_up(lanes_);
   if (average_) update_average(*regularizer_->average_decay());
   is_half_updated_ = false;
+  casts_are_old_ = average_ || !optimizer_->writes_casts();
   StepResult result;
   if (device_.is_cpu() || options.read) result.values = check_.read();
   mark(profile.get(), "optimizer");
@@ -269,7 +274,7 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
 }
 
 std::vector<double> Trainer::predict(const PackedBatch& batch) {
-  return memory_.watch("a prediction", {&batch, 1}, bytes_, [&] { return logits_of(batch); });
+  return prediction_memory_.watch({&batch, 1}, bytes_, [&] { return logits_of(batch); });
 }
 
 std::vector<double> Trainer::logits_of(const PackedBatch& batch) {

@@ -138,7 +138,7 @@ class Trainer {
   StepCheck check_;
   at::Tensor embedding_gradient_;  // [V, D], zero but for written_rows_; if the optimizer wants all of it
   at::Tensor written_rows_;        // of the last step
-  MemoryLimit memory_{device_};
+  MemoryLimit step_memory_{device_, "a step"}, prediction_memory_{device_, "a prediction"};
   int64_t bytes_ = 0;
   bool casts_are_old_ = true;                // weights have changed since Model::cast_weights
   bool is_half_updated_ = false;             // a step failed while the optimizer was at work

@@ -19,6 +19,7 @@
 #include "layers/rows.h"
 #include "objective/losses.h"
 #include "objective/noise.h"
+#include "optim/adamw_update.h"
 
 using at::Tensor;
 
@@ -248,6 +249,52 @@ rat::Dropout dropout_of(const OneBatch& on, bool masked) {
   return masked ? rat::Dropout(on.step.scalars(), on.step.device_scalars(), 1, 2) : rat::Dropout();
 }
 
+/// Two steps of parameters whose sizes are at and around a block's, more of them than a launch takes, with and without
+/// clipping and copies in bf16; then one that is not finite.
+void test_adamw(at::ScalarType type, double close) {
+  rat::Lanes lanes(1, 1);
+  std::vector<rat::AdamWUpdate> cpu, gpu;
+  for (int i = 0; i < (quick ? 43 : 90); ++i) {
+    const int64_t size = i == 0 ? 4096 : i == 1 ? 4097 : i == 2 ? 9000 : 1 + 37 * i;
+    const bool has_low = type == at::kFloat && i % 3 != 1;
+    rat::AdamWUpdate one{
+        .tensors = {at::randn({size}, type), at::randn({size}, type), at::rand({size}, type)},
+        .gradient = at::randn({size}, type),
+        .count = at::full({}, 1 + i % 4, at::kFloat),
+        .weight_decay = i % 2 == 0 ? 0.01 : 0,
+        .learning_rate_scale = i % 5 == 0 ? 0.9 : 1,
+    };
+    if (has_low) one.tensors.low = one.tensors.values.to(at::kBFloat16);
+    gpu.push_back(one);
+    for (Tensor* of : {&gpu[i].tensors.values, &gpu[i].tensors.first_moment, &gpu[i].tensors.second_moment,
+                       &gpu[i].tensors.low, &gpu[i].gradient, &gpu[i].count})
+      if (of->defined()) *of = of->to(kGpu, /*non_blocking=*/false, /*copy=*/true);
+    cpu.push_back(std::move(one));
+  }
+  const auto compare = [&](const char* what) {
+    for (size_t i = 0; i < cpu.size(); ++i) {
+      const rat::AdamWTensors &c = cpu[i].tensors, &g = gpu[i].tensors;
+      same_all(what, {c.values, c.first_moment, c.second_moment}, {g.values, g.first_moment, g.second_moment},
+               close / 10);
+      // The rounded numbers of the GPU, not those of the CPU that may be on the other side of a half.
+      if (c.low.defined()) same(what, g.values.cpu().to(at::kBFloat16), g.low, 0);
+      if (c.low.defined()) same(what, c.values.to(at::kBFloat16), c.low, 0);
+    }
+  };
+  rat::UpdateScalars scalars{.learning_rate = 1e-2, .lanes = &lanes};
+  scalars.device_learning_rate = at::full({}, 1e-2, at::kDouble).to(kGpu);
+  for (const double scale : {1.0, 0.3}) {
+    scalars.gradient_scale = scale;
+    if (scale != 1) scalars.device_gradient_scale = at::full({}, scale, at::kDouble).to(kGpu);
+    rat::kernels::adamw.on(at::kCPU)(cpu, scalars);
+    rat::kernels::adamw.on(kGpu)(gpu, scalars);
+    compare("adamw");
+  }
+  scalars.found_inf = at::ones({}, at::kFloat).to(kGpu);
+  rat::kernels::adamw.on(kGpu)(gpu, scalars);
+  compare("adamw that must not change anything");
+}
+
 /// What attention is given, of the second forward.
 rat::AttentionShape shape_of(const OneBatch& on, int64_t heads, int64_t head_width, bool first_only,
                              bool masked) {
@@ -417,6 +464,7 @@ int main(int argc, char** argv) {
     const double close = type == at::kFloat ? 1e-5 : 1e-12;
     test_losses(type, close);
     if (type == at::kFloat) test_noise(packed);
+    test_adamw(type, close);
     test_dropout(type, packed);
     test_conv_max_pool(type, close, packed);
     test_attention_pool(type, close, packed);

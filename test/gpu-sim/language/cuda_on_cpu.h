@@ -14,6 +14,7 @@
 #include <cstring>
 #include <functional>
 #include <source_location>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -54,6 +55,8 @@ P on_device(P value) {
     return gpu_sim::alias(value);
   } else {
     static_assert(std::is_trivially_copyable_v<P>, "a kernel's parameters are copied byte by byte");
+    if constexpr (requires { value.for_each_pointer([](auto&) {}); })
+      value.for_each_pointer([](auto& pointer) { pointer = on_device(pointer); });
     return value;
   }
 }
@@ -65,7 +68,8 @@ void launch(void (*kernel)(P...), const char* name, dim3 grid, dim3 block, A... 
     std::fprintf(stderr, "cuda_on_cpu: %s: invalid configuration\n", name);
     std::abort();
   }
-  run_grid(grid, block, [&] { kernel(on_device<P>(static_cast<P>(arguments))...); });
+  const std::tuple<P...> there{on_device<P>(static_cast<P>(arguments))...};
+  run_grid(grid, block, [&] { std::apply(kernel, there); });
 }
 
 template <typename T>
