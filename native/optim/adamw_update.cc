@@ -36,10 +36,11 @@ template <typename scalar_t>
 RAT_ALWAYS_INLINE void any_updates(scalar_t* values, const scalar_t* gradient, scalar_t* first,
                                    scalar_t* second, int64_t count, const AdamWNumbers* numbers,
                                    int64_t steps) {
-  const auto scale = static_cast<scalar_t>(gradient ? numbers->scale : 1);
-  if (gradient)
+  if (gradient) {
+    const auto scale = static_cast<scalar_t>(numbers->scale);
     return any_update(values, first, second, count, *numbers,
                       [=](int64_t i) __attribute__((always_inline)) { return gradient[i] * scale; });
+  }
   for (int64_t s = 0; s < steps; ++s)
     any_update(values, first, second, count, numbers[s],
                [](int64_t) __attribute__((always_inline)) { return scalar_t(0); });
