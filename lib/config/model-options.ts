@@ -1,5 +1,6 @@
 /** Rules among the options about where a model comes from, the same for a command line and for `RATTrainer.create`. */
 import { configError } from "../errors.js";
+import type { Precision } from "../native/binding.js";
 
 /**
  * @param options - `isNew`: whether the model is trained from scratch rather than read from a folder.
@@ -25,5 +26,24 @@ export function checkModelOptions(options: {
       "vectors",
       "vectors are for new models: the embeddings of a folder's model have been trained",
     );
+  }
+}
+
+/**
+ * @param type - of a model that is no encoder.
+ * @throws RATError `ERR_RAT_CONFIG` for an option that only encoders have.
+ */
+export function checkNoEncoderOptions(
+  type: string,
+  {
+    precision,
+    recompute,
+  }: { readonly precision?: Precision | undefined; readonly recompute?: boolean | undefined },
+): void {
+  if (precision === "bf16") {
+    throw configError("precision", `bf16 is for encoders (the folder of one); train a ${type} in fp32`);
+  }
+  if (recompute) {
+    throw configError("recompute", `recompute is for encoders (the folder of one), not for a ${type}`);
   }
 }

@@ -5,7 +5,7 @@ import type { RegularizerField } from "../regularizers/index.js";
 import { isModelType, MODEL_TYPES } from "./fields.js";
 import { checkFitOptions } from "./fit-options.js";
 import { checkFolderOptions } from "./folder-options.js";
-import { checkModelOptions } from "./model-options.js";
+import { checkModelOptions, checkNoEncoderOptions } from "./model-options.js";
 import { OPTION_NAMES, OPTIONS, type OptionName, optionRecord } from "./options.js";
 import { parseOptions } from "./parse.js";
 import { PRESET_NAMES } from "./preset-names.js";
@@ -40,18 +40,7 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
   checkSizes(parsed);
   checkFitOptions(parsed);
   const isNew = isModelType(parsed.model);
-  if (isNew && parsed.precision === "bf16") {
-    throw configError(
-      "precision",
-      `bf16 is for encoders (the folder of one); train a ${parsed.model} in fp32`,
-    );
-  }
-  if (isNew && parsed.recompute) {
-    throw configError(
-      "recompute",
-      `recompute is for encoders (the folder of one); a ${parsed.model} has no layers to compute again`,
-    );
-  }
+  if (isModelType(parsed.model)) checkNoEncoderOptions(parsed.model, parsed);
   checkModelOptions({ ...parsed, isNew });
   const { epsilon, ...defaults } = isNew ? { precision: "fp32" as const, ...fromScratchDefaults() } : {};
   const [ofRegularizer, others] = divide(parsed, (name) => OPTIONS[name].owner === "regularizer");

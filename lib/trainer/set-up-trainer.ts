@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import { type ModelKind, modelDefault, withDefaults } from "../config/defaults.js";
-import { checkModelOptions } from "../config/model-options.js";
+import { checkModelOptions, checkNoEncoderOptions } from "../config/model-options.js";
 import { parseOptions } from "../config/parse.js";
 import { nativeRegularizer, type ResolvedRegularizer, resolveRegularizer } from "../config/regularizer.js";
 import { trainerSettingsSchema } from "../config/schema.js";
@@ -120,10 +120,7 @@ function planModel(settings: Settings, task: Task<Dataset>, source: ModelSource)
     const why = config.encoder ? "dropout sets it already" : `a ${config.sizes.type} has one rate, dropout`;
     throw configError("classifierDropout", `classifierDropout goes with an encoder's own rates; ${why}`);
   }
-  if (settings.precision === "bf16" && !config.encoder) {
-    throw configError("precision", `bf16 is for encoders; train a ${config.sizes.type} in fp32`);
-  }
-  if (filled.recompute && !config.encoder) throw configError("recompute", "recompute is for encoders");
+  if (!config.encoder) checkNoEncoderOptions(config.sizes.type, settings);
   return { config, regularizer, modelKind, settings: filled };
 }
 

@@ -117,6 +117,7 @@ describe("misuse", () => {
       /none, fgm, pgd, freelb, r-drop, r-at, r3f, smart/,
     ],
     ["bf16 for a word model", { ...base, precision: "bf16" }, /bf16 is for encoders.*fp32/],
+    ["layers of a word model", { ...base, recompute: true }, /recompute is for encoders.*not for a textcnn/],
     ["an unknown consistency", { ...base, consistency: "wasserstein" }, /bi-kl, kl, ce, js, mae, mse/],
     ["an unknown optimizer", { ...base, optimizer: "adam" }, /adamw, bertadam, sgd/],
     ["an unknown device", { ...base, device: "tpu" }, /auto, cpu, cuda or cuda:N/],

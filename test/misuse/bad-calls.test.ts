@@ -149,6 +149,13 @@ const createRows: Row[] = [
   ["an unknown device", () => create({ device: "gpu" }), CONFIG, /auto, cpu, cuda/],
   ["a GPU that is not there", () => create({ device: "cuda:99" }), "ERR_RAT_DEVICE", /cuda:99.*r-at doctor/],
   ["bf16 for a word model", () => create({ precision: "bf16" }), CONFIG, /bf16 is for encoders.*fp32/],
+  ["layers of a word model", () => create({ recompute: true }), CONFIG, /recompute is for encoders/],
+  [
+    "tf32 without a GPU",
+    () => create({ precision: "tf32", device: "cpu" }),
+    CONFIG,
+    /tf32 is not there on cpu/,
+  ],
   ["no threads", () => create({ threads: 0 }), CONFIG, /threads.*0/],
   ["an optimizer's name in place of an object", () => create({ optimizer: "adamw" }), CONFIG, /optimizer/],
   ["an unknown optimizer", () => create({ optimizer: { type: "adam" } }), CONFIG, /adamw.*bertadam.*sgd/],
