@@ -70,7 +70,7 @@ using Declared = Signature;
   }
 
 // optim/adamw_update.h. One step of all parameters, with their moments and copies in bf16.
-RAT_KERNEL(adamw, void(const std::vector<AdamWUpdate>& updates, const UpdateScalars& scalars))
+RAT_KERNEL(adamw, void(c10::ArrayRef<AdamWUpdate> updates, const UpdateScalars& scalars))
 
 // layers/dropout.h. x `[rows, width]` contiguous -> x times the masks of its rows over (1 - rate).
 RAT_KERNEL(dropout_mask, at::Tensor(const at::Tensor& x, const SiteMask& mask, int64_t element_stride))

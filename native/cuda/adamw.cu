@@ -84,7 +84,7 @@ number_t* pointer_or_null(const at::Tensor& tensor) {
 
 }  // namespace
 
-void adamw(const std::vector<AdamWUpdate>& updates, const UpdateScalars& scalars) {
+void adamw(c10::ArrayRef<AdamWUpdate> updates, const UpdateScalars& scalars) {
   AT_DISPATCH_FLOATING_TYPES(updates[0].tensors.values.scalar_type(), "adamw", [&] {
     for (size_t begin = 0; begin < updates.size(); begin += kMost) {
       Parameters<scalar_t> all{};

@@ -36,20 +36,16 @@ class AdamW final : public Optimizer {
     if (late_rows_) late_rows_->catch_up(lanes);
   }
 
-  /// On the CPU memory is asked for before anything is changed: there is never half of an update.
   void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) override {
-    std::vector<AdamWUpdate> updates = updates_;
-    for (size_t i = 0; i < updates.size(); ++i) updates[i].gradient = gradients[i].contiguous();
+    for (size_t i = 0; i < updates_.size(); ++i) updates_[i].gradient = gradients[i];
     count(scalars.found_inf);
+    c10::ArrayRef<AdamWUpdate> updates = updates_;
     if (late_rows_) {
-      const AdamWUpdate& matrix = updates[0];
-      late_rows_->update(scalars.rows, matrix.gradient,
-                         {scalars.learning_rate * matrix.learning_rate_scale, matrix.weight_decay,
-                          matrix.count.item<double>(), scalars.gradient_scale},
-                         *scalars.lanes);
-      updates.erase(updates.begin());
+      late_rows_->update(scalars.rows, updates[0].gradient, updates[0].numbers(scalars), *scalars.lanes);
+      updates = updates.slice(1);
     }
     if (!updates.empty()) kernels::adamw.on(updates[0].tensors.values.device())(updates, scalars);
+    for (AdamWUpdate& update : updates_) update.gradient.reset();
   }
 
   std::vector<std::pair<std::string, at::Tensor>> state() const override {
@@ -73,7 +69,7 @@ class AdamW final : public Optimizer {
   }
 
   std::vector<std::string> names_;
-  std::vector<AdamWUpdate> updates_;  // without gradients
+  std::vector<AdamWUpdate> updates_;  // between steps without gradients
   std::optional<LateRows> late_rows_;
 };
 

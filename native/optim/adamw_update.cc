@@ -114,11 +114,9 @@ void AdamWTensors::replay(int64_t begin, int64_t count, const AdamWNumbers* numb
 }
 
 /// Each lane takes its part of every parameter.
-void cpu::adamw(const std::vector<AdamWUpdate>& updates, const UpdateScalars& scalars) {
+void cpu::adamw(c10::ArrayRef<AdamWUpdate> updates, const UpdateScalars& scalars) {
   std::vector<AdamWNumbers> numbers;
-  for (const AdamWUpdate& update : updates)
-    numbers.emplace_back(scalars.learning_rate * update.learning_rate_scale, update.weight_decay,
-                         update.count.item<double>(), scalars.gradient_scale);
+  for (const AdamWUpdate& update : updates) numbers.push_back(update.numbers(scalars));
   const int64_t lanes = scalars.lanes->most();
   scalars.lanes->run(lanes, [&](int64_t lane) {
     for (size_t i = 0; i < updates.size(); ++i) {

@@ -47,6 +47,12 @@ struct AdamWUpdate {
   at::Tensor gradient;  // contiguous
   at::Tensor count;     // 0-dimensional float, beside the parameter: of the step that is being made
   double weight_decay = 0, learning_rate_scale = 1;
+
+  /// On the CPU.
+  AdamWNumbers numbers(const UpdateScalars& scalars) const {
+    return {scalars.learning_rate * learning_rate_scale, weight_decay, count.item<double>(),
+            scalars.gradient_scale};
+  }
 };
 
 }  // namespace rat

@@ -58,7 +58,7 @@ class Optimizer {
   virtual bool scales_gradients() const { return false; }
   /// Whether `step` brings Parameter::low up to date.
   virtual bool writes_casts() const { return false; }
-  /// One update. `gradients` in the order of the parameters.
+  /// One update. `gradients` contiguous, in the order of the parameters.
   virtual void step(const std::vector<at::Tensor>& gradients, const UpdateScalars& scalars) = 0;
   /// Every tensor that the next step depends on, under the name it has in a checkpoint.
   virtual std::vector<std::pair<std::string, at::Tensor>> state() const { return {}; }

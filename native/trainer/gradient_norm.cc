@@ -55,11 +55,9 @@ at::Tensor global_norm(const std::vector<at::Tensor>& gradients, Lanes& lanes) {
   if (!gradients[0].is_cpu())
     return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients, 2, at::kDouble)), 2);
   std::vector<Piece> pieces;
-  for (const at::Tensor& gradient : gradients) {
-    TORCH_INTERNAL_ASSERT(gradient.is_non_overlapping_and_dense());
+  for (const at::Tensor& gradient : gradients)
     for (int64_t first = 0; first < gradient.numel(); first += kNumbersOfPiece)
       pieces.push_back({&gradient, first});
-  }
   std::vector<double> sums(pieces.size());
   const int64_t most = lanes.most();
   lanes.run(most, [&](int64_t lane) {

@@ -9,7 +9,7 @@
 
 namespace rat {
 
-/// The root of the sum of all squares, in double, 0-dimensional. On the CPU the lanes share the numbers, and the result is the
+/// The root of the sum of all squares of contiguous tensors, in double, 0-dimensional. On the CPU the lanes share the numbers, and the result is the
 /// same for any number of them.
 at::Tensor global_norm(const std::vector<at::Tensor>& gradients, Lanes& lanes);
 

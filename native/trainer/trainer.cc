@@ -162,7 +162,7 @@ void Trainer::join_gradients() {
   });
 }
 
-/// In the order of trainable_; the word embeddings' on the step's tokens alone.
+/// Contiguous, in the order of trainable_; the word embeddings' on the step's tokens alone.
 std::vector<at::Tensor> Trainer::gradients(const at::Tensor& of_embedding_rows) const {
   std::vector<at::Tensor> all;
   for (const Parameter& parameter : trainable_) {
@@ -170,6 +170,7 @@ std::vector<at::Tensor> Trainer::gradients(const at::Tensor& of_embedding_rows) 
                       ? of_embedding_rows.narrow(0, 0, of_embedding_rows.size(0) - 1)  // no padding
                       : parameter.gradient());
     RAT_CHECK(all.back().defined(), "ERR_RAT_INTERNAL", "no gradient for ", parameter.name);
+    all.back() = all.back().contiguous();
   }
   return all;
 }
