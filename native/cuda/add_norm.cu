@@ -20,46 +20,55 @@ constexpr int64_t kRowsOfPart = 128;      // that such a block takes
 struct NormRow {
   int64_t row, width, first_block;
   int lane, lead;  // the row's first element may stand inside a block
-  bool is_masked;
-  MaskStream mask;
+  const int32_t *examples, *passes;
+  const StepScalars* scalars;  // null: nothing is dropped
+  DropoutKind kind;
+  uint32_t site_and_layer;
 
   __device__ NormRow(int64_t row, int64_t width, const int32_t* examples, const int32_t* positions,
                      const int32_t* passes, const StepScalars* scalars, DropoutKind kind,
                      uint32_t site_and_layer)
       : row(row),
         width(width),
-        first_block(0),
+        first_block(scalars ? positions[row] * width / 4 : 0),
         lane(static_cast<int>(threadIdx.x % 32)),
-        lead(0),
-        is_masked(scalars != nullptr) {
-    if (!is_masked) return;
-    const int64_t first = positions[row] * width;
-    first_block = first / 4;
-    lead = static_cast<int>(first % 4);
-    mask = mask_stream(*scalars, kind, site_and_layer, passes[row], examples[row]);
-  }
+        lead(scalars ? static_cast<int>(positions[row] * width % 4) : 0),
+        examples(examples),
+        passes(passes),
+        scalars(scalars),
+        kind(kind),
+        site_and_layer(site_and_layer) {}
 
-  /// Calls `apply(channel, block, word)`.
+  /// Calls `apply(channel)`.
   template <typename Apply>
   __device__ void for_each(Apply apply) const {
-    for (int64_t block = lane; block * 4 < width + lead; block += 32)
-#pragma unroll
-      for (int word = 0; word < 4; ++word) {
-        const int64_t channel = block * 4 + word - lead;
-        if (channel >= 0 && channel < width) apply(channel, block, word);
-      }
+    for_each_block([](int64_t) { return 0; }, [&](int64_t channel, int, int) { apply(channel); });
   }
 
   /// Calls `apply(channel, factor)` with what the mask multiplies by.
   template <typename number_t, typename Apply>
   __device__ void for_each_masked(Apply apply) const {
-    PhiloxBlock words{};
-    int64_t drawn = -1;
-    for_each([&](int64_t channel, int64_t block, int word) {
-      if (!is_masked) return apply(channel, number_t(1));
-      if (block != drawn) words = mask.block(static_cast<uint32_t>(first_block + (drawn = block)));
-      apply(channel, words.v[word] >= mask.threshold ? static_cast<number_t>(mask.scale) : number_t(0));
-    });
+    if (!scalars) return for_each([&](int64_t channel) { apply(channel, number_t(1)); });
+    const MaskStream mask = mask_stream(*scalars, kind, site_and_layer, passes[row], examples[row]);
+    for_each_block([&](int64_t block) { return mask.block(static_cast<uint32_t>(first_block + block)); },
+                   [&](int64_t channel, const PhiloxBlock& words, int word) {
+                     apply(channel,
+                           words.v[word] >= mask.threshold ? static_cast<number_t>(mask.scale) : number_t(0));
+                   });
+  }
+
+ private:
+  /// Calls `apply(channel, draw(block), word)`.
+  template <typename Draw, typename Apply>
+  __device__ void for_each_block(Draw draw, Apply apply) const {
+    for (int64_t block = lane; block * 4 < width + lead; block += 32) {
+      const auto drawn = draw(block);
+#pragma unroll
+      for (int word = 0; word < 4; ++word) {
+        const int64_t channel = block * 4 + word - lead;
+        if (channel >= 0 && channel < width) apply(channel, drawn, word);
+      }
+    }
   }
 };
 
@@ -85,13 +94,13 @@ __global__ void __launch_bounds__(kNormThreads)
     total += sums[i];
   });
   const number_t mean = warp_sum(total) / static_cast<number_t>(width);
-  at.for_each([&](int64_t i, int64_t, int) {
+  at.for_each([&](int64_t i) {
     const number_t difference = sums[i] - mean;
     squares += difference * difference;
   });
   const number_t rate =
       1 / std::sqrt(warp_sum(squares) / static_cast<number_t>(width) + static_cast<number_t>(eps));
-  at.for_each([&](int64_t i, int64_t, int) { y[i] = (sums[i] - mean) * rate * weight[i] + bias[i]; });
+  at.for_each([&](int64_t i) { y[i] = (sums[i] - mean) * rate * weight[i] + bias[i]; });
   if (at.lane > 0) return;
   stats[2 * row] = mean;
   stats[2 * row + 1] = rate;

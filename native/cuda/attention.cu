@@ -14,7 +14,6 @@ namespace {
 
 constexpr int kWarps = 4, kColumns = 32;
 constexpr int kAttentionThreads = 32 * kWarps;
-constexpr int kBlocks = 5;  // of a multiprocessor; left alone, ptxas spills a register or two for one more
 
 /// bf16 is calculated in float.
 template <typename element_t>
@@ -82,7 +81,7 @@ __device__ void store_row(element_t* to, const number_t (&sums)[S::kParts], numb
 }
 
 template <typename element_t, int kMost>
-__global__ void __launch_bounds__(kAttentionThreads, kBlocks)
+__global__ void __launch_bounds__(kAttentionThreads)
     attention_forward(const element_t* q, const element_t* k, const element_t* v, const int64_t* starts,
                       const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
                       AttentionNumbers numbers, element_t* out,
@@ -97,7 +96,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.queries) return;
-  const MaskOfHead mask(head, examples, passes, scalars);
+  const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
   load_rows(queries, S::kRowStride, q + head.query(first_row), numbers.query_stride, S::kRows,
@@ -164,7 +163,7 @@ __global__ void row_products(const element_t* out, const element_t* dout, int64_
 }
 
 template <typename element_t, int kMost>
-__global__ void __launch_bounds__(kAttentionThreads, kBlocks)
+__global__ void __launch_bounds__(kAttentionThreads)
     attention_dq(const element_t* q, const element_t* k, const element_t* v, const element_t* dout,
                  const int64_t* starts, const int32_t* examples, const int32_t* passes,
                  const StepScalars* scalars, AttentionNumbers numbers,
@@ -181,7 +180,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.queries) return;
-  const MaskOfHead mask(head, examples, passes, scalars);
+  const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
   load_rows(queries, S::kRowStride, q + head.query(first_row), numbers.query_stride, S::kRows,
@@ -240,7 +239,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks)
 
 /// Rows are keys here, columns queries.
 template <typename element_t, int kMost>
-__global__ void __launch_bounds__(kAttentionThreads, kBlocks)
+__global__ void __launch_bounds__(kAttentionThreads)
     attention_dkv(const element_t* q, const element_t* k, const element_t* v, const element_t* dout,
                   const int64_t* starts, const int32_t* examples, const int32_t* passes,
                   const StepScalars* scalars, AttentionNumbers numbers,
@@ -258,7 +257,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.length) return;
-  const MaskOfHead mask(head, examples, passes, scalars);
+  const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
   const int64_t rows_from = head.key(first_row);

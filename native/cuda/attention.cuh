@@ -62,21 +62,19 @@ struct HeadOfBlock {
 
 /// The mask of one head: element (head * L + query) * L + key of its sequence's.
 struct MaskOfHead {
-  MaskStream stream;
   const HeadOfBlock& head;
-  int64_t first;  // element
-  bool is_masked;
+  const int32_t *examples, *passes;
+  const StepScalars* scalars;  // null: nothing is dropped
 
-  __device__ MaskOfHead(const HeadOfBlock& head, const int32_t* examples, const int32_t* passes,
-                        const StepScalars* scalars)
-      : head(head), first(int64_t{head.head} * head.length * head.length), is_masked(scalars != nullptr) {
-    if (is_masked)
-      stream = mask_stream(*scalars, head.numbers.kind, head.numbers.site_and_layer, passes[head.sequence],
-                           examples[head.sequence]);
+  __device__ bool is_masked() const { return scalars != nullptr; }
+  __device__ int64_t first() const { return int64_t{head.head} * head.length * head.length; }
+  /// Read anew for each tile: kept in between, its parts take the registers that products need.
+  __device__ MaskStream stream() const {
+    return mask_stream(*scalars, head.numbers.kind, head.numbers.site_and_layer, passes[head.sequence],
+                       examples[head.sequence]);
   }
-
   /// Of what is kept.
-  __device__ double scale() const { return is_masked ? stream.scale : 1; }
+  __device__ double scale() const { return is_masked() ? stream().scale : 1; }
 };
 
 /// The mask of kQueries x kKeys elements, four bits a Philox block: a block's words are drawn once, by whichever thread, and
@@ -88,15 +86,16 @@ struct MaskTile {
 
   /// All threads take part; the caller waits before bits are read.
   static __device__ void fill(uint8_t* bits, const MaskOfHead& mask, int query, int key) {
-    if (!mask.is_masked) return;
+    if (!mask.is_masked()) return;
+    const MaskStream stream = mask.stream();
     for (int i = static_cast<int>(threadIdx.x); i < kBytes; i += static_cast<int>(blockDim.x)) {
       const int row = query + i / kBlocks;
       if (row >= mask.head.queries) break;
-      const int64_t element = mask.first + int64_t{row} * mask.head.length + key;
-      const PhiloxBlock words = mask.stream.block(static_cast<uint32_t>(element / 4 + i % kBlocks));
+      const int64_t element = mask.first() + int64_t{row} * mask.head.length + key;
+      const PhiloxBlock words = stream.block(static_cast<uint32_t>(element / 4 + i % kBlocks));
       int kept = 0;
 #pragma unroll
-      for (int word = 0; word < 4; ++word) kept |= (words.v[word] >= mask.stream.threshold) << word;
+      for (int word = 0; word < 4; ++word) kept |= (words.v[word] >= stream.threshold) << word;
       bits[i] = static_cast<uint8_t>(kept);
     }
   }
@@ -104,9 +103,10 @@ struct MaskTile {
   /// Whether the element of row `i`, column `j` of the tile that begins at (query, key) is kept.
   static __device__ bool keeps(const uint8_t* bits, const MaskOfHead& mask, int query, int key, int i,
                                int j) {
-    if (!mask.is_masked) return true;
+    if (!mask.is_masked()) return true;
     const auto row = static_cast<uint32_t>(query + i), length = static_cast<uint32_t>(mask.head.length);
-    const uint32_t lead = (static_cast<uint32_t>(mask.first) + row * length + static_cast<uint32_t>(key)) % 4;
+    const uint32_t lead =
+        (static_cast<uint32_t>(mask.first()) + row * length + static_cast<uint32_t>(key)) % 4;
     const uint32_t at = lead + static_cast<uint32_t>(j);
     return bits[i * kBlocks + static_cast<int>(at / 4)] >> (at % 4) & 1;
   }

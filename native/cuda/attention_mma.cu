@@ -23,8 +23,6 @@ struct MmaSizes {
   static constexpr int kStride = kWidth + 8;             // eight rows of a matrix are of different banks
   static constexpr int kThreads = kTile / 16 * 32;
   static constexpr int kElements = kTile * kStride;
-  static constexpr int kDqBlocks =
-      kWidth == 64 ? 2 : 3;  // of a multiprocessor; for one more ptxas spills two registers
   using Keeps = MaskTile<kTile, kTile>;
   using Scores = float[kTile / 8][4];
   using Rows = float[kWidth / 8][4];
@@ -118,7 +116,7 @@ __global__ void __launch_bounds__(S::kThreads)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.queries) return;
-  const MaskOfHead mask(head, examples, passes, scalars);
+  const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32), warp_row = static_cast<int>(threadIdx.x / 32) * 16;
   const float scale = static_cast<float>(numbers.scale) * kLog2E;
   load_tile<S>(queries, q + head.query(first_row), numbers.query_stride, head.queries - first_row);
@@ -181,7 +179,7 @@ __global__ void __launch_bounds__(S::kThreads)
 }
 
 template <typename S>
-__global__ void __launch_bounds__(S::kThreads, S::kDqBlocks)
+__global__ void __launch_bounds__(S::kThreads)
     mma_dq(const BFloat16* q, const BFloat16* k, const BFloat16* v, const BFloat16* dout,
            const int64_t* starts, const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
            AttentionNumbers numbers, const float* log_sums, const float* row_products, BFloat16* dq) {
@@ -194,7 +192,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kDqBlocks)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.queries) return;
-  const MaskOfHead mask(head, examples, passes, scalars);
+  const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32), warp_row = static_cast<int>(threadIdx.x / 32) * 16;
   const float scale = static_cast<float>(numbers.scale) * kLog2E, kept = static_cast<float>(mask.scale());
   load_tile<S>(queries, q + head.query(first_row), numbers.query_stride, head.queries - first_row);
@@ -258,7 +256,7 @@ __global__ void __launch_bounds__(S::kThreads)
   const HeadOfBlock head(starts, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.length) return;
-  const MaskOfHead mask(head, examples, passes, scalars);
+  const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32), warp_row = static_cast<int>(threadIdx.x / 32) * 16;
   const int64_t rows_from = head.key(first_row);
   const float scale = static_cast<float>(numbers.scale) * kLog2E, kept = static_cast<float>(mask.scale());

@@ -70,7 +70,9 @@ export function complaints(kernels, table) {
     if (taken.stackBytes > 0) found.push(`${where}: a stack frame of ${taken.stackBytes} bytes`);
     const known = table[kernel]?.[architecture];
     if (!known) {
-      found.push(`${where}: not in the table; add its threads a block`);
+      found.push(
+        `${where}: not in the table; add "${kernel}": { "threads": those of a block }, then --update`,
+      );
       continue;
     }
     const now = { ...taken, occupancy: rounded(occupancy(taken, table[kernel].threads, architecture)) };
@@ -87,11 +89,12 @@ export function complaints(kernels, table) {
   return found;
 }
 
-/** The table of `kernels`; threads a block as the old `table` has them. */
+/** The table of `kernels`; threads a block, of which ptxas says nothing, as the old `table` has them: without, a kernel is left out. */
 export function tableOf(kernels, table) {
   const result = {};
   for (const { kernel, architecture, registers, sharedBytes } of kernels) {
-    const threads = table[kernel]?.threads ?? 256;
+    const threads = table[kernel]?.threads;
+    if (threads === undefined) continue;
     result[kernel] ??= { threads };
     const full = occupancy({ registers, sharedBytes }, threads, architecture);
     result[kernel][architecture] = { registers, sharedBytes, occupancy: rounded(full) };

@@ -50,8 +50,10 @@ it("complains of spills, of stack frames, and of what is worse than the table", 
     expect.stringMatching(/sm_90: not in the table/),
   ]);
   const clean = kernels.slice(1);
-  const table = tableOf(clean, {});
+  const table = tableOf(clean, { _Z4addv: { threads: 256 } });
   expect(complaints(clean, table)).toEqual([]);
+  // Of how many threads a block has nobody can guess.
+  expect(tableOf(clean, {})).toEqual({});
   // Two thirds are no fewer than 0.667.
   const thirds = { ...clean[0], kernel: "third", architecture: "sm_86" };
   const large = tableOf([thirds], { third: { threads: 1024 } });
