@@ -62,6 +62,7 @@ function compileAll(libtorch, tools) {
     for (const name of readdirSync(out, { recursive: true }))
       if (name.endsWith(".cu.o")) rmSync(join(out, name));
   const definitions = {
+    RAT_GPU_TESTS: "ON",
     // Real code, so that ptxas runs.
     CMAKE_CUDA_ARCHITECTURES: ARCHITECTURES.map((number) => `${number}-real`).join(";"),
     CMAKE_CUDA_FLAGS: "-Xptxas=-v",

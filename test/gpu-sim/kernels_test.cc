@@ -1,4 +1,4 @@
-// Every kernel of core/kernels.h on a GPU, simulated or real (test/gpu/CMakeLists.txt), beside the CPU's: sizes at and around
+// Every kernel of core/kernels.h on a GPU, simulated or real (rat_gpu_tests), beside the CPU's: sizes at and around
 // those of blocks and warps, all types. Prints what differs; exits with 1 if anything does.
 //   kernels_test [quick]
 #include "core/kernels.h"

@@ -1,5 +1,5 @@
 // npm run gpu:round [FOLDER]: all that a machine with a GPU can say, in less than ten minutes, a line for each part last:
-//   build      the addon with CUDA, and rat_gpu_tests
+//   build      the addon with CUDA, and rat_gpu_tests, for this card alone, into build-gpu/
 //   kernels    rat_gpu_tests: every kernel beside the CPU's
 //   sanitizer  a sample of it under compute-sanitizer, where that is installed: memory, races
 //   tests      npm run test:gpu
@@ -32,22 +32,9 @@ console.log(
   `gpu-round: ${name}, compute capability ${capability}, driver ${driver}, LibTorch ${libtorch.version}`,
 );
 
-const build = join(ROOT, "build-gpu");
-const program = join(build, "rat_gpu_tests");
-const architecture = capability.replace(".", "");
-const generator = tools.ninja ? ["-G", "Ninja"] : [];
-await part("build", 240, [
-  [process.execPath, ["native/install.mjs", "--force"], { RAT_CUDA: "ON", RAT_LIBTORCH: libtorch.path }],
-  [
-    tools.cmake.path,
-    [
-      ...["-S", join(ROOT, "test/gpu"), "-B", build, ...generator, `-DRAT_LIBTORCH=${libtorch.path}`],
-      ...[`-DCMAKE_CUDA_ARCHITECTURES=${architecture}`, `-DCMAKE_CUDA_COMPILER=${tools.nvcc.path}`],
-      ...[`-DRAT_CXX11_ABI=${libtorch.cxx11Abi ? 1 : 0}`, `-DCMAKE_CXX_COMPILER=${tools.compiler.path}`],
-    ],
-  ],
-  [tools.cmake.path, ["--build", build, "--parallel"]],
-]);
+const architectures = `${capability.replace(".", "")}-real`;
+await part("build", 240, [[process.execPath, ["test/gpu/build.mjs", architectures]]]);
+const program = join(ROOT, "build-gpu/rat_gpu_tests");
 await part("kernels", 60, [[program, []]]);
 const sanitizer = ["compute-sanitizer", join(tools.nvcc.path, "../compute-sanitizer")].find(
   (path) => spawnSync(path, ["--version"]).status === 0,
@@ -62,7 +49,8 @@ if (sanitizer)
     ]),
   );
 else leaveOut("sanitizer", "compute-sanitizer is not installed");
-await part("tests", 150, [["npm", ["run", "--silent", "test:gpu"], { RAT_GPU_SIM_QUICK: "1" }]]);
+const built = { RAT_ADDON_BUILD: "build-gpu" };
+await part("tests", 150, [["npm", ["run", "--silent", "test:gpu"], { ...built, RAT_GPU_SIM_QUICK: "1" }]]);
 await part(
   "benchmark",
   180,
@@ -73,6 +61,7 @@ await part(
       ...["--regularizer", "r-at", "--precision", "bf16", "--device", "cuda"],
       ...["--compare", "tuned", "--output", join(folder, `${task}.json`)],
     ],
+    built,
   ]),
 );
 end();

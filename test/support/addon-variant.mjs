@@ -24,17 +24,18 @@ export async function machineFor(again) {
 /**
  * @param {string} name of the folder, as `build-asan`
  * @param {Record<string, string>} definitions for CMake
- * @param {{ again: string, kind: string }} options `kind`: what the stamp says in place of a hash of the sources
+ * @param {{ again: string, kind: string, cuda?: boolean }} options `kind`: what the stamp says in place of a hash of the sources;
+ *   `cuda`: whether it is for real CUDA devices. Default: false.
  */
-export async function buildVariant(name, definitions, { again, kind }) {
+export async function buildVariant(name, definitions, { again, kind, cuda = false }) {
   const { tools, libtorch } = await machineFor(again);
   const out = join(ROOT, name);
-  await compile({ root: ROOT, out, libtorch, cuda: false, tools, definitions, again });
+  await compile({ root: ROOT, out, libtorch, cuda, tools, definitions, again });
   writeStamp(join(out, "Release"), {
     libtorch: libtorch.path,
     version: libtorch.version,
     libtorchMtime: libraryMtime(libtorch.path),
-    cuda: false,
+    cuda,
     built: new Date().toISOString(),
     sources: kind,
   });
