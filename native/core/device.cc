@@ -46,6 +46,13 @@ void limit_device_memory(at::Device device, std::optional<int64_t> more) {
 #endif
 }
 
+double product_rate(at::Device device, at::ScalarType type, bool tf32) {
+#ifdef RAT_CUDA
+  if (device.is_cuda()) return cuda::product_rate(device.index(), type, tf32);
+#endif
+  return 0;
+}
+
 at::Device parse_device(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
   const std::string simulated = "cuda-sim";

@@ -11,8 +11,14 @@
 namespace rat {
 namespace {
 
+/// What a size says of segments in place of their rows.
+struct Room {
+  int64_t rows = 0;     // that the array is made for, if more
+  int64_t longest = 0;  // group, about
+};
+
 /// The rows of each group, from the group of each row; negative: of none.
-void add_segments(Upload& upload, const std::vector<int32_t>& group_of_row, int64_t groups,
+void add_segments(Upload& upload, const std::vector<int32_t>& group_of_row, int64_t groups, const Room& room,
                   Segments& segments) {
   std::vector<int32_t> starts(static_cast<size_t>(groups) + 1, 0);
   for (const int32_t group : group_of_row)
@@ -21,11 +27,13 @@ void add_segments(Upload& upload, const std::vector<int32_t>& group_of_row, int6
     segments.longest = std::max<int64_t>(segments.longest, starts[i]);
     starts[i] += starts[i - 1];
   }
-  std::vector<int32_t> rows(static_cast<size_t>(starts.back())), next(starts.begin(), starts.end() - 1);
+  std::vector<int32_t> rows(static_cast<size_t>(std::max<int64_t>(starts.back(), room.rows)));
+  std::vector<int32_t> next(starts.begin(), starts.end() - 1);
   for (size_t row = 0; row < group_of_row.size(); ++row)
     if (group_of_row[row] >= 0)
       rows[static_cast<size_t>(next[static_cast<size_t>(group_of_row[row])]++)] = static_cast<int32_t>(row);
   segments.count = groups;
+  if (room.rows > 0) segments.longest = room.longest;
   upload.add(std::move(starts), segments.starts);
   upload.add(std::move(rows), segments.rows);
 }
@@ -90,15 +98,16 @@ std::vector<int64_t> places_of(const std::vector<int32_t>& few, const std::vecto
 
 DeviceBatch::DeviceBatch(const PackedBatch& batch, const DeviceBatchOptions& options, at::Device device) {
   Upload upload;
-  add_to(upload, batch, options, device);
-  upload.send(device);
+  add_to(upload, batch, options, {});
+  at::Tensor memory;
+  upload.send(device, memory);
   divide(options);
 }
 
 void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options,
-                         at::Device device) {
+                         const BatchSize& size) {
   examples_ = batch.examples();
-  const int64_t tokens = batch.token_count();
+  const int64_t tokens = std::max(batch.token_count(), size.tokens);
   // Every forward is a run of copies of the same rows: what does not name the pass is sent for the most
   // copies that one of them has, and the others take the beginning of it.
   int64_t passes = 0;
@@ -107,6 +116,7 @@ void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceB
     most_.copies = std::max(most_.copies, forward.copies());
     passes = std::max(passes, forward.first_pass + forward.copies());
   }
+  most_.longest = size.longest;
   std::vector<int32_t> example_ids, positions;
   for (int64_t b = 0; b < examples_; ++b) {
     const int32_t length =
@@ -117,11 +127,18 @@ void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceB
       positions.push_back(position);
     }
   }
-  most_.starts = {0};
+  std::vector<int64_t> ends;
   for (int64_t copy = 0; copy < most_.copies; ++copy)
-    for (int64_t b = 0; b < examples_; ++b)
-      most_.starts.push_back(copy * tokens + batch.sequence_starts[static_cast<size_t>(b) + 1]);
+    for (size_t b = 0; b + 1 < batch.sequence_starts.size(); ++b) {
+      most_.starts.push_back(copy * tokens + batch.sequence_starts[b]);
+      ends.push_back(copy * tokens + batch.sequence_starts[b + 1]);
+    }
+  most_.starts.push_back(most_.copies * tokens);
 
+  const auto with_filler = [&](std::vector<int32_t> rows) {
+    rows.resize(static_cast<size_t>(tokens), 0);
+    return rows;
+  };
   const auto add_copies = [&](std::vector<int32_t> of_one, at::Tensor& target) {
     const size_t count = of_one.size() * static_cast<size_t>(most_.copies);
     upload.add<int32_t>(count, target, [of_one = std::move(of_one), copies = most_.copies](int32_t* to) {
@@ -133,23 +150,29 @@ void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceB
       for (int64_t pass = 0; pass < passes; ++pass) to = std::fill_n(to, rows, static_cast<int32_t>(pass));
     });
   };
-  upload.add<int64_t>(batch.tokens, tokens_);
-  upload.add<int64_t>(most_.starts, most_.starts_index);
-  upload.add<int64_t>(most_.starts.size() - 1, most_.last_tokens, [this](int64_t* to) {
-    std::transform(most_.starts.begin() + 1, most_.starts.end(), to, [](int64_t end) { return end - 1; });
+  upload.add<int64_t>(static_cast<size_t>(tokens), tokens_, [&batch, &options, tokens](int64_t* to) {
+    int64_t* const end = to + tokens;
+    std::fill(std::copy(batch.tokens.begin(), batch.tokens.end(), to), end, options.padding_id);
   });
-  add_copies(std::move(example_ids), most_.token_rows.example_ids);
-  add_copies(positions, most_.token_rows.positions);
+  upload.add<int64_t>(most_.starts, most_.starts_index);
+  upload.add<int64_t>(ends.size(), most_.last_tokens, [ends](int64_t* to) {
+    std::transform(ends.begin(), ends.end(), to, [](int64_t end) { return end - 1; });
+  });
+  upload.add(std::move(ends), most_.ends_index);
+  add_copies(with_filler(std::move(example_ids)), most_.token_rows.example_ids);
+  add_copies(with_filler(positions), most_.token_rows.positions);
   add_passes(tokens, most_.token_rows.passes);
   add_copies(batch.example_ids, most_.sequence_rows.example_ids);
   add_copies(std::vector<int32_t>(batch.example_ids.size(), 0), most_.sequence_rows.positions);
   add_passes(examples_, most_.sequence_rows.passes);
   if (options.indices.encoder) {
-    add_segments(upload, positions, most_.longest, most_.by_position);
+    add_segments(upload, positions, most_.longest, {size.tokens, examples_}, most_.by_position);
     if (!batch.token_types.empty()) {
       const std::vector<int32_t> types(batch.token_types.begin(), batch.token_types.end());
-      add_copies(types, most_.token_types);
-      add_segments(upload, types, 1 + *std::max_element(types.begin(), types.end()), most_.by_token_type);
+      add_copies(with_filler(types), most_.token_types);
+      const int64_t highest = *std::max_element(types.begin(), types.end());
+      add_segments(upload, types, std::max(1 + highest, size.token_types), {size.tokens, tokens},
+                   most_.by_token_type);
     }
     if (options.indices.padded_attention) {
       std::vector<int64_t> cells;
@@ -172,12 +195,17 @@ void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceB
 }
 
 void DeviceBatch::add_training(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options,
-                               const std::vector<int32_t>& slots, int64_t vocabulary_size) {
-  upload.add<int64_t>(slots.size(), slots_.index, [&slots, vocabulary_size](int64_t* to) {
-    std::transform(slots.begin(), slots.end(), to,
-                   [&](int32_t slot) { return slot < 0 ? vocabulary_size : int64_t{slot}; });
+                               const BatchSize& size, const std::vector<int32_t>& slots,
+                               int64_t vocabulary_size) {
+  const auto tokens = static_cast<size_t>(std::max(batch.token_count(), size.tokens));
+  upload.add<int64_t>(tokens, slots_.index, [&slots, vocabulary_size, tokens](int64_t* to) {
+    int64_t* const end = to + tokens;
+    to = std::transform(slots.begin(), slots.end(), to,
+                        [&](int32_t slot) { return slot < 0 ? vocabulary_size : int64_t{slot}; });
+    std::fill(to, end, vocabulary_size);
   });
-  add_segments(upload, slots, vocabulary_size, slots_.by_slot);
+  // Some token stands in every example; few stand in each twice.
+  add_segments(upload, slots, vocabulary_size, {size.tokens, 2 * examples_}, slots_.by_slot);
   if (!options.label_values)
     upload.add<int64_t>(batch.class_labels, labels_);
   else if (*options.label_values == at::kDouble)
@@ -189,7 +217,8 @@ void DeviceBatch::add_training(Upload& upload, const PackedBatch& batch, const D
   for (int64_t b = 0; b < examples_; ++b)
     example_of_token.resize(static_cast<size_t>(batch.sequence_starts[static_cast<size_t>(b) + 1]),
                             static_cast<int32_t>(b));
-  add_segments(upload, example_of_token, examples_, by_example_);
+  add_segments(upload, example_of_token, examples_, {size.tokens, size.longest}, by_example_);
+  example_of_token.resize(tokens, 0);
   upload.add(std::vector<int64_t>(example_of_token.begin(), example_of_token.end()), example_of_token_);
   if (!options.spared_tokens.empty()) upload.add(places_of(options.spared_tokens, batch.tokens), spared_);
 }
@@ -208,6 +237,7 @@ void DeviceBatch::divide(const DeviceBatchOptions& options) {
               all.passes.narrow(0, first_pass * of_pass, count)};
     };
     rows.starts_index = beginning(most_.starts_index, rows.sequences + 1);
+    rows.ends_index = beginning(most_.ends_index, rows.sequences);
     rows.first_tokens = beginning(most_.starts_index, rows.sequences);
     rows.last_tokens = beginning(most_.last_tokens, rows.sequences);
     rows.token_rows = mask_rows(most_.token_rows, tokens, rows.tokens);
@@ -220,10 +250,18 @@ void DeviceBatch::divide(const DeviceBatchOptions& options) {
 }
 
 DeviceStep::DeviceStep(const std::vector<PackedBatch>& batches, const StepScalars& scalars,
-                       const DeviceBatchOptions& options, std::vector<int32_t>& scratch, at::Device device)
+                       const DeviceBatchOptions& options, std::vector<int32_t>& scratch, at::Device device,
+                       at::Tensor& memory)
     : scalars_(scalars) {
   std::vector<int64_t> distinct;
   const auto slots = slots_of(batches, options.padding_id, scratch, distinct);
+  scalars_.distinct_tokens = static_cast<double>(distinct.size());
+  if (!options.sizes.empty()) {
+    size_t tokens = 0;
+    for (const BatchSize& size : options.sizes) tokens += static_cast<size_t>(size.tokens);
+    distinct.resize(tokens, options.padding_id);
+    vocabulary_.has_filler = true;
+  }
   vocabulary_.size = static_cast<int64_t>(distinct.size());
   Upload upload;
   if (!options.spared_tokens.empty())
@@ -234,10 +272,11 @@ DeviceStep::DeviceStep(const std::vector<PackedBatch>& batches, const StepScalar
   batches_.reserve(batches.size());  // the upload holds addresses of its tensors
   for (size_t m = 0; m < batches.size(); ++m) {
     DeviceBatch& batch = batches_.emplace_back(DeviceBatch());
-    batch.add_to(upload, batches[m], options, device);
-    batch.add_training(upload, batches[m], options, slots[m], vocabulary_.size);
+    const BatchSize size = options.sizes.empty() ? BatchSize{} : options.sizes[m];
+    batch.add_to(upload, batches[m], options, size);
+    batch.add_training(upload, batches[m], options, size, slots[m], vocabulary_.size);
   }
-  upload.send(device);
+  upload.send(device, memory);
   for (DeviceBatch& batch : batches_) batch.divide(options);
 }
 

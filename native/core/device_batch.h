@@ -18,7 +18,7 @@ namespace rat {
 struct Segments {
   at::Tensor starts;    // [N + 1] int32
   at::Tensor rows;      // [R] int32: the rows of each group, in rising order
-  int64_t longest = 0;  // most rows of a group
+  int64_t longest = 0;  // most rows of a group, or about so many: how much of a kernel takes one
   int64_t count = 0;    // N
 };
 
@@ -45,6 +45,7 @@ struct ForwardRows {
   std::vector<int64_t> starts;  // [S + 1]
   int64_t longest = 0;
   at::Tensor starts_index;  // [S + 1] int64
+  at::Tensor ends_index;    // [S] int64; rows from there to the next start are filler
   at::Tensor first_tokens;  // [S] int64: row of each sequence's first token
   at::Tensor last_tokens;   // [S] int64
   MaskRows token_rows;      // one row a token
@@ -68,7 +69,8 @@ struct RowIndices {
 /// The distinct tokens of a step: what a gradient or a perturbation of the word-embedding matrix needs, without
 /// ever touching its other rows. Slot U belongs to the padding token, whose row has neither.
 struct BatchVocabulary {
-  int64_t size = 0;           // U
+  int64_t size = 0;           // U, filler included
+  bool has_filler = false;    // from StepScalars::distinct_tokens on; no token of the batches is there
   at::Tensor distinct_index;  // [U] int64 token ids, in order of first appearance
   at::Tensor spared;  // int64: the slots of tokens that no perturbation touches; undefined: none are wanted
 };
@@ -79,6 +81,15 @@ struct TokenSlots {
   Segments by_slot;  // of the T tokens, padding left out
 };
 
+/// What the arrays of a batch are made large enough for. Beyond what the batch has they hold filler: rows of the padding token
+/// that stand in no sequence and have no gradient, and groups without rows. So one shape serves many batches.
+struct BatchSize {
+  int64_t tokens = 0;   // of one copy
+  int64_t longest = 0;  // sequence
+  int64_t token_types = 0;
+  auto operator<=>(const BatchSize&) const = default;
+};
+
 /// What is wanted on the device.
 struct DeviceBatchOptions {
   std::vector<ForwardLayout> forwards{{}};
@@ -87,6 +98,9 @@ struct DeviceBatchOptions {
   int64_t padding_id = 0;
   std::vector<int32_t> spared_tokens = {};     // ids that no perturbation touches
   std::optional<at::ScalarType> label_values;  // float or double; none: labels are class indices
+  /// One for each batch, not for recurrent models nor padded attention; the distinct tokens are then as many as the tokens of
+  /// all. Empty: no filler.
+  std::vector<BatchSize> sizes = {};
 };
 
 class DeviceBatch {
@@ -110,9 +124,10 @@ class DeviceBatch {
  private:
   friend class DeviceStep;
   DeviceBatch() = default;
-  void add_to(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options, at::Device device);
+  void add_to(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options,
+              const BatchSize& size);
   void add_training(Upload& upload, const PackedBatch& batch, const DeviceBatchOptions& options,
-                    const std::vector<int32_t>& slots, int64_t vocabulary_size);
+                    const BatchSize& size, const std::vector<int32_t>& slots, int64_t vocabulary_size);
   void divide(const DeviceBatchOptions& options);
 
   int64_t examples_ = 0;
@@ -127,9 +142,11 @@ class DeviceBatch {
 /// The batches of one step, with one vocabulary, and its scalars.
 class DeviceStep {
  public:
-  /// `scratch` is any vector of V entries that is -1 everywhere, and is so again afterwards.
+  /// `scratch` is any vector of V entries that is -1 everywhere, and is so again afterwards. The arrays are sent to `memory`,
+  /// which is made if it is undefined; the sizes of a step decide how many bytes that are.
   DeviceStep(const std::vector<PackedBatch>& batches, const StepScalars& scalars,
-             const DeviceBatchOptions& options, std::vector<int32_t>& scratch, at::Device device);
+             const DeviceBatchOptions& options, std::vector<int32_t>& scratch, at::Device device,
+             at::Tensor& memory);
   DeviceStep(const DeviceStep&) = delete;
   DeviceStep& operator=(const DeviceStep&) = delete;
 

@@ -83,13 +83,15 @@ RAT_KERNEL(add_segments,
 RAT_KERNEL(conv_max_pool,
            std::tuple<at::Tensor, at::Tensor>(const at::Tensor& x, const at::Tensor& weight,
                                               const at::Tensor& bias, const std::vector<int64_t>& starts,
-                                              const at::Tensor& starts_index, const Taps& taps))
+                                              const at::Tensor& starts_index, const at::Tensor& ends_index,
+                                              const Taps& taps))
 // -> gradients of x, weight and bias from that of the maxima before the ReLU.
 RAT_KERNEL(conv_max_pool_backward,
            std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor& dmaxima, const at::Tensor& x,
                                                           const at::Tensor& weight, const at::Tensor& winners,
                                                           const std::vector<int64_t>& starts,
-                                                          const at::Tensor& starts_index, const Taps& taps))
+                                                          const at::Tensor& starts_index,
+                                                          const at::Tensor& ends_index, const Taps& taps))
 
 // layers/attention_pool.h. -> weights `[tokens]`, weighted sums `[S, D]`.
 RAT_KERNEL(attention_pool,

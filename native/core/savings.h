@@ -15,6 +15,7 @@ enum class Saving {
   kVector,      // masks and attention in the widest vectors that the processor has
   kLanes,       // threads meet once a pass (lanes.h); else at every loop of every operator
   kHostMemory,  // memory of our own (host_memory.h)
+  kGraphs,      // short steps on a GPU are recorded and replayed (trainer/step_graphs.h)
   kLateRows,    // rows of the word embeddings are updated when they are needed (optim/late_rows.h)
 };
 

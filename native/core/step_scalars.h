@@ -38,6 +38,7 @@ struct StepScalars {
   PhiloxKey ascent_key{0, 0};
   uint32_t step = 0;  // from 1; part of the counters of both
   double learning_rate = 0;
+  double distinct_tokens = 0;  // of all batches of the step; DeviceStep writes it
   uint32_t dropout_threshold[kDropoutKinds][kMaxPasses] = {};
   double dropout_scale[kDropoutKinds][kMaxPasses] = {};  // 1 / (1 - rate)
 

@@ -39,8 +39,8 @@ class Upload {
            [values = std::move(values)](T* to) { std::copy(values.begin(), values.end(), to); });
   }
 
-  /// Sends all that was added, once. Arrays begin at multiples of 64 bytes.
-  void send(at::Device device);
+  /// Sends all that was added, once, to `memory`, which is made if it is undefined. Arrays begin at multiples of 64 bytes.
+  void send(at::Device device, at::Tensor& memory);
 
  private:
   using Fill = std::function<void(std::byte*)>;

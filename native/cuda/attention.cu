@@ -82,7 +82,7 @@ __device__ void store_row(element_t* to, const number_t (&sums)[S::kParts], numb
 
 template <typename element_t, int kMost>
 __global__ void __launch_bounds__(kAttentionThreads)
-    attention_forward(const element_t* q, const element_t* k, const element_t* v, const int64_t* starts,
+    attention_forward(const element_t* q, const element_t* k, const element_t* v, SequenceBounds bounds,
                       const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
                       AttentionNumbers numbers, element_t* out,
                       typename NumberOf<element_t>::Type* log_sums) {
@@ -93,12 +93,13 @@ __global__ void __launch_bounds__(kAttentionThreads)
   RAT_SHARED(Number, tile, kColumns * S::kTileStride);
   RAT_SHARED(Number, weights, S::kRows * kColumns);
   RAT_SHARED(uint8_t, bits, Keeps::kBytes);
-  const HeadOfBlock head(starts, numbers);
+  const HeadOfBlock head(bounds, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.queries) return;
   const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
+  if (!numbers.first_only) head.clear_gap(out + head.result(head.length), head.out_stride(), bounds);
   load_rows(queries, S::kRowStride, q + head.query(first_row), numbers.query_stride, S::kRows,
             head.queries - first_row, width);
 
@@ -165,7 +166,7 @@ __global__ void row_products(const element_t* out, const element_t* dout, int64_
 template <typename element_t, int kMost>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_dq(const element_t* q, const element_t* k, const element_t* v, const element_t* dout,
-                 const int64_t* starts, const int32_t* examples, const int32_t* passes,
+                 SequenceBounds bounds, const int32_t* examples, const int32_t* passes,
                  const StepScalars* scalars, AttentionNumbers numbers,
                  const typename NumberOf<element_t>::Type* log_sums,
                  const typename NumberOf<element_t>::Type* row_products, element_t* dq) {
@@ -177,12 +178,13 @@ __global__ void __launch_bounds__(kAttentionThreads)
   RAT_SHARED(Number, tile, kColumns * S::kTileStride);
   RAT_SHARED(Number, weights, S::kRows * kColumns);
   RAT_SHARED(uint8_t, bits, Keeps::kBytes);
-  const HeadOfBlock head(starts, numbers);
+  const HeadOfBlock head(bounds, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.queries) return;
   const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
+  if (!numbers.first_only) head.clear_gap(dq + head.query(head.length), numbers.query_stride, bounds);
   load_rows(queries, S::kRowStride, q + head.query(first_row), numbers.query_stride, S::kRows,
             head.queries - first_row, width);
   load_rows(slopes, S::kRowStride, dout + head.result(first_row), head.out_stride(), S::kRows,
@@ -241,7 +243,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
 template <typename element_t, int kMost>
 __global__ void __launch_bounds__(kAttentionThreads)
     attention_dkv(const element_t* q, const element_t* k, const element_t* v, const element_t* dout,
-                  const int64_t* starts, const int32_t* examples, const int32_t* passes,
+                  SequenceBounds bounds, const int32_t* examples, const int32_t* passes,
                   const StepScalars* scalars, AttentionNumbers numbers,
                   const typename NumberOf<element_t>::Type* log_sums,
                   const typename NumberOf<element_t>::Type* row_products, element_t* dk, element_t* dv) {
@@ -254,12 +256,14 @@ __global__ void __launch_bounds__(kAttentionThreads)
   RAT_SHARED(Number, weights, S::kRows * kColumns);
   RAT_SHARED(Number, slopes, S::kRows * kColumns);
   RAT_SHARED(uint8_t, bits, Keeps::kBytes);
-  const HeadOfBlock head(starts, numbers);
+  const HeadOfBlock head(bounds, numbers);
   const int first_row = head.tile * S::kRows, width = numbers.head_width;
   if (first_row >= head.length) return;
   const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32),
             warp_row = static_cast<int>(threadIdx.x / 32) * S::kRowsOfWarp;
+  head.clear_gap(dk + head.key(head.length), numbers.key_stride, bounds);
+  head.clear_gap(dv + head.key(head.length), numbers.key_stride, bounds);
   const int64_t rows_from = head.key(first_row);
   load_rows(keys, S::kRowStride, k + rows_from, numbers.key_stride, S::kRows, head.length - first_row, width);
   load_rows(values, S::kRowStride, v + rows_from, numbers.key_stride, S::kRows, head.length - first_row,
@@ -344,7 +348,7 @@ std::tuple<at::Tensor, at::Tensor> attention(const at::Tensor& qkv, const at::Te
     const AttentionNumbers numbers = call.numbers(call.longest_queries(), S::kRows);
     constexpr auto kernel = attention_forward<Element, most()>;
     RAT_LAUNCH(kernel, call.blocks(numbers), kAttentionThreads, call.q<Element>(), call.k<Element>(),
-               call.v<Element>(), call.starts(), call.examples(), call.passes(), call.scalars(), numbers,
+               call.v<Element>(), call.bounds(), call.examples(), call.passes(), call.scalars(), numbers,
                out.data_ptr<Element>(), log_sums.data_ptr<typename S::Number>());
   });
   return {out, log_sums};
@@ -370,13 +374,13 @@ std::tuple<at::Tensor, at::Tensor> attention_backward(const at::Tensor& dout, co
     const AttentionNumbers of_queries = call.numbers(call.longest_queries(), S::kRows);
     constexpr auto dq_kernel = attention_dq<Element, most()>;
     RAT_LAUNCH(dq_kernel, call.blocks(of_queries), kAttentionThreads, call.q<Element>(), call.k<Element>(),
-               call.v<Element>(), dout.const_data_ptr<Element>(), call.starts(), call.examples(),
+               call.v<Element>(), dout.const_data_ptr<Element>(), call.bounds(), call.examples(),
                call.passes(), call.scalars(), of_queries, log_sums.const_data_ptr<Number>(),
                products.const_data_ptr<Number>(), dqueries.data_ptr<Element>());
     const AttentionNumbers of_keys = call.numbers(shape.longest, S::kRows);
     constexpr auto dkv_kernel = attention_dkv<Element, most()>;
     RAT_LAUNCH(dkv_kernel, call.blocks(of_keys), kAttentionThreads, call.q<Element>(), call.k<Element>(),
-               call.v<Element>(), dout.const_data_ptr<Element>(), call.starts(), call.examples(),
+               call.v<Element>(), dout.const_data_ptr<Element>(), call.bounds(), call.examples(),
                call.passes(), call.scalars(), of_keys, log_sums.const_data_ptr<Number>(),
                products.const_data_ptr<Number>(), dqkv.data_ptr<Element>() + shape.key_column(),
                dqkv.data_ptr<Element>() + shape.value_column());

@@ -27,19 +27,30 @@ struct AttentionNumbers {
   double scale;  // of scores
 };
 
+/// Where sequences begin, `[S + 1]`, and end, `[S]`: there may be rows between them that none has.
+struct SequenceBounds {
+  const int64_t *starts, *ends;
+
+  template <typename F>
+  void for_each_pointer(F f) {
+    f(starts);
+    f(ends);
+  }
+};
+
 /// What a block works at: a tile of rows of one head of one sequence.
 struct HeadOfBlock {
   const AttentionNumbers& numbers;
   int32_t head, tile, length, queries;
   int64_t sequence, first_key, first_query;
 
-  __device__ HeadOfBlock(const int64_t* starts, const AttentionNumbers& numbers)
+  __device__ HeadOfBlock(const SequenceBounds& bounds, const AttentionNumbers& numbers)
       : numbers(numbers),
         head(static_cast<int32_t>(blockIdx.y)),
         tile(static_cast<int32_t>(blockIdx.x % numbers.tiles)),
         sequence(blockIdx.x / numbers.tiles) {
-    first_key = starts[sequence];
-    length = static_cast<int32_t>(starts[sequence + 1] - first_key);
+    first_key = bounds.starts[sequence];
+    length = static_cast<int32_t>(bounds.ends[sequence] - first_key);
     queries = numbers.first_only ? 1 : length;
     first_query = numbers.first_only ? sequence : first_key;
   }
@@ -58,6 +69,16 @@ struct HeadOfBlock {
     return (first_query + row) * out_stride() + int64_t{head} * numbers.head_width;
   }
   __device__ int64_t statistic(int64_t row) const { return head * numbers.query_rows + first_query + row; }
+
+  /// The rows up to the next sequence, which no sequence has, become zero, in this head's part; `rows` is the first of them. By
+  /// the block of the first tile.
+  template <typename element_t>
+  __device__ void clear_gap(element_t* rows, int64_t stride, const SequenceBounds& bounds) const {
+    if (tile > 0) return;
+    const int64_t elements = (bounds.starts[sequence + 1] - bounds.ends[sequence]) * numbers.head_width;
+    for (int64_t i = threadIdx.x; i < elements; i += blockDim.x)
+      rows[i / numbers.head_width * stride + i % numbers.head_width] = element_t(0);
+  }
 };
 
 /// The mask of one head: element (head * L + query) * L + key of its sequence's.
@@ -129,7 +150,9 @@ struct AttentionCall {
   const element_t* v() const {
     return qkv.const_data_ptr<element_t>() + shape.value_column();
   }
-  const int64_t* starts() const { return shape.starts_index.const_data_ptr<int64_t>(); }
+  SequenceBounds bounds() const {
+    return {shape.starts_index.const_data_ptr<int64_t>(), shape.ends_index.const_data_ptr<int64_t>()};
+  }
   const int32_t* examples() const { return ids(shape.mask.rows.example_ids); }
   const int32_t* passes() const { return ids(shape.mask.rows.passes); }
   const StepScalars* scalars() const { return scalars_of(shape.mask); }

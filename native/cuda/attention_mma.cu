@@ -105,7 +105,7 @@ __device__ inline float largest_of_row(float value) {
 
 template <typename S>
 __global__ void __launch_bounds__(S::kThreads)
-    mma_forward(const BFloat16* q, const BFloat16* k, const BFloat16* v, const int64_t* starts,
+    mma_forward(const BFloat16* q, const BFloat16* k, const BFloat16* v, SequenceBounds bounds,
                 const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
                 AttentionNumbers numbers, BFloat16* out, float* log_sums) {
   using Keeps = typename S::Keeps;
@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(S::kThreads)
   RAT_SHARED(BFloat16, keys, S::kElements);
   RAT_SHARED(BFloat16, values, S::kElements);
   RAT_SHARED(uint8_t, bits, Keeps::kBytes);
-  const HeadOfBlock head(starts, numbers);
+  const HeadOfBlock head(bounds, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.queries) return;
   const MaskOfHead mask{head, examples, passes, scalars};
@@ -176,12 +176,13 @@ __global__ void __launch_bounds__(S::kThreads)
     store_row<S>(out + head.result(row), sums, high, static_cast<float>(mask.scale()) / sum, lane);
     if (lane % 4 == 0) log_sums[head.statistic(row)] = highest[high] * kLn2 + logf(sum);
   }
+  head.clear_gap(out + head.result(head.length), head.out_stride(), bounds);
 }
 
 template <typename S>
 __global__ void __launch_bounds__(S::kThreads)
     mma_dq(const BFloat16* q, const BFloat16* k, const BFloat16* v, const BFloat16* dout,
-           const int64_t* starts, const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
+           SequenceBounds bounds, const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
            AttentionNumbers numbers, const float* log_sums, const float* row_products, BFloat16* dq) {
   using Keeps = typename S::Keeps;
   RAT_SHARED(BFloat16, queries, S::kElements);
@@ -189,12 +190,13 @@ __global__ void __launch_bounds__(S::kThreads)
   RAT_SHARED(BFloat16, keys, S::kElements);
   RAT_SHARED(BFloat16, values, S::kElements);
   RAT_SHARED(uint8_t, bits, Keeps::kBytes);
-  const HeadOfBlock head(starts, numbers);
+  const HeadOfBlock head(bounds, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.queries) return;
   const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32), warp_row = static_cast<int>(threadIdx.x / 32) * 16;
   const float scale = static_cast<float>(numbers.scale) * kLog2E, kept = static_cast<float>(mask.scale());
+  head.clear_gap(dq + head.query(head.length), numbers.query_stride, bounds);
   load_tile<S>(queries, q + head.query(first_row), numbers.query_stride, head.queries - first_row);
   load_tile<S>(slopes, dout + head.result(first_row), head.out_stride(), head.queries - first_row);
   float log_sum[2] = {}, row_product[2] = {};
@@ -242,7 +244,7 @@ __global__ void __launch_bounds__(S::kThreads)
 template <typename S>
 __global__ void __launch_bounds__(S::kThreads)
     mma_dkv(const BFloat16* q, const BFloat16* k, const BFloat16* v, const BFloat16* dout,
-            const int64_t* starts, const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
+            SequenceBounds bounds, const int32_t* examples, const int32_t* passes, const StepScalars* scalars,
             AttentionNumbers numbers, const float* log_sums, const float* row_products, BFloat16* dk,
             BFloat16* dv) {
   using Keeps = typename S::Keeps;
@@ -253,11 +255,13 @@ __global__ void __launch_bounds__(S::kThreads)
   RAT_SHARED(float, log_sum, S::kTile);
   RAT_SHARED(float, row_product, S::kTile);
   RAT_SHARED(uint8_t, bits, Keeps::kBytes);
-  const HeadOfBlock head(starts, numbers);
+  const HeadOfBlock head(bounds, numbers);
   const int first_row = head.tile * S::kTile;
   if (first_row >= head.length) return;
   const MaskOfHead mask{head, examples, passes, scalars};
   const int lane = static_cast<int>(threadIdx.x % 32), warp_row = static_cast<int>(threadIdx.x / 32) * 16;
+  head.clear_gap(dk + head.key(head.length), numbers.key_stride, bounds);
+  head.clear_gap(dv + head.key(head.length), numbers.key_stride, bounds);
   const int64_t rows_from = head.key(first_row);
   const float scale = static_cast<float>(numbers.scale) * kLog2E, kept = static_cast<float>(mask.scale());
   load_tile<S>(keys, k + rows_from, numbers.key_stride, head.length - first_row);
@@ -329,7 +333,7 @@ void mma_attention(const AttentionCall& call, at::Tensor& out, at::Tensor& log_s
     using S = decltype(sizes);
     const AttentionNumbers numbers = call.numbers(call.shape.longest, S::kTile);
     RAT_LAUNCH(mma_forward<S>, call.blocks(numbers), S::kThreads, call.q<BFloat16>(), call.k<BFloat16>(),
-               call.v<BFloat16>(), call.starts(), call.examples(), call.passes(), call.scalars(), numbers,
+               call.v<BFloat16>(), call.bounds(), call.examples(), call.passes(), call.scalars(), numbers,
                out.data_ptr<BFloat16>(), log_sums.data_ptr<float>());
   });
 }
@@ -339,11 +343,11 @@ void mma_attention_backward(const AttentionCall& call, const AttentionGradients&
     using S = decltype(sizes);
     const AttentionNumbers numbers = call.numbers(call.shape.longest, S::kTile);
     RAT_LAUNCH(mma_dq<S>, call.blocks(numbers), S::kThreads, call.q<BFloat16>(), call.k<BFloat16>(),
-               call.v<BFloat16>(), gradients.dout.const_data_ptr<BFloat16>(), call.starts(), call.examples(),
+               call.v<BFloat16>(), gradients.dout.const_data_ptr<BFloat16>(), call.bounds(), call.examples(),
                call.passes(), call.scalars(), numbers, gradients.log_sums.const_data_ptr<float>(),
                gradients.row_products.const_data_ptr<float>(), gradients.dqueries.data_ptr<BFloat16>());
     RAT_LAUNCH(mma_dkv<S>, call.blocks(numbers), S::kThreads, call.q<BFloat16>(), call.k<BFloat16>(),
-               call.v<BFloat16>(), gradients.dout.const_data_ptr<BFloat16>(), call.starts(), call.examples(),
+               call.v<BFloat16>(), gradients.dout.const_data_ptr<BFloat16>(), call.bounds(), call.examples(),
                call.passes(), call.scalars(), numbers, gradients.log_sums.const_data_ptr<float>(),
                gradients.row_products.const_data_ptr<float>(),
                gradients.dqkv.data_ptr<BFloat16>() + call.shape.key_column(),

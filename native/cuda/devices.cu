@@ -58,4 +58,24 @@ int compute_capability(int device) {
   return 10 * major + minor;
 }
 
+namespace {
+
+/// Of one multiprocessor in one cycle, dense, with sums in float (NVIDIA's architecture whitepapers).
+double product_rate_of_cycle(int capability, at::ScalarType type, bool tf32) {
+  const bool is_large = capability == 80 || (capability >= 90 && capability < 120);  // not GeForce or RTX
+  if (type == at::kDouble) return is_large ? 128 : 4;
+  if (type == at::kFloat && !tf32) return capability == 80 ? 128 : 256;
+  const double bf16 = !is_large ? 512 : capability == 80 ? 2048 : capability < 100 ? 4096 : 8192;
+  return type == at::kFloat ? bf16 / 2 : bf16;
+}
+
+}  // namespace
+
+double product_rate(int device, at::ScalarType type, bool tf32) {
+  int multiprocessors = 0, kilohertz = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, device));
+  return 1e3 * kilohertz * multiprocessors * product_rate_of_cycle(compute_capability(device), type, tf32);
+}
+
 }  // namespace rat::cuda

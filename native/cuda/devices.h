@@ -18,4 +18,6 @@ void limit_device_memory(int device, std::optional<int64_t> more);
 /// 80 for 8.0.
 int compute_capability(int device);
 
+double product_rate(int device, at::ScalarType type, bool tf32);
+
 }  // namespace rat::cuda

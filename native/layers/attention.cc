@@ -58,7 +58,8 @@ at::Tensor attention(const at::Tensor& qkv, const at::Tensor& first_queries, con
   return Attention::apply(
       qkv, first_only ? std::optional(first_queries) : std::nullopt,
       hold(AttentionShape{rows.sequences, rows.longest, heads, head_width, rows.starts, rows.starts_index,
-                          first_only, dropout.mask(rows.sequence_rows, DropoutSite::kAttention, layer)}));
+                          rows.ends_index, first_only,
+                          dropout.mask(rows.sequence_rows, DropoutSite::kAttention, layer)}));
 }
 
 }  // namespace rat

@@ -34,6 +34,7 @@ struct AttentionShape {
   int64_t sequences, longest, heads, head_width;
   std::vector<int64_t> starts;  // [S + 1]
   at::Tensor starts_index;      // [S + 1] int64, on the device
+  at::Tensor ends_index;        // [S], likewise
   bool first_only;              // queries of first tokens alone: they stand in a tensor of their own
   SiteMask mask;                // of each sequence
 

@@ -137,9 +137,9 @@ class ConvReluMaxPool : public torch::autograd::Function<ConvReluMaxPool> {
                             const at::Tensor& bias, const ForwardRows* rows,
                             const std::vector<int64_t>& widths) {
     const Taps taps(widths, bias.size(0) / static_cast<int64_t>(widths.size()));
-    auto [out, winners] =
-        kernels::conv_max_pool.on(x.device())(x, weight, bias, rows->starts, rows->starts_index, taps);
-    context->save_for_backward({x, weight, out, winners, rows->starts_index});
+    auto [out, winners] = kernels::conv_max_pool.on(x.device())(x, weight, bias, rows->starts,
+                                                                rows->starts_index, rows->ends_index, taps);
+    context->save_for_backward({x, weight, out, winners, rows->starts_index, rows->ends_index});
     context->saved_data["starts"] = rows->starts;
     context->saved_data["widths"] = widths;
     return out;
@@ -154,7 +154,7 @@ class ConvReluMaxPool : public torch::autograd::Function<ConvReluMaxPool> {
     const at::Tensor dmaxima = at::where(out > 0, gradients[0], at::zeros({}, out.options())).contiguous();
     const auto [dx, dweight, dbias] = kernels::conv_max_pool_backward.on(x.device())(
         dmaxima, x, weight, /*winners=*/saved[3], context->saved_data["starts"].toIntVector(), saved[4],
-        taps);
+        saved[5], taps);
     return {dx, dweight, dbias, {}, {}};
   }
 };
@@ -171,7 +171,7 @@ Taps::Taps(const std::vector<int64_t>& widths, int64_t filters) : widths(widths)
 std::tuple<at::Tensor, at::Tensor> cpu::conv_max_pool(const at::Tensor& x, const at::Tensor& weight,
                                                       const at::Tensor& bias,
                                                       const std::vector<int64_t>& starts, const at::Tensor&,
-                                                      const Taps& taps) {
+                                                      const at::Tensor&, const Taps& taps) {
   const auto sequences = static_cast<int64_t>(starts.size()) - 1;
   at::Tensor out = at::empty({sequences, bias.size(0)}, x.options());
   at::Tensor winners = at::empty({sequences, bias.size(0)}, x.options().dtype(at::kInt));
@@ -182,7 +182,7 @@ std::tuple<at::Tensor, at::Tensor> cpu::conv_max_pool(const at::Tensor& x, const
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> cpu::conv_max_pool_backward(
     const at::Tensor& dmaxima, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& winners,
-    const std::vector<int64_t>& starts, const at::Tensor&, const Taps& taps) {
+    const std::vector<int64_t>& starts, const at::Tensor&, const at::Tensor&, const Taps& taps) {
   at::Tensor dx = at::zeros_like(x), dweight = at::zeros_like(weight),
              dbias = at::zeros({dmaxima.size(1)}, dmaxima.options());
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "conv_max_pool_backward", [&] {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cstddef>
+
 #include "core/kernels.h"
 
 namespace rat {
@@ -82,12 +84,19 @@ Perturbation zero_perturbation(Scope scope, const DeviceStep& step, const at::Te
 
 namespace {
 
+/// 0-dimensional double: U without filler.
+at::Tensor distinct_tokens(const DeviceStep& step) {
+  return step.scalar(offsetof(StepScalars, distinct_tokens), at::kDouble);
+}
+
 /// `[T, D]`, or `[U + 1, D]`, of one place, in double.
 at::Tensor noise_at(Scope scope, Noise noise, const DeviceStep& step, size_t place, int64_t width) {
   if (scope == Scope::kMatrix) {
     const at::Tensor ids = step.vocabulary().distinct_index.to(at::kInt);
-    const at::Tensor rows =
+    at::Tensor rows =
         kernels::noise.on(ids.device())(ids, at::zeros_like(ids), width, step.device_scalars(), noise);
+    if (step.vocabulary().has_filler)
+      rows.masked_fill_((at::arange(ids.size(0), rows.options()) >= distinct_tokens(step)).unsqueeze(1), 0);
     return at::cat({rows, at::zeros({1, width}, rows.options())});
   }
   const DeviceBatch& batch = step.batches()[place];
@@ -100,9 +109,7 @@ at::Tensor noise_at(Scope scope, Noise noise, const DeviceStep& step, size_t pla
 
 /// How many numbers the norm of one place is over, so that it broadcasts to them.
 at::Tensor numbers_in(Scope scope, const DeviceStep& step, size_t place, int64_t width) {
-  const auto doubles = step.device_scalars().options().dtype(at::kDouble);
-  if (scope == Scope::kMatrix)
-    return at::full({1, 1}, static_cast<double>(step.vocabulary().size * width), doubles);
+  if (scope == Scope::kMatrix) return (distinct_tokens(step) * static_cast<double>(width)).view({1, 1});
   const DeviceBatch& batch = step.batches()[place];
   const at::Tensor lengths = at::diff(batch.by_example().starts).to(at::kDouble) * static_cast<double>(width);
   return lengths.index_select(0, batch.example_of_token()).unsqueeze(1);

@@ -37,39 +37,43 @@ StepValues StepCheck::on_host(const double* fields) const {
   return values;
 }
 
-at::Tensor StepCheck::take(const StepLog<at::Tensor>& log, uint32_t step) {
+at::Tensor StepCheck::take(const StepLog<at::Tensor>& log, const at::Tensor& step) {
   const at::Tensor zero = at::zeros({}, log.gradient_norm.options());
-  std::vector<at::Tensor> fields{at::full({}, static_cast<double>(step), zero.options())};
+  std::vector<at::Tensor> fields{step};
   StepLog<at::Tensor> whole = log;
   for (const auto& [name, member] : StepLog<at::Tensor>::fields()) {
     if (!(whole.*member).defined()) whole.*member = zero;
     fields.push_back(whole.*member);
   }
-  last_ = at::stack(fields);
+  if (!last_.defined()) {
+    last_ = at::zeros({static_cast<int64_t>(fields.size())}, zero.options());
+    failed_ = at::zeros_like(last_);
+    skipped_ = at::zeros({1}, zero.options());
+  }
+  at::stack_out(last_, fields);
   if (device_.is_cpu()) {
-    const StepValues values = on_host(last_.const_data_ptr<double>() + 1);
-    if (!is_finite(values)) fail_non_finite(step, values);
+    const double* last = last_.const_data_ptr<double>();
+    const StepValues values = on_host(last + 1);
+    if (!is_finite(values)) fail_non_finite(last[0], values);
     return {};
   }
-  if (!failed_.defined()) failed_ = at::zeros_like(last_);
-  if (!skipped_.defined()) skipped_ = zero;
-  skipped_ = skipped_ + whole.skipped_perturbations;
+  skipped_.add_(whole.skipped_perturbations);
   const at::Tensor loss = total(whole, kl_weight_, bregman_weight_);
   const at::Tensor is_first = (at::isfinite(loss).logical_and(at::isfinite(log.gradient_norm)))
                                   .logical_not()
                                   .logical_and(failed_[0] == 0);
-  failed_ = at::where(is_first, last_, failed_);
+  at::where_out(failed_, is_first, last_, failed_);
   return (failed_[0] > 0).to(at::kFloat);
 }
 
 StepValues StepCheck::read() {
   if (device_.is_cpu()) return on_host(last_.const_data_ptr<double>() + 1);
-  const at::Tensor all = at::cat({last_, failed_, skipped_.view({1})}).cpu();
+  const at::Tensor all = at::cat({last_, failed_, skipped_}).cpu();
   const double* last = all.const_data_ptr<double>();
   const double* failed = last + last_.numel();
-  skipped_.reset();
+  skipped_.zero_();
   if (failed[0] > 0) {
-    failed_.reset();
+    failed_.zero_();
     fail_non_finite(failed[0], on_host(failed + 1));
   }
   StepValues values = on_host(last + 1);
@@ -82,7 +86,7 @@ void StepCheck::require_finite() {
   const at::Tensor failed = failed_.cpu();
   const double* fields = failed.const_data_ptr<double>();
   if (fields[0] == 0) return;
-  failed_.reset();
+  failed_.zero_();
   fail_non_finite(fields[0], on_host(fields + 1));
 }
 

@@ -24,7 +24,8 @@ class StepCheck {
 
   /// Takes the values of a step whose gradients are there. On the CPU: throws ERR_RAT_NON_FINITE, and returns
   /// an undefined tensor. On a GPU: the optimizers' `found_inf`.
-  at::Tensor take(const StepLog<at::Tensor>& log, uint32_t step);
+  /// `step` is its number, 0-dimensional double there.
+  at::Tensor take(const StepLog<at::Tensor>& log, const at::Tensor& step);
 
   /// The values of the last step, and perturbations that were skipped since the last call. Waits for the device.
   /// Throws ERR_RAT_NON_FINITE if a step since then was not finite; nothing was updated from there on.
@@ -40,9 +41,9 @@ class StepCheck {
   double kl_weight_;
   double bregman_weight_;
   // [1 + fields] double: the step, then what StepLog::fields() lists; of the last step, and of the first one
-  // that was not finite (step 0: there was none). Undefined before the first step.
+  // that was not finite (step 0: there was none). Undefined before the first step, and the same memory from then on.
   at::Tensor last_, failed_;
-  at::Tensor skipped_;  // since the last call of read()
+  at::Tensor skipped_;  // [1], since the last call of read()
 };
 
 }  // namespace rat

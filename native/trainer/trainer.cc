@@ -58,8 +58,11 @@ Trainer::Trainer(const TrainerOptions& options)
       lanes_(options.threads, device_.is_cpu() && is_on(Saving::kLanes) ? kMostLanes : 1),
       products_(device_, options.precision, options.tf32),
       regularizer_(make_regularizer(options.regularizer)),
-      check_(device_, options.loss.kl_weight, options.regularizer.bregman_weight) {
+      check_(device_, options.loss.kl_weight, options.regularizer.bregman_weight),
+      graphs_(device_, host_bound_tokens(options.model, regularizer_->forwards(),
+                                         product_rate(device_, options.model.compute, options.tf32))) {
   const c10::OptionalDeviceGuard guard(device_);
+  use_own_stream(device_);
   models_ = make_models(options.trains ? lanes_.most() : 1, kMostGradientBytes, options.model, options.seed,
                         options.precision, device_);
   if (options.replicas > 1) reduction_ = std::make_unique<Replicas>(options.replicas);
@@ -184,14 +187,6 @@ void Trainer::reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gr
   reduction_->sum(tensors);
 }
 
-/// Zero but for the step's rows. Those of the step before are cleared only now, so that a step that fails leaves none
-/// behind.
-at::Tensor Trainer::whole_embedding_gradient(const DeviceStep& step, const at::Tensor& rows) {
-  if (written_rows_.defined()) embedding_gradient_.index_fill_(0, written_rows_, 0);
-  written_rows_ = step.vocabulary().distinct_index;
-  return embedding_gradient_.index_copy_(0, written_rows_, rows);
-}
-
 Normaliser Trainer::normaliser(const std::vector<PackedBatch>& batches, const StepOptions& options) const {
   double examples = 0, weights = 0;
   for (const PackedBatch& batch : batches) {
@@ -232,46 +227,74 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
                             options_.model.padding_id};
   wanted.spared_tokens = options_.regularizer.spared_tokens;
   if (options_.loss.target != Target::kClass) wanted.label_values = options_.precision;
+  const std::optional<StepSize> size = recorded_size(batches);
+  if (size) wanted.sizes = size->sizes();
+  at::Tensor memory;
   std::vector<PackedBatch> parts;
   const DeviceStep on_device(parts_of(batches, static_cast<int64_t>(models_.size()), parts), scalars, wanted,
-                             vocabulary_scratch_, device_);
-  const at::Tensor rows = on_device.vocabulary().distinct_index;
-  optimizer_->catch_up(rows, lanes_);
+                             vocabulary_scratch_, device_, size ? graphs_.memory(*size) : memory);
+  optimizer_->catch_up(on_device.vocabulary().distinct_index, lanes_);
   mark(profile.get(), "copy");
-  Step step(models_, on_device, forwards, options_.loss, normaliser(batches, options),
-            {.cancelled = &cancelled,
-             .profile = profile.get(),
-             .reduction = reduction_.get(),
-             .lanes = &lanes_,
-             .average = average_.get()});
-  StepLog<at::Tensor> log = regularizer_->run(step);
-
-  const at::NoGradGuard no_grad;
-  join_gradients();
-  std::vector<at::Tensor> all = gradients(step.embedding_gradient());
-  reduce(log, all);
-  log.gradient_norm = global_norm(all, lanes_);
-  UpdateScalars update{.learning_rate = options.learning_rate, .found_inf = check_.take(log, options.step)};
-  if (device_.is_cpu()) {
-    update.lanes = &lanes_;
-  } else {
-    update.device_learning_rate = on_device.scalar(offsetof(StepScalars, learning_rate), at::kDouble);
-  }
-  clip(update, log.gradient_norm, options_.optimizer.clip_norm);
-  if (!optimizer_->scales_gradients()) scale(all, update);
-  if (embedding_gradient_.defined()) all[0] = whole_embedding_gradient(on_device, all[0]);
-  if (optimizer_->takes_rows()) update.rows = rows;
-  is_half_updated_ = casts_are_old_ = true;
-  optimizer_->step(all, update);
-  if (average_ || !is_on(Saving::kLateRows)) optimizer_->catch_up(lanes_);
-  if (average_) update_average(*regularizer_->average_decay());
-  is_half_updated_ = false;
+  const auto work = [&] {
+    Step step(models_, on_device, forwards, options_.loss, normaliser(batches, options),
+              {.cancelled = &cancelled,
+               .profile = profile.get(),
+               .reduction = reduction_.get(),
+               .lanes = &lanes_,
+               .average = average_.get()});
+    StepLog<at::Tensor> log = regularizer_->run(step);
+    update(step, log);
+  };
+  if (size)
+    graphs_.take(*size, work);
+  else
+    work();
   casts_are_old_ = average_ || !optimizer_->writes_casts();
   StepResult result;
   if (device_.is_cpu() || options.read) result.values = check_.read();
   mark(profile.get(), "optimizer");
   if (profile) result.times = profile->times();
   return result;
+}
+
+/// Of the weights, by what the passes of `step` have left. On a GPU by nothing but what is there.
+void Trainer::update(const Step& step, StepLog<at::Tensor>& log) {
+  const at::NoGradGuard no_grad;
+  const DeviceStep& batches = step.batches();
+  const at::Tensor& rows = batches.vocabulary().distinct_index;
+  join_gradients();
+  std::vector<at::Tensor> all = gradients(step.embedding_gradient());
+  reduce(log, all);
+  log.gradient_norm = global_norm(all, lanes_);
+  const at::Tensor number = batches.scalar(offsetof(StepScalars, step), at::kInt).to(at::kDouble);
+  UpdateScalars update{.learning_rate = batches.scalars().learning_rate,
+                       .found_inf = check_.take(log, number)};
+  if (device_.is_cpu()) {
+    update.lanes = &lanes_;
+  } else {
+    update.device_learning_rate = batches.scalar(offsetof(StepScalars, learning_rate), at::kDouble);
+  }
+  clip(update, log.gradient_norm, options_.optimizer.clip_norm);
+  if (!optimizer_->scales_gradients()) scale(all, update);
+  if (embedding_gradient_.defined()) all[0] = embedding_gradient_.index_copy_(0, rows, all[0]);
+  if (optimizer_->takes_rows()) update.rows = rows;
+  is_half_updated_ = casts_are_old_ = true;
+  optimizer_->step(all, update);
+  if (embedding_gradient_.defined()) embedding_gradient_.index_fill_(0, rows, 0);
+  if (average_ || !is_on(Saving::kLateRows)) optimizer_->catch_up(lanes_);
+  if (average_) update_average(*regularizer_->average_decay());
+  is_half_updated_ = false;
+}
+
+/// Of steps that a graph can do: recurrent layers have a shape for each batch, a profile times phases, and what follows class
+/// weights or spared tokens is decided on the host.
+std::optional<StepSize> Trainer::recorded_size(const std::vector<PackedBatch>& batches) const {
+  const RowIndices indices = model().row_indices();
+  if (!device_.is_cuda() || !is_on(Saving::kGraphs) || indices.time_major || indices.padded_attention ||
+      options_.profile || reduction_ || !class_weights_.empty() ||
+      !options_.regularizer.spared_tokens.empty())
+    return std::nullopt;
+  return graphs_.size_of(batches, model().longest(), options_.model.encoder.token_types);
 }
 
 std::vector<double> Trainer::predict(const PackedBatch& batch) {

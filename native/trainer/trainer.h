@@ -22,6 +22,7 @@
 #include "trainer/memory_limit.h"
 #include "trainer/operator_times.h"
 #include "trainer/step_check.h"
+#include "trainer/step_graphs.h"
 
 namespace rat {
 
@@ -110,7 +111,8 @@ class Trainer {
   std::vector<at::Tensor> gradients(const at::Tensor& of_embedding_rows) const;
   void join_gradients();
   void reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients);
-  at::Tensor whole_embedding_gradient(const DeviceStep& step, const at::Tensor& rows);
+  void update(const Step& step, StepLog<at::Tensor>& log);
+  std::optional<StepSize> recorded_size(const std::vector<PackedBatch>& batches) const;
   StepResult make_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
                        const std::atomic<bool>& cancelled);
   std::vector<double> logits_of(const PackedBatch& batch);
@@ -136,8 +138,8 @@ class Trainer {
   /// The average of the weights since then, made likewise; if the regularizer needs one.
   std::unique_ptr<Model> average_;
   StepCheck check_;
-  at::Tensor embedding_gradient_;  // [V, D], zero but for written_rows_; if the optimizer wants all of it
-  at::Tensor written_rows_;        // of the last step
+  at::Tensor embedding_gradient_;  // [V, D], zero between steps; if the optimizer wants all of it
+  StepGraphs graphs_;
   MemoryLimit step_memory_{device_, "a step"}, prediction_memory_{device_, "a prediction"};
   int64_t bytes_ = 0;
   bool casts_are_old_ = true;                // weights have changed since Model::cast_weights

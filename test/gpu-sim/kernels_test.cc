@@ -69,10 +69,14 @@ rat::PackedBatch batch_of(const std::vector<int>& lengths) {
   return batch;
 }
 
+/// Rows behind each copy that no sequence has, where there are any.
+constexpr int64_t kFiller = 5;
+
 /// A step of one batch: forwards with so many copies each, pass after pass.
 struct OneBatch {
-  OneBatch(at::Device device, const rat::PackedBatch& batch, const std::vector<int64_t>& copies)
-      : step({batch}, scalars(copies), options(copies), scratch(), device) {}
+  OneBatch(at::Device device, const rat::PackedBatch& batch, const std::vector<int64_t>& copies,
+           bool filled = false)
+      : step({batch}, scalars(copies), options(batch, copies, filled), scratch(), device, memory) {}
 
   const rat::DeviceBatch& batch() const { return step.batches()[0]; }
   const rat::ForwardRows& rows(size_t i) const { return batch().rows(i); }
@@ -92,16 +96,20 @@ struct OneBatch {
     all.set_dropout(forwards(copies), {});
     return all;
   }
-  static rat::DeviceBatchOptions options(const std::vector<int64_t>& copies) {
-    return {forwards(copies),
-            {.time_major = true, .encoder = true, .padded_attention = true},
-            /*by_example=*/true};
+  static rat::DeviceBatchOptions options(const rat::PackedBatch& batch, const std::vector<int64_t>& copies,
+                                         bool filled) {
+    rat::DeviceBatchOptions all{forwards(copies),
+                                {.time_major = !filled, .encoder = true, .padded_attention = !filled},
+                                /*by_example=*/true};
+    if (filled) all.sizes = {{.tokens = batch.token_count() + kFiller, .longest = 300, .token_types = 2}};
+    return all;
   }
   static std::vector<int32_t>& scratch() {
     static std::vector<int32_t> unused(100, -1);
     return unused;
   }
 
+  at::Tensor memory;
   rat::DeviceStep step;
 };
 
@@ -123,6 +131,19 @@ struct Leaves {
 };
 #endif
 
+/// With filler rows of `value` behind each of the copies.
+Tensor filled(const Tensor& x, int64_t copies, double value) {
+  const Tensor rows = at::full({copies, kFiller, x.size(1)}, value, x.options());
+  return at::cat({x.view({copies, -1, x.size(1)}), rows}, 1).view({-1, x.size(1)});
+}
+
+/// The same in which the filler must be zero.
+std::vector<Tensor> zero_filled(const std::vector<Tensor>& all, int64_t copies) {
+  std::vector<Tensor> results;
+  for (const Tensor& x : all) results.push_back(filled(x.cpu(), copies, 0));
+  return results;
+}
+
 void test_batch(const rat::PackedBatch& packed) {
   const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
   same("tokens", a.batch().tokens(), b.batch().tokens(), 0);
@@ -137,6 +158,24 @@ void test_batch(const rat::PackedBatch& packed) {
     same("positions", a.rows(i).token_rows.positions, b.rows(i).token_rows.positions, 0);
     same("time major", a.rows(i).time_major.order, b.rows(i).time_major.order, 0);
   }
+  // What filler leaves as it is.
+  const OneBatch c(kGpu, packed, {1, 2}, /*filled=*/true);
+  const int64_t tokens = packed.token_count(), distinct = a.step.vocabulary().size;
+  same("tokens, filled", a.batch().tokens(), c.batch().tokens().narrow(0, 0, tokens), 0);
+  same("distinct, filled", a.step.vocabulary().distinct_index,
+       c.step.vocabulary().distinct_index.narrow(0, 0, distinct), 0);
+  same("lengths, filled", a.rows(1).starts_index.diff(),
+       c.rows(1).ends_index - c.rows(1).starts_index.slice(0, 0, -1), 0);
+  const Tensor x = at::randn({2 * tokens, 3}, at::kFloat);
+  const auto sums_of = [&](const OneBatch& on, const Tensor& rows) {
+    Tensor sums = at::zeros({on.step.vocabulary().size, 3}, rows.options());
+    rat::kernels::add_segments.on(rows.device())(rows, on.batch().slots().by_slot, 2, sums);
+    return sums;
+  };
+  const Tensor filled_sums = sums_of(c, filled(x, 2, NAN).to(kGpu));
+  same("gradients of tokens, filled", sums_of(a, x), filled_sums.narrow(0, 0, distinct), 1e-5);
+  same("gradients of filler", at::zeros({tokens + kFiller - distinct, 3}),
+       filled_sums.narrow(0, distinct, tokens + kFiller - distinct), 0);
 }
 
 void test_losses(at::ScalarType type, double close) {
@@ -207,22 +246,25 @@ void test_dropout(at::ScalarType type, const rat::PackedBatch& packed) {
 // The kernels themselves, without autograd: its threads are LibTorch's, which TSan does not see through.
 
 void test_conv_max_pool(at::ScalarType type, double close, const rat::PackedBatch& packed) {
-  const OneBatch a(at::kCPU, packed, {1}), b(kGpu, packed, {1});
+  const OneBatch a(at::kCPU, packed, {1}), b(kGpu, packed, {1}), c(kGpu, packed, {1}, /*filled=*/true);
   for (const int64_t filters : {1, 5, 64, 257}) {
     if (quick && filters > 64) continue;
     const rat::Taps taps({2, 3, 4}, filters);
     const Tensor x = at::randn({a.rows(0).tokens, 6}, type), weight = at::randn({taps.columns, 6}, type),
                  bias = at::randn({3 * filters}, type),
                  d = at::randn({a.rows(0).sequences, 3 * filters}, type);
-    const auto run = [&](const rat::ForwardRows& rows, at::Device device) {
+    const auto run = [&](const rat::ForwardRows& rows, const Tensor& x, at::Device device) {
       const Tensor x_here = x.to(device), weight_here = weight.to(device);
       const auto [out, winners] = rat::kernels::conv_max_pool.on(device)(
-          x_here, weight_here, bias.to(device), rows.starts, rows.starts_index, taps);
+          x_here, weight_here, bias.to(device), rows.starts, rows.starts_index, rows.ends_index, taps);
       const auto [dx, dweight, dbias] = rat::kernels::conv_max_pool_backward.on(device)(
-          d.to(device), x_here, weight_here, winners, rows.starts, rows.starts_index, taps);
+          d.to(device), x_here, weight_here, winners, rows.starts, rows.starts_index, rows.ends_index, taps);
       return std::vector<Tensor>{out, winners, dx, dweight, dbias};
     };
-    same_all("conv_max_pool", run(a.rows(0), at::kCPU), run(b.rows(0), kGpu), close);
+    std::vector<Tensor> all = run(a.rows(0), x, at::kCPU);
+    same_all("conv_max_pool", all, run(b.rows(0), x, kGpu), close);
+    all[2] = filled(all[2], 1, 0);
+    same_all("conv_max_pool with filler", all, run(c.rows(0), filled(x, 1, 7), kGpu), close);
   }
 }
 
@@ -304,10 +346,15 @@ void test_adamw(at::ScalarType type, double close) {
 rat::AttentionShape shape_of(const OneBatch& on, int64_t heads, int64_t head_width, bool first_only,
                              bool masked) {
   const rat::ForwardRows& rows = on.rows(1);
-  return {rows.sequences, rows.longest,
-          heads,          head_width,
-          rows.starts,    rows.starts_index,
-          first_only,     dropout_of(on, masked).mask(rows.sequence_rows, rat::DropoutSite::kAttention, 3)};
+  return {rows.sequences,
+          rows.longest,
+          heads,
+          head_width,
+          rows.starts,
+          rows.starts_index,
+          rows.ends_index,
+          first_only,
+          dropout_of(on, masked).mask(rows.sequence_rows, rat::DropoutSite::kAttention, 3)};
 }
 
 /// By LibTorch's operators on a padded grid: what low precision may cost.
@@ -324,7 +371,8 @@ std::vector<Tensor> plain_attention(const OneBatch& on, const Tensor& qkv, const
 /// In bf16 the CPU's result in float, of the same rounded numbers, is the measure, and the plain operators' error in bf16 says
 /// how far off a good one may be.
 void test_attention(at::ScalarType type, double close, const rat::PackedBatch& packed) {
-  const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
+  const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2}),
+      c(kGpu, packed, {1, 2}, /*filled=*/true);
   for (const int64_t width : {8, 32, 33, 64, 128})
     for (const bool first_only : {false, true})
       for (const bool masked : {false, true}) {
@@ -340,15 +388,28 @@ void test_attention(at::ScalarType type, double close, const rat::PackedBatch& p
         const Tensor qkv = at::randn({rows.tokens, (first_only ? 2 : 3) * all}, at::kFloat).to(type),
                      first = at::randn({queries, all}, at::kFloat).to(type),
                      d = at::randn({queries, all}, at::kFloat).to(type);
-        const auto run = [&](const OneBatch& on, at::Device device, at::ScalarType in) {
+        const auto calculate = [&](const OneBatch& on, const Tensor& x, const Tensor& q, const Tensor& dout) {
           const rat::AttentionShape shape = shape_of(on, kHeads, width, first_only, masked);
-          const Tensor x = qkv.to(device, in), q = first_only ? first.to(device, in) : x;
-          const auto [out, log_sums] = rat::kernels::attention.on(device)(x, q, shape);
+          const auto [out, log_sums] = rat::kernels::attention.on(x.device())(x, q, shape);
           const auto [dx, dq] =
-              rat::kernels::attention_backward.on(device)(d.to(device, in), x, q, out, log_sums, shape);
+              rat::kernels::attention_backward.on(x.device())(dout, x, q, out, log_sums, shape);
           return std::vector<Tensor>{out, dx, dq};
         };
+        const auto run = [&](const OneBatch& on, at::Device device, at::ScalarType in) {
+          const Tensor x = qkv.to(device, in);
+          return calculate(on, x, first_only ? first.to(device, in) : x, d.to(device, in));
+        };
         const auto gpu = run(b, kGpu, type);
+        const Tensor x = filled(qkv, 2, NAN).to(kGpu);
+        if (first_only) {
+          const auto with_filler = calculate(c, x, first.to(kGpu), d.to(kGpu));
+          same("attention with filler", filled(gpu[1].cpu(), 2, 0), with_filler[1], 0);
+          same_all("attention of first tokens with filler", {gpu[0].cpu(), gpu[2].cpu()},
+                   {with_filler[0], with_filler[2]}, 0);
+        } else {
+          same_all("attention with filler", zero_filled(gpu, 2),
+                   calculate(c, x, x, filled(d, 2, NAN).to(kGpu)), 0);
+        }
         if (type != at::kBFloat16) {
           same_all("attention", run(a, at::kCPU, type), gpu, close);
           continue;

@@ -1,13 +1,15 @@
 /** What the simulated device did: its log (device/memory.cc), and where in our sources each entry comes from. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { addonFolder } from "#dist/native/load.js";
 
 export interface DeviceEvent {
-  readonly kind: "launch" | "operator" | "h2d" | "h2d-blocking" | "d2h" | "sync" | "nondeterministic";
+  readonly kind:
+    | ("launch" | "operator" | "graph")
+    | ("h2d" | "h2d-blocking" | "d2h" | "sync" | "nondeterministic");
   readonly what: string;
   readonly bytes: number;
   /** Return addresses in the addon, innermost first. */
@@ -20,7 +22,7 @@ export function startLog(): { eventsOf: (work: () => Promise<unknown>) => Promis
   const path = join(folder, "log.tsv");
   Object.assign(process.env, { RAT_GPU_SIM_LOG: path });
   afterAll(() => rmSync(folder, { recursive: true }));
-  const lines = () => readFileSync(path, "utf8").split("\n").filter(Boolean);
+  const lines = () => (existsSync(path) ? readFileSync(path, "utf8").split("\n").filter(Boolean) : []);
   return {
     async eventsOf(work) {
       const before = lines().length;

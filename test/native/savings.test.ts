@@ -16,6 +16,7 @@ const SAVINGS = [
   "vector",
   "lanes",
   "host-memory",
+  "graphs",
   "late-rows",
 ];
 const child = join(import.meta.dirname, "savings-child.mjs");

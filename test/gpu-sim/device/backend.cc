@@ -51,7 +51,7 @@ struct PinnedAllocator final : c10::Allocator {
 PinnedAllocator pinned_allocator;
 const bool allocator_is_set = (c10::SetAllocator(c10::kCUDA, &allocator), true);
 
-// One stream a device; events and streams are accepted and order nothing, because everything is done at once.
+// Events and streams are accepted and order nothing, because everything is done at once.
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return c10::kCUDA; }
   c10::Device exchangeDevice(c10::Device d) const override {
@@ -67,11 +67,19 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   void uncheckedSetDevice(c10::Device d) const noexcept override {
     if (d.index() >= 0) current = d.index();
   }
-  c10::Stream getStream(c10::Device d) const override { return c10::Stream(c10::Stream::DEFAULT, d); }
-  c10::Stream getDefaultStream(c10::Device d) const override { return getStream(d); }
-  c10::Stream getNewStream(c10::Device d, int) const override { return getStream(d); }
-  c10::Stream getStreamFromGlobalPool(c10::Device d, bool) const override { return getStream(d); }
-  c10::Stream exchangeStream(c10::Stream s) const override { return getStream(s.device()); }
+  c10::Stream getStream(c10::Device d) const override {
+    return c10::Stream(c10::Stream::UNSAFE, d, current_stream(d.index()));
+  }
+  c10::Stream getDefaultStream(c10::Device d) const override { return c10::Stream(c10::Stream::DEFAULT, d); }
+  c10::Stream getNewStream(c10::Device d, int) const override {
+    return c10::Stream(c10::Stream::UNSAFE, d, new_stream());
+  }
+  c10::Stream getStreamFromGlobalPool(c10::Device d, bool) const override { return getNewStream(d, 0); }
+  c10::Stream exchangeStream(c10::Stream s) const override {
+    const c10::Stream old = getStream(s.device());
+    set_current_stream(s.device_index(), s.id());
+    return old;
+  }
   c10::DeviceIndex deviceCount() const noexcept override { return kDevices; }
   void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
@@ -114,13 +122,15 @@ class Aliases {
   }
 
   /// An operator's result: a view of an argument, or new.
-  at::Tensor device(const at::Tensor& t, c10::Device where) {
+  at::Tensor device(const at::Tensor& t, c10::Device where, bool& is_new) {
+    is_new = false;
     if (!t.defined() || t.is_cuda()) return t;
     const auto found = from_host_.find(t.storage().unsafeGetStorageImpl());
     c10::Storage storage;
     if (found != from_host_.end() && alias(const_cast<void*>(found->second.data())) == t.storage().data()) {
       storage = found->second;
     } else {
+      is_new = true;
       const size_t bytes = t.storage().nbytes();
       void* p = allocate_or_throw(bytes, where.index());
       if (bytes > 0) std::memcpy(alias(p), t.storage().data(), bytes);
@@ -182,6 +192,80 @@ c10::IValue host_value(const c10::IValue& value, Aliases& aliases) {
   if (value.isDevice() && value.toDevice().is_cuda()) return c10::Device(c10::kCPU);
   return value;
 }
+
+/// Tensors over the same memory that do not keep it: a graph knows addresses alone. Tensors that share a storage still do.
+class Borrowed {
+ public:
+  at::Tensor tensor(const at::Tensor& t) {
+    if (!t.defined() || !t.is_cuda()) return t;
+    c10::Storage& storage = storages_[t.storage().unsafeGetStorageImpl()];
+    if (!storage)
+      storage =
+          c10::Storage(c10::Storage::use_byte_size_t(), t.storage().nbytes(),
+                       c10::DataPtr(const_cast<void*>(t.storage().data()), t.device()), &allocator, false);
+    auto result = at::detail::make_tensor<c10::TensorImpl>(
+        c10::Storage(storage), c10::DispatchKeySet(c10::DispatchKey::CUDA), t.dtype());
+    result.unsafeGetTensorImpl()->set_sizes_and_strides(t.sizes(), t.strides(), t.storage_offset());
+    return result;
+  }
+
+  c10::IValue value(const c10::IValue& of) {
+    if (of.isTensor()) return tensor(of.toTensor());
+    if (of.isTensorList()) {
+      c10::List<at::Tensor> list;
+      for (const at::Tensor& t : of.toTensorVector()) list.push_back(tensor(t));
+      return list;
+    }
+    if (of.isOptionalTensorList()) {
+      c10::List<std::optional<at::Tensor>> list;
+      for (const auto& t : of.toOptionalTensorVector())
+        list.push_back(t ? std::optional<at::Tensor>(tensor(*t)) : std::nullopt);
+      return list;
+    }
+    return of;
+  }
+
+ private:
+  std::unordered_map<c10::StorageImpl*, c10::Storage> storages_;
+};
+
+/// An operator in a graph: calculates again, to where its results were.
+class RecordedOperator {
+ public:
+  RecordedOperator(const c10::OperatorHandle& op, const std::vector<c10::IValue>& arguments)
+      : op_(op), arguments_(arguments) {
+    Borrowed borrowed;
+    for (c10::IValue& argument : arguments_) argument = borrowed.value(argument);
+  }
+
+  /// Result `r`, which is new and not an argument or a view of one.
+  void add_result(size_t r, size_t place, const at::Tensor& t) {
+    results_.push_back({r, place, const_cast<void*>(t.storage().data()), t.storage().nbytes()});
+  }
+
+  void operator()() const {
+    Aliases aliases;
+    torch::jit::Stack host;
+    for (const c10::IValue& value : arguments_) host.push_back(host_value(value, aliases));
+    op_.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &host);
+    for (const Result& result : results_) {
+      const c10::IValue& value = host[result.number];
+      const at::Tensor t = value.isTensor() ? value.toTensor() : value.toTensorVector()[result.place];
+      TORCH_INTERNAL_ASSERT(t.storage().nbytes() == result.bytes, "a replayed operator has another result");
+      if (result.bytes > 0) std::memcpy(alias(result.to), t.storage().data(), result.bytes);
+    }
+  }
+
+ private:
+  struct Result {
+    size_t number, place;  // place in a list
+    void* to;
+    size_t bytes;
+  };
+  c10::OperatorHandle op_;
+  std::vector<c10::IValue> arguments_;
+  std::vector<Result> results_;
+};
 
 /// Operators whose CUDA kernel makes the host wait for the device.
 bool waits(const std::string& name, const c10::ArrayRef<c10::IValue>& arguments) {
@@ -264,6 +348,15 @@ void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::St
     if (is_written(i) && arguments[i].isTensor())
       Aliases::write_back(arguments[i].toTensor(), host_arguments[i].toTensor());
 
+  Graph* const graph = recording();
+  std::optional<RecordedOperator> recorded;
+  if (graph) recorded.emplace(op, arguments);
+  const auto on_device = [&](size_t r, size_t place, const at::Tensor& result) {
+    bool is_new = false;
+    const at::Tensor t = aliases.device(result, *device, is_new);
+    if (is_new && recorded) recorded->add_result(r, place, t);
+    return t;
+  };
   size_t written = 0;  // results that are arguments come in the order of the arguments
   for (size_t r = 0; r < schema.returns().size(); ++r) {
     const auto* info = schema.returns()[r].alias_info();
@@ -271,15 +364,16 @@ void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::St
       while (!is_written(written)) ++written;
       stack->push_back(arguments[written++]);
     } else if (host[r].isTensor()) {
-      stack->push_back(aliases.device(host[r].toTensor(), *device));
+      stack->push_back(on_device(r, 0, host[r].toTensor()));
     } else if (host[r].isTensorList()) {
       c10::List<at::Tensor> list;
-      for (const at::Tensor& t : host[r].toTensorVector()) list.push_back(aliases.device(t, *device));
+      for (const at::Tensor& t : host[r].toTensorVector()) list.push_back(on_device(r, list.size(), t));
       stack->push_back(list);
     } else {
       stack->push_back(host[r]);
     }
   }
+  if (graph) graph->launches.emplace_back(std::move(*recorded));
 }
 
 at::Tensor empty(at::IntArrayRef size, std::optional<at::ScalarType> type, std::optional<at::Layout>,
@@ -312,7 +406,10 @@ at::Tensor& copy(at::Tensor& self, const at::Tensor& source, bool non_blocking) 
     count(Event::kOperator, "aten::copy_");
   }
   Aliases aliases;
-  aliases.host(self).copy_(aliases.host(source));
+  const at::Tensor to = aliases.host(self), from = aliases.host(source);
+  to.copy_(from);
+  // Both lie where they lie; nothing else of them is kept.
+  if (Graph* graph = recording()) graph->launches.emplace_back([to, from] { to.copy_(from); });
   return self;
 }
 

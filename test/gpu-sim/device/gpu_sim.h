@@ -6,7 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace gpu_sim {
 
@@ -29,6 +31,11 @@ T* alias(T* p) {
 void require_current_device(const void* p);
 int current_device();
 
+/// Of the calling thread, by device; 0 is the one that every thread begins with. Each does at once what it is given.
+int64_t current_stream(int device);
+void set_current_stream(int device, int64_t stream);
+int64_t new_stream();
+
 /// Null if it would be more than the limit in all.
 void* allocate(size_t bytes, int device);
 void limit_bytes(int device, size_t bytes);
@@ -48,8 +55,26 @@ enum class Event {
   kHostToDeviceBlocking,
   kDeviceToHost,
   kHostSync,
-  kNonDeterministic
+  kNonDeterministic,
+  kGraph
 };
+/// Throws c10::Error for what must not be recorded.
 void count(Event event, const std::string& what, int64_t bytes = 0);
+
+/// What was launched, to be done again.
+struct Graph {
+  std::vector<std::function<void()>> launches;
+};
+
+/// From now on what the current stream of the current device is given also goes into `graph`, and memory that is asked for there
+/// comes from `pool`, and goes back to it. It is done, as a CPU's operators cannot tell the shape of a result otherwise, but when
+/// the recording ends everything that the stream had in memory is what it was.
+void begin_recording(Graph& graph, int64_t pool);
+void end_recording();
+/// The graph that the current stream is recorded in, or null.
+Graph* recording();
+int64_t new_pool();
+/// Does it all, as one event.
+void replay(const Graph& graph);
 
 }  // namespace gpu_sim

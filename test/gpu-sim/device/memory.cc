@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "device/gpu_sim.h"
+#include "device/graph.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -34,9 +35,11 @@ struct Arena {
   ptrdiff_t offset = 0;
   std::mutex mutex;
   std::array<size_t, kDevices> top{}, in_use{}, peak{}, limit{};
-  std::map<size_t, std::vector<char*>> free_blocks[kDevices];
+  using FreeBlocks = std::map<size_t, std::vector<char*>>;
+  std::map<int64_t, FreeBlocks> free_blocks[kDevices];  // by pool
   struct Block {
     size_t bytes, reserved;
+    int64_t pool, stream;
   };
   std::unordered_map<const void*, Block> live;
 
@@ -79,7 +82,8 @@ void* allocate(size_t bytes, int device) {
   const size_t reserved = (bytes + kAlign - 1) / kAlign * kAlign;
   if (a.in_use[device] + reserved > a.limit[device]) return nullptr;
   char* at;
-  auto& of_size = a.free_blocks[device][reserved];
+  const int64_t pool = current_pool();
+  auto& of_size = a.free_blocks[device][pool][reserved];
   if (!of_size.empty()) {
     at = of_size.back();
     of_size.pop_back();
@@ -91,7 +95,7 @@ void* allocate(size_t bytes, int device) {
     std::memset(alias(at) - kRedZone, kFence, kRedZone);
 #endif
   }
-  a.live[at] = {bytes, reserved};
+  a.live[at] = {bytes, reserved, pool, current_stream(device)};
   a.in_use[device] += reserved;
   a.peak[device] = std::max(a.peak[device], a.in_use[device]);
 #ifdef __SANITIZE_ADDRESS__
@@ -113,14 +117,15 @@ void release(void* p) {
     std::fprintf(stderr, "gpu_sim: %p is freed, but is no block\n", p);
     std::abort();
   }
-  const auto [bytes, reserved] = found->second;
+  const auto [bytes, reserved, pool, stream] = found->second;
   a.live.erase(found);
   auto* at = static_cast<char*>(p);
 #ifdef __SANITIZE_ADDRESS__
   __asan_poison_memory_region(alias(at), reserved);
 #else
   const unsigned char* stored = reinterpret_cast<unsigned char*>(alias(at));
-  for (size_t i = bytes; i < reserved + kRedZone; ++i)
+  // In a pool, replayed launches write what other blocks had there.
+  for (size_t i = pool == 0 ? bytes : reserved; i < reserved + kRedZone; ++i)
     if (stored[i] != kFence) {
       std::fprintf(stderr, "gpu_sim: something wrote %zu bytes beyond a block of %zu bytes\n", i - bytes,
                    bytes);
@@ -130,7 +135,14 @@ void release(void* p) {
 #endif
   const int device = device_of(p);
   a.in_use[device] -= reserved;
-  a.free_blocks[device][reserved].push_back(at);
+  a.free_blocks[device][pool][reserved].push_back(at);
+}
+
+void for_each_block(int device, int64_t stream, const std::function<void(void*, size_t)>& f) {
+  const std::lock_guard lock(arena().mutex);
+  for (const auto& [at, block] : arena().live)
+    if (device_of(at) == device && block.stream == stream && block.pool == 0)
+      f(const_cast<void*>(at), block.bytes);
 }
 
 void require_current_device(const void* p) {
@@ -218,12 +230,14 @@ class Module {
 }  // namespace
 
 void count(Event event, const std::string& what, int64_t bytes) {
+  if (is_replaying()) return;
+  require_recordable(event, what);
   static const char* const path = std::getenv("RAT_GPU_SIM_LOG");
   if (!path) return;
   static std::mutex mutex;
   static std::FILE* const file = std::fopen(path, "a");
-  static const char* const names[] = {"launch", "operator",        "h2d", "h2d-blocking", "d2h",
-                                      "sync",   "nondeterministic"};
+  static const char* const names[] = {"launch", "operator",         "h2d",  "h2d-blocking", "d2h",
+                                      "sync",   "nondeterministic", "graph"};
   void* frames[48];
   const int depth = backtrace(frames, 48);
   const std::lock_guard lock(mutex);

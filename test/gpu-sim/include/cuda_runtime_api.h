@@ -3,11 +3,17 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 
 #include "device/gpu_sim.h"
 
 enum cudaError_t { cudaSuccess = 0 };
-enum cudaDeviceAttr { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
+enum cudaDeviceAttr {
+  cudaDevAttrComputeCapabilityMajor,
+  cudaDevAttrComputeCapabilityMinor,
+  cudaDevAttrMultiProcessorCount,
+  cudaDevAttrClockRate  // kHz
+};
 
 struct cudaDeviceProp {
   char name[256];
@@ -28,6 +34,20 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 0;
+  // An H100's, but for the clock of tests.
+  const char* const clock = std::getenv("RAT_GPU_SIM_CLOCK");
+  switch (attribute) {
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = 9;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = 0;
+      break;
+    case cudaDevAttrMultiProcessorCount:
+      *value = 132;
+      break;
+    case cudaDevAttrClockRate:
+      *value = clock ? std::atoi(clock) : 1'830'000;
+  }
   return cudaSuccess;
 }

@@ -69,7 +69,9 @@ void launch(void (*kernel)(P...), const char* name, dim3 grid, dim3 block, A... 
     std::abort();
   }
   const std::tuple<P...> there{on_device<P>(static_cast<P>(arguments))...};
-  run_grid(grid, block, [&] { std::apply(kernel, there); });
+  const auto run = [=] { run_grid(grid, block, [&] { std::apply(kernel, there); }); };
+  if (gpu_sim::Graph* graph = gpu_sim::recording()) graph->launches.emplace_back(run);
+  run();
 }
 
 template <typename T>

@@ -1,0 +1,84 @@
+/** What steps of graphs ask of the device; that they are the steps themselves is test/gpu/graphs.test.ts. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { PackedBatch } from "#dist/native/binding.js";
+import { examplesOf, NONE, type TinyOptions, tinyModels, withTiny } from "../support/tiny-models.js";
+import { startLog } from "./log.js";
+
+const { eventsOf } = startLog();
+
+const regularizer = {
+  ...{ type: "r-at", forwards: 2, epsilon: [0.5], klWeight: 1 },
+  ...{ cleanDropout: 0.1, forwardDropout: [0.1] },
+} as const satisfies TinyOptions["regularizer"];
+const optimizer = { type: "adamw", weightDecay: 0.1, clipNorm: 1 } as const;
+const options = { regularizer, optimizer, device: "cuda:0", precision: "fp32" } as const;
+const idsOf = (count: number, first: number) => Array.from({ length: count }, (_, i) => first + i);
+
+test("a step is recorded when its size comes back, whatever else comes between", async () => {
+  await withTiny("bert", options, async (trainer) => {
+    let step = 0;
+    const recordedOf = async (batches: PackedBatch | PackedBatch[]) => {
+      const events = await eventsOf(() => trainer.trainStep(batches, ++step, 0.01, { read: false }));
+      return [
+        events.filter(({ kind }) => kind === "graph").length,
+        events.filter(({ kind }) => kind === "launch").length > 0,
+      ];
+    };
+    const [small, large] = [examplesOf(idsOf(4, 1)), examplesOf(idsOf(16, 1))];
+    expect(await recordedOf(small)).toEqual([0, true]);
+    expect(await recordedOf(large)).toEqual([0, true]);
+    expect(await recordedOf(examplesOf(idsOf(4, 7)))).toEqual([1, true]);
+    expect(await recordedOf([small, large])).toEqual([0, true]);
+    expect(await recordedOf(examplesOf(idsOf(16, 7)))).toEqual([1, true]);
+    expect(await recordedOf(examplesOf(idsOf(4, 13)))).toEqual([1, false]);
+    expect(await recordedOf([small, large])).toEqual([1, true]);
+    expect(await recordedOf([examplesOf(idsOf(4, 7)), large])).toEqual([1, false]);
+  });
+});
+
+test("what keeps the device behind the host is never recorded", async () => {
+  Object.assign(process.env, { RAT_GPU_SIM_CLOCK: 1 }); // kHz
+  await withTiny("bert", { ...options, precision: "fp64" }, async (trainer) => {
+    const graphsOf = async (step: number, count: number) =>
+      (await eventsOf(() => trainer.trainStep(examplesOf(idsOf(count, step * 6)), step, 0.01))).filter(
+        ({ kind }) => kind === "graph",
+      ).length;
+    for (const step of [1, 2, 3]) expect(await graphsOf(step, 60)).toBe(0);
+    expect(await graphsOf(4, 1)).toBe(0);
+    expect(await graphsOf(5, 1)).toBe(1);
+  });
+  Reflect.deleteProperty(process.env, "RAT_GPU_SIM_CLOCK");
+});
+
+test("the size that was not there for the longest time is given up for a new one", async () => {
+  await withTiny("textcnn", options, async (trainer) => {
+    const kindsOf = async (size: number) =>
+      (await eventsOf(() => trainer.trainStep(examplesOf(idsOf(size, 1)), 100 + size, 0.01))).map(
+        ({ kind }) => kind,
+      );
+    for (let size = 1; size <= 66; size++) await kindsOf(size);
+    expect(await kindsOf(1)).not.toContain("graph");
+    expect(await kindsOf(66)).toContain("graph");
+  });
+});
+
+test("where nothing can be recorded steps are taken as they are, and a warning says so once", () => {
+  const child = join(import.meta.dirname, "graphs-child.mjs");
+  const { textcnn: model } = tinyModels;
+  const given = JSON.stringify({
+    ...{ ...options, model, kind: "classification", seed: 5, threads: 1 },
+    regularizer: { ...NONE, ...regularizer },
+  });
+  const run = (env: Record<string, string>) =>
+    spawnSync(process.execPath, [child, given], { encoding: "utf8", env: { ...process.env, ...env } });
+  const recorded = run({});
+  expect(recorded.stderr).toBe("");
+  const refused = run({ RAT_GPU_SIM_NO_GRAPHS: "1" });
+  expect(refused.stderr.match(/Steps are taken without CUDA graphs[^\n]*/g)).toEqual([
+    expect.stringContaining("RAT_GPU_SIM_NO_GRAPHS is set"),
+  ]);
+  expect(refused.stdout).toBe(recorded.stdout);
+  expect(recorded.stdout).toContain("loss");
+});
