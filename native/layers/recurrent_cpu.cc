@@ -2,7 +2,7 @@
 // The input's part of all gates is one matrix product for both directions; what remains a time step is one
 // small product with the previous states and the gates' arithmetic. The two directions, and groups of
 // sequences, run side by side on threads of their own. Backward walks the steps the other way and leaves the
-// gradients of all weights to a few large products. Rows are time-major: at step t the rows offsets[t] ..
+// gradients of all weights to a few large products. StateRows are time-major: at step t the rows offsets[t] ..
 // offsets[t] + sizes[t] belong to the sequences 0 .. sizes[t] (longest first), so the states of a step's
 // sequences are always the first rows of its neighbour's.
 #include <ATen/Parallel.h>
@@ -91,10 +91,10 @@ void for_each_group(int64_t sequences, Task task) {
 }
 
 template <typename scalar_t>
-struct Rows {
+struct StateRows {
   scalar_t* data;
   int64_t stride;
-  explicit Rows(const at::Tensor& tensor) : data(tensor.data_ptr<scalar_t>()), stride(tensor.stride(0)) {}
+  explicit StateRows(const at::Tensor& tensor) : data(tensor.data_ptr<scalar_t>()), stride(tensor.stride(0)) {}
   scalar_t* operator[](int64_t row) const { return data + row * stride; }
 };
 
@@ -102,7 +102,7 @@ struct Rows {
 template <typename scalar_t>
 void lstm_forward(const Direction& d, const Steps& steps, int64_t first, int64_t last) {
   const int64_t hidden = d.hidden;
-  const Rows<scalar_t> gates(d.gates), states(d.states), extra(d.extra);
+  const StateRows<scalar_t> gates(d.gates), states(d.states), extra(d.extra);
   for_each_step(steps, d.reverse, false, first, last, [&](const Group& group) {
     at::Tensor block = d.gates.narrow(0, group.row, group.count);
     if (group.previous_count > 0)
@@ -134,10 +134,10 @@ template <typename scalar_t>
 void lstm_backward(const Direction& d, const Steps& steps, int64_t first, int64_t last,
                    const at::Tensor& dstates, const at::Tensor& dgates) {
   const int64_t hidden = d.hidden;
-  const Rows<scalar_t> gates(d.gates), extra(d.extra), dstate_rows(dstates), dgate_rows(dgates);
+  const StateRows<scalar_t> gates(d.gates), extra(d.extra), dstate_rows(dstates), dgate_rows(dgates);
   // Of the cells of a group's sequences, carried from step to step.
   const at::Tensor dcells = at::zeros({last - first, hidden}, d.states.options());
-  const Rows<scalar_t> dcell_rows(dcells);
+  const StateRows<scalar_t> dcell_rows(dcells);
   for_each_step(steps, d.reverse, true, first, last, [&](const Group& group) {
     for (int64_t n = 0; n < group.count; ++n) {
       const scalar_t *gate = gates[group.row + n], *tanh_cell = extra[group.row + n] + hidden;
@@ -164,9 +164,9 @@ void lstm_backward(const Direction& d, const Steps& steps, int64_t first, int64_
 template <typename scalar_t>
 void gru_forward(const Direction& d, const Steps& steps, int64_t first, int64_t last) {
   const int64_t hidden = d.hidden;
-  const Rows<scalar_t> gates(d.gates), states(d.states), extra(d.extra);
+  const StateRows<scalar_t> gates(d.gates), states(d.states), extra(d.extra);
   const at::Tensor recurrent = at::empty({last - first, 3 * hidden}, d.states.options());
-  const Rows<scalar_t> recurrent_rows(recurrent);
+  const StateRows<scalar_t> recurrent_rows(recurrent);
   const auto* bias = d.bias_hh.const_data_ptr<scalar_t>();
   for_each_step(steps, d.reverse, false, first, last, [&](const Group& group) {
     if (group.previous_count > 0) {
@@ -207,7 +207,7 @@ template <typename scalar_t>
 void gru_backward(const Direction& d, const Steps& steps, int64_t first, int64_t last,
                   const at::Tensor& dstates, const at::Tensor& dgates, const at::Tensor& drecurrent) {
   const int64_t hidden = d.hidden;
-  const Rows<scalar_t> gates(d.gates), states(d.states), extra(d.extra), dstate_rows(dstates),
+  const StateRows<scalar_t> gates(d.gates), states(d.states), extra(d.extra), dstate_rows(dstates),
       dgate_rows(dgates), drecurrent_rows(drecurrent);
   for_each_step(steps, d.reverse, true, first, last, [&](const Group& group) {
     for (int64_t n = 0; n < group.count; ++n) {
