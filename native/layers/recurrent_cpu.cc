@@ -94,7 +94,8 @@ template <typename scalar_t>
 struct StateRows {
   scalar_t* data;
   int64_t stride;
-  explicit StateRows(const at::Tensor& tensor) : data(tensor.data_ptr<scalar_t>()), stride(tensor.stride(0)) {}
+  explicit StateRows(const at::Tensor& tensor)
+      : data(tensor.data_ptr<scalar_t>()), stride(tensor.stride(0)) {}
   scalar_t* operator[](int64_t row) const { return data + row * stride; }
 };
 
