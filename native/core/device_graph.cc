@@ -13,9 +13,15 @@ std::unique_ptr<DeviceGraph> make_device_graph(c10::Device device, DeviceGraph* 
   return nullptr;
 }
 
-void use_own_stream(c10::Device device) {
+OwnStream::OwnStream(c10::Device device) : device_(device) {
 #ifdef RAT_CUDA
-  if (device.is_cuda()) cuda::use_own_stream(device.index());
+  if (device.is_cuda()) stream_ = cuda::take_stream(device.index());
+#endif
+}
+
+OwnStream::~OwnStream() {
+#ifdef RAT_CUDA
+  if (stream_) cuda::give_back_stream(device_.index(), stream_);
 #endif
 }
 

@@ -26,8 +26,18 @@ class DeviceGraph {
 /// what another has left there.
 std::unique_ptr<DeviceGraph> make_device_graph(c10::Device device, DeviceGraph* shares_memory_with);
 
-/// Gives the calling thread a stream of its own on a GPU, for all that it does there from now on: the stream that every thread
-/// begins with cannot be recorded.
-void use_own_stream(c10::Device device);
+/// On a GPU: a stream that no other of these has while this one lives, for all that the thread that made it does there from then
+/// on. What every thread begins with cannot be recorded, and LibTorch's own streams go to several in turn.
+class OwnStream {
+ public:
+  explicit OwnStream(c10::Device device);
+  ~OwnStream();
+  OwnStream(const OwnStream&) = delete;
+  OwnStream& operator=(const OwnStream&) = delete;
+
+ private:
+  c10::Device device_;
+  void* stream_ = nullptr;
+};
 
 }  // namespace rat

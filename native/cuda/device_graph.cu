@@ -1,5 +1,12 @@
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+
+#include <map>
+#include <mutex>
+#include <vector>
 
 #include "cuda/device_graph.h"
 
@@ -40,9 +47,29 @@ std::unique_ptr<DeviceGraph> make_device_graph(DeviceGraph* shares_memory_with) 
   return std::make_unique<CudaGraph>(static_cast<CudaGraph*>(shares_memory_with));
 }
 
-void use_own_stream(int device) {
+namespace {
+
+// Streams that were given back, by device, to be used again: LibTorch's allocator keeps memory by stream.
+std::mutex mutex;
+std::map<int, std::vector<cudaStream_t>> free_streams;
+
+}  // namespace
+
+void* take_stream(int device) {
   const auto index = static_cast<c10::DeviceIndex>(device);
-  c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, index));
+  const c10::DeviceGuard guard(c10::Device(c10::kCUDA, index));
+  const std::lock_guard lock(mutex);
+  std::vector<cudaStream_t>& free = free_streams[device];
+  if (free.empty()) C10_CUDA_CHECK(cudaStreamCreateWithFlags(&free.emplace_back(), cudaStreamNonBlocking));
+  const cudaStream_t stream = free.back();
+  free.pop_back();
+  c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromExternal(stream, index));
+  return stream;
+}
+
+void give_back_stream(int device, void* stream) {
+  const std::lock_guard lock(mutex);
+  free_streams[device].push_back(static_cast<cudaStream_t>(stream));
 }
 
 }  // namespace rat::cuda

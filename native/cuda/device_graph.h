@@ -8,6 +8,9 @@
 namespace rat::cuda {
 
 std::unique_ptr<DeviceGraph> make_device_graph(DeviceGraph* shares_memory_with);
-void use_own_stream(int device);
+
+/// Becomes the calling thread's stream on the device.
+void* take_stream(int device);
+void give_back_stream(int device, void* stream);
 
 }  // namespace rat::cuda

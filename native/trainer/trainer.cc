@@ -55,6 +55,7 @@ void scale(std::vector<at::Tensor>& gradients, const UpdateScalars& update) {
 Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
       device_(parse_device(options.device)),
+      stream_(device_),
       lanes_(options.threads, device_.is_cpu() && is_on(Saving::kLanes) ? kMostLanes : 1),
       products_(device_, options.precision, options.tf32),
       regularizer_(make_regularizer(options.regularizer)),
@@ -62,7 +63,6 @@ Trainer::Trainer(const TrainerOptions& options)
       graphs_(device_, host_bound_tokens(options.model, regularizer_->forwards(),
                                          product_rate(device_, options.model.compute, options.tf32))) {
   const c10::OptionalDeviceGuard guard(device_);
-  use_own_stream(device_);
   models_ = make_models(options.trains ? lanes_.most() : 1, kMostGradientBytes, options.model, options.seed,
                         options.precision, device_);
   if (options.replicas > 1) reduction_ = std::make_unique<Replicas>(options.replicas);

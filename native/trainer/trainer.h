@@ -128,6 +128,7 @@ class Trainer {
 
   TrainerOptions options_;
   at::Device device_;
+  OwnStream stream_;
   Lanes lanes_;
   Float32Products products_;
   std::vector<std::unique_ptr<Model>> models_;  // one for each lane, on the same weights

@@ -110,6 +110,16 @@ describeOnGpu("a step of a graph", () => {
     expect(resumed).toEqual(whole);
   });
 
+  test("of one trainer leaves another that trains at the same time as it is", async () => {
+    const train = () =>
+      onGpu("textcnn", "r-at", "adamw", async (trainer) => {
+        await steps(trainer, "textcnn", [1, 2, 3, 4, 5, 6, 7, 8]);
+        return weightsOf(trainer);
+      });
+    const alone = await train();
+    for (const together of await Promise.all([train(), train(), train()])) expect(together).toEqual(alone);
+  });
+
   test("takes no more memory after 500 steps", async () => {
     await onGpu("textcnn", "r-at", "adamw", async (trainer) => {
       const peaks: number[] = [];

@@ -21,6 +21,11 @@ struct cudaDeviceProp {
   int major, minor;
 };
 
+constexpr unsigned cudaStreamNonBlocking = 1;
+inline cudaError_t cudaStreamCreateWithFlags(void** stream, unsigned) {
+  *stream = reinterpret_cast<void*>(static_cast<intptr_t>(gpu_sim::new_stream()));
+  return cudaSuccess;
+}
 inline cudaError_t cudaGetDeviceCount(int* count) {
   *count = gpu_sim::kDevices;
   return cudaSuccess;

@@ -16,7 +16,9 @@ inline CUDAStream getCurrentCUDAStream() {
   const int device = gpu_sim::current_device();
   return {static_cast<DeviceIndex>(device), gpu_sim::current_stream(device)};
 }
-inline CUDAStream getStreamFromPool(bool, DeviceIndex device) { return {device, gpu_sim::new_stream()}; }
+inline CUDAStream getStreamFromExternal(void* stream, DeviceIndex device) {
+  return {device, static_cast<int64_t>(reinterpret_cast<intptr_t>(stream))};
+}
 inline void setCurrentCUDAStream(CUDAStream stream) { gpu_sim::set_current_stream(stream.device, stream.id); }
 
 }  // namespace c10::cuda
