@@ -2,8 +2,15 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { PackedBatch } from "#dist/native/binding.js";
-import { examplesOf, NONE, type TinyOptions, tinyModels, withTiny } from "../support/tiny-models.js";
+import { type NativeTrainer, native, type PackedBatch } from "#dist/native/binding.js";
+import {
+  examplesOf,
+  NONE,
+  type TinyOptions,
+  tinyModels,
+  weightsOf,
+  withTiny,
+} from "../support/tiny-models.js";
 import { startLog } from "./log.js";
 
 const { eventsOf } = startLog();
@@ -61,6 +68,26 @@ test("the size that was not there for the longest time is given up for a new one
     for (let size = 1; size <= 66; size++) await kindsOf(size);
     expect(await kindsOf(1)).not.toContain("graph");
     expect(await kindsOf(66)).toContain("graph");
+  });
+});
+
+test("memory that runs out while a step is recorded is that step's error alone", async () => {
+  const step = (trainer: NativeTrainer, number: number) =>
+    trainer.trainStep(examplesOf(idsOf(24, 6 * number)), number, 0.01);
+  const weights = await withTiny("textcnn", options, async (trainer) => {
+    for (const number of [1, 2, 3]) await step(trainer, number);
+    return weightsOf(trainer);
+  });
+  await withTiny("textcnn", options, async (trainer) => {
+    await step(trainer, 1);
+    native().limitDeviceMemory("cuda:0", 2000);
+    try {
+      await expect(step(trainer, 2)).rejects.toMatchObject({ code: "ERR_RAT_DEVICE_OOM" });
+    } finally {
+      native().limitDeviceMemory("cuda:0");
+    }
+    for (const number of [2, 3]) await step(trainer, number);
+    expect(await weightsOf(trainer)).toEqual(weights);
   });
 });
 
