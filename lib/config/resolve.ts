@@ -40,7 +40,7 @@ export function resolveRunConfig(raw: RunConfig | Readonly<Record<string, unknow
   checkSizes(parsed);
   checkFitOptions(parsed);
   const isNew = isModelType(parsed.model);
-  if (isModelType(parsed.model)) checkNoEncoderOptions(parsed.model, parsed);
+  if (isNew) checkNoEncoderOptions(parsed.model, parsed);
   checkModelOptions({ ...parsed, isNew });
   const { epsilon, ...defaults } = isNew ? { precision: "fp32" as const, ...fromScratchDefaults() } : {};
   const [ofRegularizer, others] = divide(parsed, (name) => OPTIONS[name].owner === "regularizer");

@@ -70,6 +70,13 @@ void check_batch(const PackedBatch& batch, const BatchLimits& limits, std::optio
   if (target) check_labels(batch, limits, *target);
 }
 
+int64_t PackedBatch::longest() const {
+  int64_t most = 0;
+  for (size_t b = 1; b < sequence_starts.size(); ++b)
+    most = std::max<int64_t>(most, sequence_starts[b] - sequence_starts[b - 1]);
+  return most;
+}
+
 std::vector<std::vector<size_t>> balanced_parts(const PackedBatch& batch, int64_t most,
                                                 int64_t least_tokens) {
   const int64_t count =

@@ -22,6 +22,7 @@ struct PackedBatch {
 
   int64_t examples() const { return static_cast<int64_t>(example_ids.size()); }
   int64_t token_count() const { return static_cast<int64_t>(tokens.size()); }
+  int64_t longest() const;  // tokens of its longest example
 };
 
 /// What a model can take.

@@ -99,8 +99,7 @@ std::vector<int64_t> places_of(const std::vector<int32_t>& few, const std::vecto
 DeviceBatch::DeviceBatch(const PackedBatch& batch, const DeviceBatchOptions& options, at::Device device) {
   Upload upload;
   add_to(upload, batch, options, {});
-  at::Tensor memory;
-  upload.send(device, memory);
+  upload.send(device);
   divide(options);
 }
 
@@ -116,12 +115,11 @@ void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceB
     most_.copies = std::max(most_.copies, forward.copies());
     passes = std::max(passes, forward.first_pass + forward.copies());
   }
-  most_.longest = size.longest;
+  most_.longest = std::max(batch.longest(), size.longest);
   std::vector<int32_t> example_ids, positions;
   for (int64_t b = 0; b < examples_; ++b) {
     const int32_t length =
         batch.sequence_starts[static_cast<size_t>(b) + 1] - batch.sequence_starts[static_cast<size_t>(b)];
-    most_.longest = std::max<int64_t>(most_.longest, length);
     for (int32_t position = 0; position < length; ++position) {
       example_ids.push_back(batch.example_ids[static_cast<size_t>(b)]);
       positions.push_back(position);
@@ -251,7 +249,7 @@ void DeviceBatch::divide(const DeviceBatchOptions& options) {
 
 DeviceStep::DeviceStep(const std::vector<PackedBatch>& batches, const StepScalars& scalars,
                        const DeviceBatchOptions& options, std::vector<int32_t>& scratch, at::Device device,
-                       at::Tensor& memory)
+                       const at::Tensor& memory)
     : scalars_(scalars) {
   std::vector<int64_t> distinct;
   const auto slots = slots_of(batches, options.padding_id, scratch, distinct);
@@ -276,7 +274,7 @@ DeviceStep::DeviceStep(const std::vector<PackedBatch>& batches, const StepScalar
     batch.add_to(upload, batches[m], options, size);
     batch.add_training(upload, batches[m], options, size, slots[m], vocabulary_.size);
   }
-  upload.send(device, memory);
+  memory_ = upload.send(device, memory);
   for (DeviceBatch& batch : batches_) batch.divide(options);
 }
 

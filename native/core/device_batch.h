@@ -84,9 +84,9 @@ struct TokenSlots {
 /// What the arrays of a batch are made large enough for. Beyond what the batch has they hold filler: rows of the padding token
 /// that stand in no sequence and have no gradient, and groups without rows. So one shape serves many batches.
 struct BatchSize {
-  int64_t tokens = 0;   // of one copy
-  int64_t longest = 0;  // sequence
-  int64_t token_types = 0;
+  int64_t tokens = 0;       // of one copy
+  int64_t longest = 0;      // sequence
+  int64_t token_types = 0;  // 0: it has none
   auto operator<=>(const BatchSize&) const = default;
 };
 
@@ -143,15 +143,18 @@ class DeviceBatch {
 class DeviceStep {
  public:
   /// `scratch` is any vector of V entries that is -1 everywhere, and is so again afterwards. The arrays are sent to `memory`,
-  /// which is made if it is undefined; the sizes of a step decide how many bytes that are.
+  /// that of an earlier step of the same sizes, or to new memory.
   DeviceStep(const std::vector<PackedBatch>& batches, const StepScalars& scalars,
              const DeviceBatchOptions& options, std::vector<int32_t>& scratch, at::Device device,
-             at::Tensor& memory);
+             const at::Tensor& memory = {});
   DeviceStep(const DeviceStep&) = delete;
   DeviceStep& operator=(const DeviceStep&) = delete;
 
   const std::vector<DeviceBatch>& batches() const { return batches_; }
   const BatchVocabulary& vocabulary() const { return vocabulary_; }
+
+  /// Where all of it is on the device.
+  const at::Tensor& memory() const { return memory_; }
 
   const StepScalars& scalars() const { return scalars_; }
   /// The same as bytes on the device.
@@ -163,7 +166,7 @@ class DeviceStep {
   std::vector<DeviceBatch> batches_;
   BatchVocabulary vocabulary_;
   StepScalars scalars_;
-  at::Tensor device_scalars_;
+  at::Tensor device_scalars_, memory_;
 };
 
 }  // namespace rat

@@ -16,7 +16,7 @@ void Upload::reserve(size_t bytes, at::ScalarType type, at::Tensor& target, Fill
   bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-void Upload::send(at::Device device, at::Tensor& memory) {
+at::Tensor Upload::send(at::Device device, at::Tensor memory) {
   const auto options = at::TensorOptions().dtype(at::kByte).pinned_memory(device.is_cuda());
   const at::Tensor host = at::empty({static_cast<int64_t>(bytes_)}, options);
   for (const Array& array : arrays_)
@@ -32,6 +32,7 @@ void Upload::send(at::Device device, at::Tensor& memory) {
     array.target.get() =
         memory.narrow(0, static_cast<int64_t>(array.begin), static_cast<int64_t>(array.bytes))
             .view(array.type);
+  return memory;
 }
 
 }  // namespace rat

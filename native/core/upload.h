@@ -39,8 +39,9 @@ class Upload {
            [values = std::move(values)](T* to) { std::copy(values.begin(), values.end(), to); });
   }
 
-  /// Sends all that was added, once, to `memory`, which is made if it is undefined. Arrays begin at multiples of 64 bytes.
-  void send(at::Device device, at::Tensor& memory);
+  /// Sends all that was added, once, to `memory`, which is made if it is undefined, and returned. Arrays begin at multiples of
+  /// 64 bytes.
+  at::Tensor send(at::Device device, at::Tensor memory = {});
 
  private:
   using Fill = std::function<void(std::byte*)>;

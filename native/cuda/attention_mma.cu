@@ -176,6 +176,7 @@ __global__ void __launch_bounds__(S::kThreads)
     store_row<S>(out + head.result(row), sums, high, static_cast<float>(mask.scale()) / sum, lane);
     if (lane % 4 == 0) log_sums[head.statistic(row)] = highest[high] * kLn2 + logf(sum);
   }
+  // Here, as before the loop it would cost registers.
   head.clear_gap(out + head.result(head.length), head.out_stride(), bounds);
 }
 

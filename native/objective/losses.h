@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <compare>
 #include <optional>
 
 #include "core/target.h"
@@ -31,6 +32,7 @@ struct LossOptions {
 struct Normaliser {
   double supervised = 1;   // of the supervised loss: examples, or the weights of their labels' classes
   double consistency = 1;  // of the consistency loss: examples
+  auto operator<=>(const Normaliser&) const = default;
 };
 
 /// What one example of one forward, and one example of one pair of forwards, is multiplied with.

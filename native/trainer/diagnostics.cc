@@ -32,8 +32,7 @@ Diagnostics diagnose(const Model& model, const PackedBatch& packed, const LossOp
   scalars.set_dropout(forwards, model.dropout_rates());
   DeviceBatchOptions wanted{forwards, model.row_indices(), /*by_example=*/true, model.options().padding_id};
   if (loss.target != Target::kClass) wanted.label_values = model.word_embedding().scalar_type();
-  at::Tensor memory;
-  const DeviceStep step({packed}, scalars, wanted, scratch, device, memory);
+  const DeviceStep step({packed}, scalars, wanted, scratch, device);
   const DeviceBatch& batch = step.batches()[0];
   const at::Tensor x = model.word_embedding().index_select(0, batch.tokens());
 

@@ -16,15 +16,6 @@ const PackedBatch& largest(std::span<const PackedBatch> batches) {
   });
 }
 
-int64_t longest(const PackedBatch& batch) {
-  int64_t most = 0;
-  for (int64_t b = 0; b < batch.examples(); ++b) {
-    const auto i = static_cast<size_t>(b);
-    most = std::max<int64_t>(most, batch.sequence_starts[i + 1] - batch.sequence_starts[i]);
-  }
-  return most;
-}
-
 /// As 1.5 GB, or 12 MB.
 std::string size_of(int64_t bytes) {
   std::ostringstream text;
@@ -54,7 +45,7 @@ void MemoryLimit::explain(std::span<const PackedBatch> batches, int64_t resting)
   std::ostringstream text;
   text << "Out of memory on " << device_.str() << ", of which " << size_of(memory.limit)
        << " can be had: " << what_ << " of " << examples << " examples with " << tokens
-       << " tokens, the longest of " << longest(batch);
+       << " tokens, the longest of " << batch.longest();
   if (batches.size() > 1) text << " (the largest of " << batches.size() << " parts)";
   text << ", does not fit beside " << size_of(resting) << " of weights and moments. ";
   int64_t fitting = tokens / 2;

@@ -15,21 +15,16 @@
 #include "core/device_batch.h"
 #include "core/device_graph.h"
 #include "models/options.h"
+#include "objective/losses.h"
 
 namespace rat {
 
-/// What steps that one graph does have in common.
+/// What steps that one graph does have in common: all that the host puts into it.
 struct StepSize {
-  struct Part {
-    int64_t examples;
-    BatchSize size;
-    bool has_token_types;
-    auto operator<=>(const Part&) const = default;
-  };
-  std::vector<Part> parts;  // one for each batch
+  std::vector<BatchSize> batches;
+  std::vector<int64_t> examples;  // of each
+  Normaliser normaliser;
   auto operator<=>(const StepSize&) const = default;
-
-  std::vector<BatchSize> sizes() const;
 };
 
 /// How many tokens a batch has, about, for which a device that multiplies `product_rate` FLOP/s takes as long as the host that
@@ -43,23 +38,23 @@ class StepGraphs {
   StepGraphs(at::Device device, int64_t most_tokens) : device_(device), most_tokens_(most_tokens) {}
 
   /// None for a step that has a larger batch. `longest` (0: any) and `token_types` are the most that the model has.
-  std::optional<StepSize> size_of(const std::vector<PackedBatch>& batches, int64_t longest,
-                                  int64_t token_types) const;
+  std::optional<StepSize> size_of(const std::vector<PackedBatch>& batches, const Normaliser& normaliser,
+                                  int64_t longest, int64_t token_types) const;
 
-  /// Where the batches of steps of this size are sent.
-  at::Tensor& memory(const StepSize& size) { return steps_[size].memory; }
+  /// Where the batches of a step of this size have to be; undefined before the first.
+  at::Tensor memory_of(const StepSize& size) const;
 
   /// Takes a step whose batches are in `memory`: the first of a size by calling `work`, which also makes whatever LibTorch makes
-  /// once; the others by a graph of it, recorded when the second comes. What `work` does must depend on nothing but what is on
-  /// the device. Where it cannot be recorded, `work` is called, and a warning written once.
-  void take(const StepSize& size, const std::function<void()>& work);
+  /// once; the others by a graph of it, recorded when the second comes. What `work` does must depend on nothing but the size and
+  /// what is on the device. Where it cannot be recorded, `work` is called, and a warning written once.
+  void take(const StepSize& size, const at::Tensor& memory, const std::function<void()>& work);
 
  private:
   struct SizedStep {
     at::Tensor memory;
     std::unique_ptr<DeviceGraph> graph;
     bool can_record = true;
-    int64_t last_use = 0;  // 0: no step was taken
+    int64_t last_use = 0;
   };
 
   bool record(SizedStep& step, const std::function<void()>& work);

@@ -187,7 +187,7 @@ void Trainer::reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gr
   reduction_->sum(tensors);
 }
 
-Normaliser Trainer::normaliser(const std::vector<PackedBatch>& batches, const StepOptions& options) const {
+Normaliser Trainer::normaliser_of(const std::vector<PackedBatch>& batches, const StepOptions& options) const {
   double examples = 0, weights = 0;
   for (const PackedBatch& batch : batches) {
     examples += static_cast<double>(batch.examples());
@@ -227,16 +227,16 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
                             options_.model.padding_id};
   wanted.spared_tokens = options_.regularizer.spared_tokens;
   if (options_.loss.target != Target::kClass) wanted.label_values = options_.precision;
-  const std::optional<StepSize> size = recorded_size(batches);
-  if (size) wanted.sizes = size->sizes();
-  at::Tensor memory;
+  const Normaliser normaliser = normaliser_of(batches, options);
+  const std::optional<StepSize> size = recorded_size(batches, normaliser);
+  if (size) wanted.sizes = size->batches;
   std::vector<PackedBatch> parts;
   const DeviceStep on_device(parts_of(batches, static_cast<int64_t>(models_.size()), parts), scalars, wanted,
-                             vocabulary_scratch_, device_, size ? graphs_.memory(*size) : memory);
+                             vocabulary_scratch_, device_, size ? graphs_.memory_of(*size) : at::Tensor());
   optimizer_->catch_up(on_device.vocabulary().distinct_index, lanes_);
   mark(profile.get(), "copy");
   const auto work = [&] {
-    Step step(models_, on_device, forwards, options_.loss, normaliser(batches, options),
+    Step step(models_, on_device, forwards, options_.loss, normaliser,
               {.cancelled = &cancelled,
                .profile = profile.get(),
                .reduction = reduction_.get(),
@@ -246,7 +246,7 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
     update(step, log);
   };
   if (size)
-    graphs_.take(*size, work);
+    graphs_.take(*size, on_device.memory(), work);
   else
     work();
   casts_are_old_ = average_ || !optimizer_->writes_casts();
@@ -286,15 +286,16 @@ void Trainer::update(const Step& step, StepLog<at::Tensor>& log) {
   is_half_updated_ = false;
 }
 
-/// Of steps that a graph can do: recurrent layers have a shape for each batch, a profile times phases, and what follows class
-/// weights or spared tokens is decided on the host.
-std::optional<StepSize> Trainer::recorded_size(const std::vector<PackedBatch>& batches) const {
+/// Of steps that a graph can do: recurrent layers and spared tokens have a shape for each batch, a profile times phases. With
+/// class weights hardly two steps have the same mean.
+std::optional<StepSize> Trainer::recorded_size(const std::vector<PackedBatch>& batches,
+                                               const Normaliser& normaliser) const {
   const RowIndices indices = model().row_indices();
   if (!device_.is_cuda() || !is_on(Saving::kGraphs) || indices.time_major || indices.padded_attention ||
       options_.profile || reduction_ || !class_weights_.empty() ||
       !options_.regularizer.spared_tokens.empty())
     return std::nullopt;
-  return graphs_.size_of(batches, model().longest(), options_.model.encoder.token_types);
+  return graphs_.size_of(batches, normaliser, model().longest(), options_.model.encoder.token_types);
 }
 
 std::vector<double> Trainer::predict(const PackedBatch& batch) {

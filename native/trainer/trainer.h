@@ -112,12 +112,13 @@ class Trainer {
   void join_gradients();
   void reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients);
   void update(const Step& step, StepLog<at::Tensor>& log);
-  std::optional<StepSize> recorded_size(const std::vector<PackedBatch>& batches) const;
+  std::optional<StepSize> recorded_size(const std::vector<PackedBatch>& batches,
+                                        const Normaliser& normaliser) const;
   StepResult make_step(const std::vector<PackedBatch>& batches, const StepOptions& options,
                        const std::atomic<bool>& cancelled);
   std::vector<double> logits_of(const PackedBatch& batch);
   BatchLimits limits() const;
-  Normaliser normaliser(const std::vector<PackedBatch>& batches, const StepOptions& options) const;
+  Normaliser normaliser_of(const std::vector<PackedBatch>& batches, const StepOptions& options) const;
   void require_optimizer();
   void require_whole() const;
   void require_sound();

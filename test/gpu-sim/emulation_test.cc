@@ -1,10 +1,11 @@
-// The emulation's own test: shuffles, ballots, atomics, tensor cores, asynchronous copies, and what
+// The emulation's own test: shuffles, ballots, atomics, tensor cores, asynchronous copies, graphs, and what
 // must be refused.
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <bit>
 #include <cmath>
+#include <exception>
 
 // Nothing of LibTorch here: a kernel is launched as cuda/launch.h would.
 #include "language/async_mma.h"
@@ -74,6 +75,8 @@ __global__ void partial_warp(int* out) {
 
 __global__ void write_each(int* out) { out[threadIdx.x] = 1; }
 
+__global__ void add_to(int* sum, const int* in) { *sum += *in; }
+
 void test_reduction(int* out) {
   int* in = device_array<int>(1000);
   unsigned* votes = device_array<unsigned>(4);
@@ -105,6 +108,51 @@ void test_product() {
   RAT_LAUNCH(product, 1, 32, a, b, c, false);
   expect(std::isnan(gpu_sim::alias(c)[0]), "a forgotten wait reads NaN");
 #endif
+}
+
+template <typename Act>
+bool throws(Act act) {
+  try {
+    act();
+  } catch (const std::exception&) {
+    return true;
+  }
+  return false;
+}
+
+void test_graphs(int* sum) {
+  gpu_sim::Graph graph;
+  int* const in = device_array<int>(1);
+  const auto value = [&] { return *gpu_sim::alias(sum); };
+  *gpu_sim::alias(sum) = 5;
+  *gpu_sim::alias(in) = 1;
+  expect(throws([&] { gpu_sim::begin_recording(graph, gpu_sim::new_pool()); }),
+         "the stream that all begin with cannot be recorded");
+  const int64_t stream = gpu_sim::new_stream();
+  gpu_sim::set_current_stream(0, stream);
+  // Memory of the stream, which a recording leaves as it is.
+  int* const own_sum = device_array<int>(1);
+  *gpu_sim::alias(own_sum) = 2;
+  gpu_sim::begin_recording(graph, gpu_sim::new_pool());
+  RAT_LAUNCH(add_to, 1, 1, own_sum, in);
+  int* const of_pool = device_array<int>(1);
+  gpu_sim::release(of_pool);
+  expect(device_array<int>(1) == of_pool, "a recording uses its memory again");
+  for (const auto event : {gpu_sim::Event::kHostSync, gpu_sim::Event::kHostToDevice,
+                           gpu_sim::Event::kHostToDeviceBlocking, gpu_sim::Event::kDeviceToHost})
+    expect(throws([&] { gpu_sim::count(event, "test"); }), "a wait or a copy of the host is not recorded");
+  gpu_sim::set_current_stream(0, gpu_sim::new_stream());
+  RAT_LAUNCH(add_to, 1, 1, sum, in);
+  expect(gpu_sim::recording() == nullptr && value() == 6, "another stream is not recorded");
+  gpu_sim::set_current_stream(0, stream);
+  gpu_sim::end_recording();
+  expect(*gpu_sim::alias(own_sum) == 2, "what is recorded is not done");
+  expect(device_array<int>(1) != of_pool, "a recording's memory is its own");
+  *gpu_sim::alias(in) = 10;
+  gpu_sim::replay(graph);
+  gpu_sim::replay(graph);
+  expect(*gpu_sim::alias(own_sum) == 22, "a replay takes what is there then");
+  gpu_sim::set_current_stream(0, 0);
 }
 
 #ifndef __SANITIZE_THREAD__
@@ -139,6 +187,21 @@ void test_refusals(int* out) {
            gpu_sim::release(out);
          }),
          "a write beyond a block is seen");
+  gpu_sim::Graph graph;
+  int* const given_up = device_array<int>(1);
+  *gpu_sim::alias(given_up) = 3;
+  gpu_sim::set_current_stream(0, gpu_sim::new_stream());
+  gpu_sim::begin_recording(graph, gpu_sim::new_pool());
+  RAT_LAUNCH(add_to, 1, 1, out, given_up);
+  gpu_sim::end_recording();
+  gpu_sim::set_current_stream(0, 0);
+  const int before = *gpu_sim::alias(out);
+  gpu_sim::release(given_up);
+  expect(dies([&] {
+           gpu_sim::replay(graph);
+           if (*gpu_sim::alias(out) != before + 3) _exit(1);
+         }),
+         "a graph that reads memory that was given up is seen");
   int* const many = device_array<int>(2000);
   expect(dies([&] { RAT_LAUNCH(write_each, 1, 2000, many); }), "a block of 2,000 threads is refused");
 }
@@ -150,6 +213,7 @@ int main() {
   int* out = device_array<int>(1);
   test_reduction(out);
   test_product();
+  test_graphs(out);
 #ifndef __SANITIZE_THREAD__
   test_refusals(out);
 #endif

@@ -21,6 +21,17 @@ const regularizer = {
 } as const satisfies TinyOptions["regularizer"];
 const optimizer = { type: "adamw", weightDecay: 0.1, clipNorm: 1 } as const;
 const options = { regularizer, optimizer, device: "cuda:0", precision: "fp32" } as const;
+/** Four steps of one size in a process of their own. */
+function runChild(env: Record<string, string>) {
+  const child = join(import.meta.dirname, "graphs-child.mjs");
+  const { textcnn: model } = tinyModels;
+  const given = JSON.stringify({
+    ...{ ...options, model, kind: "classification", seed: 5, threads: 1 },
+    regularizer: { ...NONE, ...regularizer },
+  });
+  return spawnSync(process.execPath, [child, given], { encoding: "utf8", env: { ...process.env, ...env } });
+}
+
 const idsOf = (count: number, first: number) => Array.from({ length: count }, (_, i) => first + i);
 
 test("a step is recorded when its size comes back, whatever else comes between", async () => {
@@ -59,6 +70,25 @@ test("what keeps the device behind the host is never recorded", async () => {
   Reflect.deleteProperty(process.env, "RAT_GPU_SIM_CLOCK");
 });
 
+test("steps with class weights, spared tokens or a profile are never recorded, nor those of RAT_DISABLE", async () => {
+  const graphsOf = async (changed: TinyOptions, weights?: Float64Array) =>
+    withTiny("textcnn", { ...options, ...changed }, async (trainer) => {
+      if (weights) await trainer.setClassWeights(weights);
+      const events = await eventsOf(async () => {
+        for (const number of [1, 2, 3]) await trainer.trainStep(examplesOf(idsOf(6, 6)), number, 0.01);
+      });
+      return events.filter(({ kind }) => kind === "graph").length;
+    });
+  expect(await graphsOf({})).toBe(2);
+  expect(await graphsOf({}, Float64Array.of(0.5, 1, 2))).toBe(0);
+  expect(await graphsOf({ profile: true })).toBe(0);
+  const sparing = { ...regularizer, sparedTokens: Int32Array.of(3) };
+  expect(await graphsOf({ regularizer: sparing })).toBe(0);
+  const events = await eventsOf(async () => runChild({ RAT_DISABLE: "graphs" }));
+  expect(events.filter(({ kind }) => kind === "launch").length).toBeGreaterThan(0);
+  expect(events.filter(({ kind }) => kind === "graph").length).toBe(0);
+});
+
 test("the size that was not there for the longest time is given up for a new one", async () => {
   await withTiny("textcnn", options, async (trainer) => {
     const kindsOf = async (size: number) =>
@@ -92,17 +122,9 @@ test("memory that runs out while a step is recorded is that step's error alone",
 });
 
 test("where nothing can be recorded steps are taken as they are, and a warning says so once", () => {
-  const child = join(import.meta.dirname, "graphs-child.mjs");
-  const { textcnn: model } = tinyModels;
-  const given = JSON.stringify({
-    ...{ ...options, model, kind: "classification", seed: 5, threads: 1 },
-    regularizer: { ...NONE, ...regularizer },
-  });
-  const run = (env: Record<string, string>) =>
-    spawnSync(process.execPath, [child, given], { encoding: "utf8", env: { ...process.env, ...env } });
-  const recorded = run({});
+  const recorded = runChild({});
   expect(recorded.stderr).toBe("");
-  const refused = run({ RAT_GPU_SIM_NO_GRAPHS: "1" });
+  const refused = runChild({ RAT_GPU_SIM_NO_GRAPHS: "1" });
   expect(refused.stderr.match(/Steps are taken without CUDA graphs[^\n]*/g)).toEqual([
     expect.stringContaining("RAT_GPU_SIM_NO_GRAPHS is set"),
   ]);

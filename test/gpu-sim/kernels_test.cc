@@ -76,7 +76,7 @@ constexpr int64_t kFiller = 5;
 struct OneBatch {
   OneBatch(at::Device device, const rat::PackedBatch& batch, const std::vector<int64_t>& copies,
            bool filled = false)
-      : step({batch}, scalars(copies), options(batch, copies, filled), scratch(), device, memory) {}
+      : step({batch}, scalars(copies), options(batch, copies, filled), scratch(), device) {}
 
   const rat::DeviceBatch& batch() const { return step.batches()[0]; }
   const rat::ForwardRows& rows(size_t i) const { return batch().rows(i); }
@@ -109,7 +109,6 @@ struct OneBatch {
     return unused;
   }
 
-  at::Tensor memory;
   rat::DeviceStep step;
 };
 

@@ -5,6 +5,7 @@ import { buildVariant } from "../support/addon-variant.mjs";
 const [, , architectures] = process.argv;
 await buildVariant(
   "build-gpu",
-  { RAT_GPU_TESTS: "ON", CMAKE_CUDA_ARCHITECTURES: architectures },
+  // Line numbers for compute-sanitizer.
+  { RAT_GPU_TESTS: "ON", CMAKE_CUDA_ARCHITECTURES: architectures, CMAKE_CUDA_FLAGS: "-lineinfo" },
   { again: `node test/gpu/build.mjs "${architectures}"`, kind: "gpu", cuda: true },
 );

@@ -12,8 +12,16 @@ import type {
   NativeTrainer,
 } from "#dist/native/binding.js";
 import { describeOnGpu, sample } from "../support/gpu.js";
-import { readSafetensors } from "../support/safetensors.js";
-import { examplesOf, modelNames, tinyModels, weightsOf, withTiny } from "../support/tiny-models.js";
+import { expectNear } from "../support/numbers.js";
+import {
+  examplesOf,
+  modelNames,
+  stateOf,
+  type TinyOptions,
+  tinyModels,
+  weightsOf,
+  withTiny,
+} from "../support/tiny-models.js";
 
 const passes = {
   ...{ epsilon: [0.5], ascentSteps: 2, stepSize: 0.2, klWeight: 0.5 },
@@ -60,48 +68,51 @@ function batchOf(model: string, step: number) {
   return reads ? { ...batch, tokenTypes: Uint8Array.from(batch.tokens, (_, i) => (i + step) % 2) } : batch;
 }
 
-function onGpu<T>(
+function withTrainer<T>(
   model: string,
   method: string,
   type: NativeOptimizerOptions["type"],
   use: (trainer: NativeTrainer) => Promise<T>,
+  where: TinyOptions = { device: "cuda:0", precision: "fp32" },
 ) {
   const optimizer = { type, weightDecay: 0.1, clipNorm: 1 };
   const regularizer = methods[method] ?? {};
-  return withTiny(model, { regularizer, optimizer, device: "cuda:0", precision: "fp32" }, use);
+  return withTiny(model, { regularizer, optimizer, ...where }, use);
 }
 
 const steps = async (trainer: NativeTrainer, model: string, numbers: readonly number[]) => {
   for (const number of numbers) await trainer.trainStep(batchOf(model, number), number, 0.05 / number);
 };
 
-async function stateOf(trainer: NativeTrainer, type: string) {
-  const path = join(folder, `moments-${Math.random()}`);
-  if (type === "sgd") return [await weightsOf(trainer)];
-  await trainer.save("optimizer", path, {});
-  return [await weightsOf(trainer), readSafetensors(path)];
+/** TextCNN's weights after `train`, in double, with plain SGD. */
+async function expectAsOnCpu(method: string, train: (trainer: NativeTrainer) => Promise<void>) {
+  const weightsOn = (device: string) =>
+    withTrainer(
+      "textcnn",
+      method,
+      "sgd",
+      async (trainer) => {
+        await train(trainer);
+        return weightsOf(trainer);
+      },
+      { device, precision: "fp64" },
+    );
+  const [cpu, gpu] = [await weightsOn("cpu"), await weightsOn("cuda:0")];
+  for (const [name, values] of cpu) expectNear(gpu.get(name), values, 1e-9, (i) => `${name}[${i}]`);
 }
 
 describeOnGpu("a step of a graph", () => {
   test.each(tried)("of %s with %s by %s is the step itself", async (model, method, type) => {
     const [weights, moments] = ["weights", "moments"].map((name) => join(folder, `${name}-${Math.random()}`));
     if (weights === undefined || moments === undefined) throw new Error("unreachable");
-    const whole = await onGpu(model, method, type, async (trainer) => {
+    const whole = await withTrainer(model, method, type, async (trainer) => {
       await steps(trainer, model, [1, 2, 3, 4, 5]);
       await trainer.save("model", weights, {});
       if (type !== "sgd") await trainer.save("optimizer", moments, {});
       await steps(trainer, model, [6, 7, 8, 9, 10]);
       return stateOf(trainer, type);
     });
-    // The average of the weights is part of a checkpoint, but not of these two files.
-    if (method === "smart with Bregman") {
-      const again = onGpu(model, method, type, async (trainer) => {
-        await steps(trainer, model, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-        return stateOf(trainer, type);
-      });
-      return expect(await again).toEqual(whole);
-    }
-    const resumed = await onGpu(model, method, type, async (trainer) => {
+    const resumed = await withTrainer(model, method, type, async (trainer) => {
       await trainer.load("model", weights);
       if (type !== "sgd") await trainer.load("optimizer", moments);
       await steps(trainer, model, [6, 7, 8, 9, 10]);
@@ -110,9 +121,27 @@ describeOnGpu("a step of a graph", () => {
     expect(resumed).toEqual(whole);
   });
 
+  test.each(Object.keys(methods))("is the CPU's, with %s", (method) =>
+    expectAsOnCpu(method, (trainer) => steps(trainer, "textcnn", [1, 2, 3, 4, 5, 6, 7, 8])),
+  );
+
+  test("divides by what the whole step has, as it is told each time", () =>
+    expectAsOnCpu("r-at", async (trainer) => {
+      for (let step = 1; step <= 8; step++) {
+        const batch = examplesOf([1, 2, 3, 4, 5].map((id) => id + 6 * step));
+        await trainer.trainStep(batch, step, 0.05, { examples: step % 2 === 0 ? 20 : 10 });
+      }
+    }));
+
+  test("counts classes as they weigh", () =>
+    expectAsOnCpu("r-at", async (trainer) => {
+      await trainer.setClassWeights(Float64Array.of(0.5, 1, 2));
+      await steps(trainer, "textcnn", [1, 2, 3, 4, 5, 6, 7, 8]);
+    }));
+
   test("of one trainer leaves another that trains at the same time as it is", async () => {
     const train = () =>
-      onGpu("textcnn", "r-at", "adamw", async (trainer) => {
+      withTrainer("textcnn", "r-at", "adamw", async (trainer) => {
         await steps(trainer, "textcnn", [1, 2, 3, 4, 5, 6, 7, 8]);
         return weightsOf(trainer);
       });
@@ -121,7 +150,7 @@ describeOnGpu("a step of a graph", () => {
   });
 
   test("takes no more memory after 500 steps", async () => {
-    await onGpu("textcnn", "r-at", "adamw", async (trainer) => {
+    await withTrainer("textcnn", "r-at", "adamw", async (trainer) => {
       const peaks: number[] = [];
       for (let step = 1; step <= 500; step++) {
         const batch = examplesOf(Array.from({ length: [2, 3, 6, 12][step % 4] ?? 1 }, (_, i) => step + i));

@@ -2,18 +2,14 @@
  * Steps whose values nobody reads: the host never learns in time that one was not finite, so the device itself must stop
  * there. Weights and moments stay as they were before it, whatever follows, and the next call that reads says so.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type {
   NativeOptimizerOptions,
   NativeRegularizerOptions,
   NativeTrainer,
 } from "#dist/native/binding.js";
 import { describeOnGpu, sample } from "../support/gpu.js";
-import { readSafetensors } from "../support/safetensors.js";
-import { examplesOf, modelNames, weightsOf, withTiny } from "../support/tiny-models.js";
+import { examplesOf, modelNames, stateOf, weightsOf, withTiny } from "../support/tiny-models.js";
 
 const regularizer = {
   ...{ type: "r-at", forwards: 2, epsilon: [0.5], klWeight: 1 },
@@ -22,12 +18,6 @@ const regularizer = {
 const kinds = ["adamw", "bertadam", "sgd"] as const;
 const cases = modelNames.flatMap((model) => kinds.map((type) => [model, type] as const));
 const unread = { read: false } as const;
-
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "rat-unread-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
 
 const batchOf = (step: number) => examplesOf([1, 2, 3, 4].map((id) => id + step));
 
@@ -38,13 +28,6 @@ function onGpu<T>(
 ) {
   const optimizer = { type, weightDecay: 0.1, clipNorm: 1 };
   return withTiny(model, { regularizer, optimizer, device: "cuda:0", precision: "fp32" }, use);
-}
-
-async function stateOf(trainer: NativeTrainer, type: string) {
-  const path = join(folder, `moments-${Math.random()}`);
-  if (type === "sgd") return [await weightsOf(trainer)];
-  await trainer.save("optimizer", path, {});
-  return [await weightsOf(trainer), readSafetensors(path)];
 }
 
 describeOnGpu("a step that is not read", () => {

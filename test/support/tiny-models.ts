@@ -178,11 +178,24 @@ export function examplesOf(ids: readonly number[], kind: TaskKind = "classificat
 }
 
 /** The trainer's weights as they are now. */
-export async function weightsOf(trainer: NativeTrainer): Promise<Map<string, Float64Array>> {
+export function weightsOf(trainer: NativeTrainer): Promise<Map<string, Float64Array>> {
+  return savedBy(trainer, "model");
+}
+
+/** The weights, and what an optimizer of this type keeps. */
+export async function stateOf(trainer: NativeTrainer, type: string): Promise<Map<string, Float64Array>[]> {
+  const weights = await weightsOf(trainer);
+  return type === "sgd" ? [weights] : [weights, await savedBy(trainer, "optimizer")];
+}
+
+async function savedBy(
+  trainer: NativeTrainer,
+  what: "model" | "optimizer",
+): Promise<Map<string, Float64Array>> {
   const folder = mkdtempSync(join(tmpdir(), "rat-tiny-"));
   try {
-    const path = join(folder, "weights.safetensors");
-    await trainer.save("model", path, {});
+    const path = join(folder, "saved.safetensors");
+    await trainer.save(what, path, {});
     return readSafetensors(path);
   } finally {
     rmSync(folder, { recursive: true });

@@ -176,21 +176,27 @@ void for_each_tensor(const c10::IValue& value, F f) {
       if (t) f(*t);
 }
 
-c10::IValue host_value(const c10::IValue& value, Aliases& aliases) {
-  if (value.isTensor()) return aliases.host(value.toTensor());
+/// The value with `f` of each of its tensors in the tensor's place.
+template <typename F>
+c10::IValue with_tensors(const c10::IValue& value, F f) {
+  if (value.isTensor()) return f(value.toTensor());
   if (value.isTensorList()) {
     c10::List<at::Tensor> list;
-    for (const at::Tensor& t : value.toTensorVector()) list.push_back(aliases.host(t));
+    for (const at::Tensor& t : value.toTensorVector()) list.push_back(f(t));
     return list;
   }
   if (value.isOptionalTensorList()) {
     c10::List<std::optional<at::Tensor>> list;
     for (const auto& t : value.toOptionalTensorVector())
-      list.push_back(t ? std::optional<at::Tensor>(aliases.host(*t)) : std::nullopt);
+      list.push_back(t ? std::optional<at::Tensor>(f(*t)) : std::nullopt);
     return list;
   }
-  if (value.isDevice() && value.toDevice().is_cuda()) return c10::Device(c10::kCPU);
   return value;
+}
+
+c10::IValue host_value(const c10::IValue& value, Aliases& aliases) {
+  if (value.isDevice() && value.toDevice().is_cuda()) return c10::Device(c10::kCPU);
+  return with_tensors(value, [&](const at::Tensor& t) { return aliases.host(t); });
 }
 
 /// Tensors over the same memory that do not keep it: a graph knows addresses alone. Tensors that share a storage still do.
@@ -209,22 +215,6 @@ class Borrowed {
     return result;
   }
 
-  c10::IValue value(const c10::IValue& of) {
-    if (of.isTensor()) return tensor(of.toTensor());
-    if (of.isTensorList()) {
-      c10::List<at::Tensor> list;
-      for (const at::Tensor& t : of.toTensorVector()) list.push_back(tensor(t));
-      return list;
-    }
-    if (of.isOptionalTensorList()) {
-      c10::List<std::optional<at::Tensor>> list;
-      for (const auto& t : of.toOptionalTensorVector())
-        list.push_back(t ? std::optional<at::Tensor>(tensor(*t)) : std::nullopt);
-      return list;
-    }
-    return of;
-  }
-
  private:
   std::unordered_map<c10::StorageImpl*, c10::Storage> storages_;
 };
@@ -235,7 +225,8 @@ class RecordedOperator {
   RecordedOperator(const c10::OperatorHandle& op, const std::vector<c10::IValue>& arguments)
       : op_(op), arguments_(arguments) {
     Borrowed borrowed;
-    for (c10::IValue& argument : arguments_) argument = borrowed.value(argument);
+    for (c10::IValue& argument : arguments_)
+      argument = with_tensors(argument, [&](const at::Tensor& t) { return borrowed.tensor(t); });
   }
 
   /// Result `r`, which is new and not an argument or a view of one.
