@@ -2,6 +2,7 @@
  * Presets: options under one name. What a configuration or a flag says stands above them. What a preset cannot bring about is
  * said when it is chosen.
  */
+import { configError } from "../errors.js";
 import { isModelType } from "./fields.js";
 import type { PresetName } from "./preset-names.js";
 import type { RunConfig } from "./schema.js";
@@ -18,16 +19,20 @@ export interface Preset {
  *
  * @param given - `model` is the name of an architecture, or a folder: some options are for pretrained encoders alone. A
  *   `dropout` takes the place of every rate, the classifier's too.
+ * @throws RATError `ERR_RAT_CONFIG` where the preset's source has nothing for the task or the model.
  */
-export function presetOf(name: PresetName, { model, dropout }: Pick<RunConfig, "model" | "dropout">): Preset {
-  const preset = PRESETS[name](!isModelType(model));
+export function presetOf(
+  name: PresetName,
+  { task, model, dropout }: Pick<RunConfig, "task" | "model" | "dropout">,
+): Preset {
+  const preset = PRESETS[name](!isModelType(model), task);
   if (dropout === undefined) return preset;
   const { classifierDropout: _, ...options } = preset.options;
   return { ...preset, options };
 }
 
 /** `isFineTuning`: whether the model comes from a folder. */
-const PRESETS: Readonly<Record<PresetName, (isFineTuning: boolean) => Preset>> = {
+const PRESETS: Readonly<Record<PresetName, (isFineTuning: boolean, task: RunConfig["task"]) => Preset>> = {
   /** Algorithm 1 and equations 3 to 9 of the R-AT paper. */
   paper: () => ({
     options: {
@@ -57,4 +62,39 @@ const PRESETS: Readonly<Record<PresetName, (isFineTuning: boolean) => Preset>> =
     },
     differences: [],
   }),
+  /**
+   * What fairseq publishes for RoBERTa-large on GLUE (github.com/facebookresearch/fairseq, examples/roberta/README.glue.md), by
+   * task. Says nothing of the regularizer.
+   */
+  "roberta-large": (isFineTuning, task) => {
+    const ofTask = Object.hasOwn(ROBERTA_LARGE, task) ? ROBERTA_LARGE[task] : undefined;
+    if (!isFineTuning) throw configError("preset", "preset roberta-large is for the folder of an encoder");
+    if (ofTask === undefined) {
+      const known = Object.keys(ROBERTA_LARGE).join(", ");
+      throw configError("preset", `preset roberta-large has no numbers for ${task}, only for ${known}`);
+    }
+    return {
+      options: {
+        ...{ optimizer: "adamw", epochs: 10, schedule: "linear", warmupRatio: 0.06 },
+        ...{ weightDecay: 0.1, clipNorm: 0, maxLength: 512, ...ofTask },
+      },
+      differences: [
+        "published for RoBERTa-large; α and ε are this package's, and rates for other models are for you to find",
+        "AdamW has β₂ = 0.999 and ε = 1e-8, not 0.98 and 1e-6",
+        ...(task === "rte" ? ["the rate falls to 0 over the 10 epochs, not over 13"] : []),
+      ],
+    };
+  },
+};
+
+/** Learning rate and batch by task; QQP warms up for a quarter of its steps. */
+const ROBERTA_LARGE: Readonly<Record<string, Partial<RunConfig>>> = {
+  mnli: { learningRate: 1e-5, batchSize: 32 },
+  qnli: { learningRate: 1e-5, batchSize: 32 },
+  qqp: { learningRate: 1e-5, batchSize: 32, warmupRatio: 0.25 },
+  rte: { learningRate: 2e-5, batchSize: 16 },
+  sst2: { learningRate: 1e-5, batchSize: 32 },
+  mrpc: { learningRate: 1e-5, batchSize: 16 },
+  cola: { learningRate: 1e-5, batchSize: 16 },
+  stsb: { learningRate: 2e-5, batchSize: 16 },
 };

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { configError } from "../errors.js";
 import type { RegularizerField } from "../regularizers/index.js";
-import { isModelType, MODEL_TYPES } from "./fields.js";
+import { isModelType, MODEL_TYPES, TASK_NAMES } from "./fields.js";
 import { checkFitOptions } from "./fit-options.js";
 import { checkFolderOptions } from "./folder-options.js";
 import { checkModelOptions, checkNoEncoderOptions } from "./model-options.js";
@@ -59,12 +59,13 @@ export function withoutProvenance<T extends object>(raw: T): T {
   return Object.fromEntries(Object.entries(raw).filter(([name]) => name !== "provenance")) as T;
 }
 
-/** A preset's options below those that are given. A wrong name or model is for the schema to say. */
+/** A preset's options below those that are given. A wrong name, task or model is for the schema to say. */
 function withPreset(raw: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { model, preset, dropout }: Partial<RunConfig> = Object(raw);
+  const { task, model, preset, dropout }: Partial<RunConfig> = Object(raw);
   const name = PRESET_NAMES.find((known) => known === preset);
-  if (name === undefined || typeof model !== "string") return raw;
-  return { ...presetOf(name, { model, dropout }).options, ...withoutUndefined(raw) };
+  const knownTask = TASK_NAMES.find((known) => known === task);
+  if (name === undefined || knownTask === undefined || typeof model !== "string") return raw;
+  return { ...presetOf(name, { task: knownTask, model, dropout }).options, ...withoutUndefined(raw) };
 }
 
 /** Of a model that is trained from scratch, where they differ. */

@@ -4,7 +4,7 @@ import { PRESET_NAMES } from "#dist/config/preset-names.js";
 import { presetOf } from "#dist/config/presets.js";
 import { resolveRunConfig } from "#dist/config/resolve.js";
 
-const base = { task: "rte", data: "d" };
+const base = { task: "rte", data: "d" } as const;
 
 it("released-code is R-AT as its repository runs it", () => {
   const folder = resolveRunConfig({ ...base, model: "bert/", preset: "released-code" });
@@ -12,7 +12,7 @@ it("released-code is R-AT as its repository runs it", () => {
     ...{ preset: "released-code", regularizer: "r-at", klReduction: "sum", klWeight: 0.5 },
     ...{ optimizer: "bertadam", shuffle: false, maxLength: 70, classifierDropout: 0.3 },
   });
-  expect(presetOf("released-code", { model: "bert/" }).differences).toHaveLength(1);
+  expect(presetOf("released-code", { task: "rte", model: "bert/" }).differences).toHaveLength(1);
   expect(resolveRunConfig({ ...base, model: "textcnn", preset: "released-code" }).maxLength).toBe(400);
 });
 
@@ -33,8 +33,26 @@ it("released-code leaves a dropout that is given as the one rate of the encoder"
   expect(config.classifierDropout).toBeUndefined();
 });
 
+it("roberta-large has the numbers of the task, and says for which model they were published", () => {
+  const config = { ...base, model: "roberta/", preset: "roberta-large" } as const;
+  expect(resolveRunConfig(config)).toMatchObject({
+    ...{ learningRate: 2e-5, batchSize: 16, epochs: 10, warmupRatio: 0.06, weightDecay: 0.1 },
+    ...{ clipNorm: 0, maxLength: 512, optimizer: "adamw", schedule: "linear" },
+  });
+  const qqp = { learningRate: 1e-5, batchSize: 32, warmupRatio: 0.25 };
+  expect(resolveRunConfig({ ...config, task: "qqp" })).toMatchObject(qqp);
+  expect(presetOf("roberta-large", config).differences[0]).toMatch(/^published for RoBERTa-large; α and ε/);
+});
+
+it("bad call - roberta-large has nothing for other tasks, nor for a model that is trained from scratch", () => {
+  const config = { ...base, model: "roberta/", preset: "roberta-large" };
+  expect(() => resolveRunConfig({ ...config, task: "wnli" })).toThrow(/no numbers for wnli, only for mnli, /);
+  expect(() => resolveRunConfig({ ...config, model: "textcnn" })).toThrow(/for the folder of an encoder/);
+});
+
 describe.each(PRESET_NAMES)("%s", (preset) => {
-  it.each(["textcnn", "bert/"])("resolves to what resolves to itself, for %s", (model) => {
+  const models = preset === "roberta-large" ? ["bert/"] : ["textcnn", "bert/"];
+  it.each(models)("resolves to what resolves to itself, for %s", (model) => {
     const config = resolveRunConfig({ ...base, model, preset });
     expect(resolveRunConfig(config)).toEqual(config);
   });
