@@ -12,6 +12,8 @@ export default defineConfig({
       {
         test: {
           ...shared,
+          // LibTorch is loaded once by each of both workers, not once by each of 120 files.
+          isolate: false,
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["browser", "data", "gpu", "gpu-sim", "stress", "reference", "newcomer"].map(

@@ -1,5 +1,5 @@
-/** Runs the built command in a child process, as a shell does. */
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+/** Runs the built command in child processes. */
+import { type ChildProcess, type ChildProcessWithoutNullStreams, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,6 +20,7 @@ export interface Running {
   readonly outcome: Promise<Outcome>;
 }
 
+/** In a process of its own, as a shell does. */
 export function start(
   args: readonly string[],
   options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
@@ -37,13 +38,54 @@ export function start(
   return { child, outcome };
 }
 
-/** Runs a command to its end. `input` is its whole stdin. */
+let host: Promise<ChildProcess> | undefined;
+let last: Promise<unknown> = Promise.resolve();
+
+/** The process that runs commands for {@link run}, one at a time. */
+async function startHost(): Promise<ChildProcess> {
+  const script = fileURLToPath(new URL("command-host.mjs", import.meta.url));
+  const child = fork(script, [main], { stdio: "inherit", execArgv: [] });
+  child.once("exit", () => {
+    host = undefined;
+  });
+  await once(child, "message");
+  child.channel?.unref();
+  child.unref();
+  return child;
+}
+
+async function runInHost(args: readonly string[], input: string, cwd: string | undefined): Promise<Outcome> {
+  host ??= startHost();
+  const child = await host;
+  child.channel?.ref();
+  const died = new AbortController();
+  const answer = once(child, "message", { signal: died.signal }).then(([outcome]) => outcome as Outcome);
+  const onExit = () => died.abort(new Error(`the command ended its process: r-at ${args.join(" ")}`));
+  child.once("exit", onExit);
+  child.send({ args, input, cwd });
+  try {
+    return await answer;
+  } finally {
+    child.off("exit", onExit);
+    child.channel?.unref();
+  }
+}
+
+/**
+ * Runs a command to its end: in a process that other commands have had before, or, with `env`, in one of its own. `input` is its
+ * whole stdin.
+ */
 export function run(
   args: readonly string[],
   input = "",
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  { cwd, env }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Outcome> {
-  const { child, outcome } = start(args, options);
+  if (env === undefined) {
+    const outcome = last.then(() => runInHost(args, input, cwd));
+    last = outcome.catch(() => {});
+    return outcome;
+  }
+  const { child, outcome } = start(args, { ...(cwd && { cwd }), env });
   child.stdin.end(input);
   return outcome;
 }
