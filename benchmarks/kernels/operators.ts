@@ -25,7 +25,7 @@ export const operatorCases: readonly OperatorCase[] = [
   { operator: "attention", where: "minilm, 12 tokens", shape: shape(12, 384, 384), precisions: BOTH },
   { operator: "attention", where: "minilm, 128 tokens", shape: shape(128, 384, 384), precisions: BOTH },
   { operator: "dropout", where: "minilm, hidden states", shape: shape(32, 384, 384), precisions: FP32 },
-  { operator: "embed_rows", where: "minilm, positions", shape: shape(32, 384, 384), precisions: FP32 },
+  { operator: "embedding_norm", where: "minilm", shape: shape(32, 384, 384), precisions: FP32 },
   { operator: "conv_max_pool", where: "textcnn", shape: shape(64, 300, 256), precisions: FP32 },
   { operator: "lstm", where: "bilstm, first layer", shape: shape(16, 300, 128), precisions: FP32 },
   { operator: "gru", where: "texthan", shape: shape(16, 300, 128), precisions: FP32 },

@@ -294,7 +294,7 @@ export interface NativeTrainer {
   peakDeviceMemoryBytes(): Promise<number>;
   /**
    * Times one operator alone on this trainer's device and threads, in the type of its products, for benchmarks: matmul, copy
-   * (the machine's best), linear, attention, dropout, embed_rows, conv_max_pool, attention_pool, lstm, gru, losses.
+   * (the machine's best), linear, attention, dropout, embedding_norm, conv_max_pool, attention_pool, lstm, gru, losses.
    */
   timeOperator(
     operator: string,

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/device.h"
 #include "core/host_memory.h"
+#include "core/kernels.h"
 #include "core/random.h"
 #include "layers/dropout.h"
 #include "layers/gelu.h"
@@ -67,11 +68,10 @@ Napi::Value gelu_of(const Napi::CallbackInfo& info) {
               "ERR_RAT_INVALID_ARG", "Expected a Float32Array for x");
     auto given = info[0].As<Napi::Float32Array>();
     const auto count = static_cast<int64_t>(given.ElementLength());
-    const at::Tensor x = at::from_blob(given.Data(), {count}, at::kFloat).clone().requires_grad_();
-    const at::Tensor y = rat::gelu(x);
-    const bool is_backward = info[1].ToBoolean();
-    if (is_backward) y.backward(at::ones_like(y));
-    const at::Tensor result = is_backward ? x.grad() : y.detach();
+    const at::Tensor x = at::from_blob(given.Data(), {1, count}, at::kFloat).clone();
+    const at::Tensor result = info[1].ToBoolean()
+                                  ? std::get<0>(kernels::gelu_backward.on(at::kCPU)(at::ones_like(x), x))
+                                  : rat::gelu(x);
     auto array = Napi::Float32Array::New(info.Env(), given.ElementLength());
     std::copy_n(result.const_data_ptr<float>(), count, array.Data());
     return array;

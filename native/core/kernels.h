@@ -20,7 +20,9 @@ enum class Noise : uint32_t;
 struct ForwardLosses;
 struct LossOptions;
 struct LossScales;
+struct Perturbed;
 struct RecurrentLayer;
+struct RowGroups;
 struct Segments;
 struct SiteMask;
 struct Taps;
@@ -115,6 +117,9 @@ RAT_KERNEL(attention_backward,
                                               const at::Tensor& queries, const at::Tensor& out,
                                               const at::Tensor& log_sums, const AttentionShape& shape))
 
+// layers/gelu.h. -> the gradient of x `[rows, width]`, and its sums over the rows `[width]`, of bf16 in float.
+RAT_KERNEL(gelu_backward, std::tuple<at::Tensor, at::Tensor>(const at::Tensor& dy, const at::Tensor& x))
+
 // layers/add_norm.h. -> norm(residual + masked x), that sum, and mean and 1 / deviation of its rows `[rows, 2]`.
 RAT_KERNEL(add_norm,
            std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor& x, const at::Tensor& residual,
@@ -125,9 +130,29 @@ RAT_KERNEL(add_norm_backward, std::tuple<at::Tensor, at::Tensor, at::Tensor, at:
                                   const at::Tensor& dy, const at::Tensor& sum, const at::Tensor& stats,
                                   const at::Tensor& weight, at::ScalarType type, const SiteMask& mask))
 
+// layers/embedding_norm.h. -> masked norm(x + rows of both tables), that sum, and its rows' statistics as add_norm's. `positions`
+// begins with the row of position 0; without `token_types` none are added, without `type_of_row` the first.
+RAT_KERNEL(embedding_norm,
+           std::tuple<at::Tensor, at::Tensor, at::Tensor>(const at::Tensor& x, const at::Tensor& positions,
+                                                          const at::Tensor& token_types,
+                                                          const at::Tensor& type_of_row,
+                                                          const at::Tensor& weight, const at::Tensor& bias,
+                                                          double eps, const SiteMask& mask))
+
 // layers/recurrent.h. CUDA: cuDNN, through ATen.
 RAT_KERNEL(bidirectional,
            at::Tensor(const at::Tensor& x, const at::Tensor& batch_sizes, const RecurrentLayer& layer))
+
+// objective/perturbation.h. Rows `tokens` of the matrix, `copies` times end to end; copy k with row `slots[t]`, or row t, of
+// delta[k], if there is one.
+RAT_KERNEL(embed, at::Tensor(const at::Tensor& matrix, const at::Tensor& tokens, int64_t copies,
+                             const at::Tensor& delta, const at::Tensor& slots))
+// -> L2 norms of the groups of x's rows `[count]` double.
+RAT_KERNEL(group_norms, at::Tensor(const at::Tensor& x, const RowGroups& groups))
+RAT_KERNEL(perturb,
+           Perturbed(const at::Tensor& gradient, const RowGroups& groups, const std::vector<double>& radii))
+RAT_KERNEL(ascend, Perturbed(const at::Tensor& delta, const at::Tensor& gradient, const RowGroups& groups,
+                             double step_size, double radius))
 
 // objective/noise.h. ids, positions `[rows]` int32; scalars: the step's -> `[rows, width]` double.
 RAT_KERNEL(noise, at::Tensor(const at::Tensor& ids, const at::Tensor& positions, int64_t width,

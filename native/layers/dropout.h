@@ -53,6 +53,8 @@ struct SiteMask {
   uint32_t site_and_layer;
 
   bool is_active() const { return scalars.defined(); }
+  /// Of the same rows, with nothing dropped.
+  SiteMask inactive() const { return {rows, at::Tensor(), kind, site_and_layer}; }
   /// On the CPU; where there is a mask.
   MaskStream stream(int64_t row) const;
 };

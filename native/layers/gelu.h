@@ -5,7 +5,8 @@
 
 namespace rat {
 
-/// Differentiable. On the CPU in fp32 by arithmetic of our own, as exact as LibTorch's, which it has elsewhere.
+/// Not differentiable: `linear_gelu` of layers/linear.h is, by the kernel `gelu_backward`. On the CPU in fp32 by arithmetic of
+/// our own, as exact as LibTorch's, which it has elsewhere.
 at::Tensor gelu(const at::Tensor& x);
 
 }  // namespace rat

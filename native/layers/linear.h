@@ -22,4 +22,7 @@ struct LinearLayer {
 /// belong to. Differentiable.
 at::Tensor linear(const at::Tensor& x, const LinearLayer& layer, at::ScalarType compute);
 
+/// GELU of it. Differentiable.
+at::Tensor linear_gelu(const at::Tensor& x, const LinearLayer& layer, at::ScalarType compute);
+
 }  // namespace rat

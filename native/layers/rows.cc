@@ -39,31 +39,6 @@ class PermuteRows : public torch::autograd::Function<PermuteRows> {
   }
 };
 
-class EmbedRows : public torch::autograd::Function<EmbedRows> {
- public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& table, int64_t first,
-                            const at::Tensor& index, const Segments* segments, int64_t copies) {
-    context->saved_data["starts"] = segments->starts;
-    context->saved_data["rows"] = segments->rows;
-    context->saved_data["longest"] = segments->longest;
-    context->saved_data["count"] = segments->count;
-    context->saved_data["copies"] = copies;
-    context->saved_data["first"] = first;
-    context->saved_data["size"] = table.size(0);
-    return table.narrow(0, first, table.size(0) - first).index_select(0, index);
-  }
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    auto& saved = context->saved_data;
-    const Segments segments{saved["starts"].toTensor(), saved["rows"].toTensor(), saved["longest"].toInt(),
-                            saved["count"].toInt()};
-    const at::Tensor dy = gradients[0].contiguous();
-    at::Tensor dtable = at::zeros({saved["size"].toInt(), dy.size(1)}, dy.options());
-    at::Tensor used = dtable.narrow(0, saved["first"].toInt(), segments.count);
-    kernels::add_segments.on(dy.device())(dy, segments, saved["copies"].toInt(), used);
-    return {dtable, {}, {}, {}, {}};
-  }
-};
-
 template <typename scalar_t>
 void add_segments_cpu(const at::Tensor& x, const Segments& segments, int64_t copies, at::Tensor& sums) {
   const int64_t width = x.size(1), rows_of_copy = x.size(0) / copies;
@@ -96,11 +71,6 @@ at::Tensor take_rows(const at::Tensor& x, const at::Tensor& index) { return Take
 
 at::Tensor permute_rows(const at::Tensor& x, const at::Tensor& order, const at::Tensor& inverse) {
   return PermuteRows::apply(x, order, inverse);
-}
-
-at::Tensor embed_rows(const at::Tensor& table, int64_t first, const at::Tensor& index,
-                      const Segments& segments, int64_t copies) {
-  return EmbedRows::apply(table, first, index, &segments, copies);
 }
 
 }  // namespace rat

@@ -14,9 +14,4 @@ at::Tensor take_rows(const at::Tensor& x, const at::Tensor& index);
 /// All rows of x in another order; `inverse` leads back. Differentiable.
 at::Tensor permute_rows(const at::Tensor& x, const at::Tensor& order, const at::Tensor& inverse);
 
-/// Rows `first + index` of the embeddings `table` `[N, D]`; `segments` says which rows of one copy of the
-/// batch have each index. Differentiable.
-at::Tensor embed_rows(const at::Tensor& table, int64_t first, const at::Tensor& index,
-                      const Segments& segments, int64_t copies);
-
 }  // namespace rat

@@ -9,7 +9,7 @@
 #include "core/savings.h"
 #include "layers/add_norm.h"
 #include "layers/attention.h"
-#include "layers/gelu.h"
+#include "layers/embedding_norm.h"
 #include "layers/linear.h"
 #include "layers/rows.h"
 #include "models/registry.h"
@@ -113,8 +113,8 @@ class Encoder final : public Model {
  private:
   /// What the first layer begins with.
   at::Tensor entered(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const {
-    const at::Tensor h = dropout(normalized(embedded(x, rows), embedding_norm_), rows.token_rows, settings,
-                                 DropoutSite::kEmbeddings, 0);
+    const at::Tensor h = embedding_norm(x, {positions_, encoder_.position_offset, token_types_}, rows,
+                                        embedding_norm_, settings);
     return projection_.weight.defined() ? product(h, projection_).to(x.scalar_type()) : h;
   }
 
@@ -122,16 +122,6 @@ class Encoder final : public Model {
   at::Tensor ended(const at::Tensor& h, const ForwardRows& rows, const Dropout& settings) const {
     const at::Tensor last = layer_forward(h, rows, options_.layers - 1, settings);
     return head(is_on(Saving::kClsOnly) ? last : take_rows(last, rows.first_tokens), rows, settings);
-  }
-
-  /// The sum of word, position and token type embeddings.
-  at::Tensor embedded(const at::Tensor& x, const ForwardRows& rows) const {
-    at::Tensor sum = x + embed_rows(positions_, encoder_.position_offset, rows.token_rows.positions,
-                                    rows.by_position, rows.copies);
-    if (!token_types_.defined()) return sum;
-    return sum + (rows.token_types.defined()
-                      ? embed_rows(token_types_, 0, rows.token_types, rows.by_token_type, rows.copies)
-                      : token_types_.narrow(0, 0, 1));
   }
 
   /// `h` `[tokens, D]`, the result too, or `[S, D]` from the last layer. The sum that passes from layer to
@@ -156,7 +146,7 @@ class Encoder final : public Model {
     const at::Tensor attended =
         add_norm(product(context, layer.attention_output), residual, layer.attention_norm, mask_rows,
                  encoder_.attention_output_dropout ? settings : none, DropoutSite::kAttentionOutput, index);
-    return add_norm(product(activation(product(attended, layer.intermediate)), layer.output), attended,
+    return add_norm(product(activated(attended, layer.intermediate), layer.output), attended,
                     layer.output_norm, mask_rows, encoder_.feed_forward_dropout ? settings : none,
                     DropoutSite::kFeedForward, index);
   }
@@ -184,13 +174,10 @@ class Encoder final : public Model {
     return positions_.scalar_type() == at::kDouble ? at::kDouble : options_.compute;
   }
 
-  at::Tensor normalized(const at::Tensor& x, const LayerNorm& norm) const {
-    return at::layer_norm(x, {x.size(1)}, norm.weight, norm.bias, norm.eps);
-  }
-
-  at::Tensor activation(const at::Tensor& x) const {
-    if (encoder_.activation == "relu") return at::relu(x);
-    return encoder_.activation == "gelu" ? rat::gelu(x) : at::gelu(x, "tanh");
+  at::Tensor activated(const at::Tensor& x, const LinearLayer& layer) const {
+    if (encoder_.activation == "gelu") return linear_gelu(x, layer, compute());
+    const at::Tensor y = product(x, layer);
+    return encoder_.activation == "relu" ? at::relu(y) : at::gelu(y, "tanh");
   }
 
   const std::string& name(const std::string& of) const {

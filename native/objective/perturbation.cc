@@ -9,36 +9,27 @@
 namespace rat {
 namespace {
 
-/// L2 norms in double of what stands in one place of Perturbation::values, without the K.
-struct Norms {
-  at::Tensor each;    // kMatrix: [1]; kExample: [B]
-  at::Tensor beside;  // the same, so that it broadcasts to what it is the norm of
-};
-
-Norms norms_of(Scope scope, const at::Tensor& x, const DeviceStep& step, size_t place) {
-  if (scope == Scope::kMatrix) {
-    const at::Tensor rows = x.narrow(0, 0, step.vocabulary().size);
-    const at::Tensor norm = at::linalg_vector_norm(rows, 2, {}, false, at::kDouble).view({1});
-    return {norm, norm};
-  }
+RowGroups groups_of(Scope scope, const DeviceStep& step, size_t place) {
+  if (scope == Scope::kMatrix) return {.rows = step.vocabulary().size};
   const DeviceBatch& batch = step.batches()[place];
-  const at::Tensor squares = x.to(at::kDouble).square().sum({1}, /*keepdim=*/true);
-  at::Tensor sums = at::zeros({batch.examples(), 1}, squares.options());
-  kernels::add_segments.on(x.device())(squares, batch.by_example(), 1, sums);
-  const at::Tensor norms = sums.sqrt();
-  return {norms.view({-1}), norms.index_select(0, batch.example_of_token())};
+  return {.starts = batch.by_example().starts, .count = batch.examples()};
 }
 
-at::Tensor is_usable(const at::Tensor& norm) { return at::isfinite(norm).logical_and(norm > 0); }
-
-/// x / ||x||_2 in double: a tiny gradient's scale is beyond the range of a float, its product with the gradient is
-/// not. Zero where the norm cannot be used.
-at::Tensor direction(const at::Tensor& x, const Norms& norms) {
-  return at::where(is_usable(norms.beside), x.to(at::kDouble) / norms.beside, 0.0);
-}
-
-at::Tensor count_of_unusable(const std::vector<at::Tensor>& norms) {
-  return is_usable(at::cat(norms)).logical_not().sum(at::kDouble);
+/// One of each place; `perturb` gives what its kernel does.
+template <typename Perturb>
+Perturbation of_places(Scope scope, const std::vector<at::Tensor>& gradients, const DeviceStep& step,
+                       Perturb perturb) {
+  Perturbation delta{.scope = scope};
+  std::vector<at::Tensor> norms, unusable;
+  for (size_t place = 0; place < gradients.size(); ++place) {
+    Perturbed one = perturb(place, groups_of(scope, step, place));
+    delta.values.push_back(std::move(one.values));
+    norms.push_back(std::move(one.norms));
+    unusable.push_back(std::move(one.unusable));
+  }
+  delta.norm = at::cat(norms).mean();
+  delta.skipped = at::cat(unusable).sum();
+  return delta;
 }
 
 }  // namespace
@@ -49,24 +40,10 @@ void add_token_gradients(const at::Tensor& drows, const TokenSlots& slots, int64
 
 Perturbation perturbation(Scope scope, const std::vector<at::Tensor>& gradients, const DeviceStep& step,
                           const std::vector<double>& epsilon) {
-  Perturbation delta{.scope = scope};
-  std::vector<at::Tensor> of_gradients, of_deltas;
-  for (size_t place = 0; place < gradients.size(); ++place) {
+  return of_places(scope, gradients, step, [&](size_t place, const RowGroups& groups) {
     const at::Tensor& gradient = gradients[place];
-    const Norms norms = norms_of(scope, gradient, step, place);
-    of_gradients.push_back(norms.each);
-    const at::Tensor unit = direction(gradient, norms);
-    std::vector<at::Tensor> forwards;
-    for (const double radius : epsilon) {
-      forwards.push_back((unit * radius).to(gradient.scalar_type()));
-      // Measured on what is added.
-      of_deltas.push_back(norms_of(scope, forwards.back(), step, place).each);
-    }
-    delta.values.push_back(at::stack(forwards));
-  }
-  delta.norm = at::cat(of_deltas).mean();
-  delta.skipped = count_of_unusable(of_gradients);
-  return delta;
+    return kernels::perturb.on(gradient.device())(gradient.contiguous(), groups, epsilon);
+  });
 }
 
 Perturbation zero_perturbation(Scope scope, const DeviceStep& step, const at::TensorOptions& like,
@@ -125,7 +102,7 @@ Perturbation random_perturbation(Scope scope, Noise noise, const DeviceStep& ste
   for (size_t place = 0; place < places; ++place) {
     at::Tensor value = (noise_at(scope, noise, step, place, width) * scale(place)).to(like);
     spare_tokens(scope, value, step, place);
-    norms.push_back(norms_of(scope, value, step, place).each);
+    norms.push_back(kernels::group_norms.on(value.device())(value, groups_of(scope, step, place)));
     delta.values.push_back(value.unsqueeze(0));
   }
   delta.norm = at::cat(norms).mean();
@@ -161,37 +138,26 @@ void spare_tokens(Scope scope, at::Tensor& x, const DeviceStep& step, size_t pla
 
 Perturbation ascended(const Perturbation& delta, const std::vector<at::Tensor>& gradients,
                       const DeviceStep& step, double step_size, double radius) {
-  Perturbation next{.scope = delta.scope};
-  std::vector<at::Tensor> of_gradients, of_deltas;
-  for (size_t place = 0; place < gradients.size(); ++place) {
+  Perturbation next = of_places(delta.scope, gradients, step, [&](size_t place, const RowGroups& groups) {
     const at::Tensor& gradient = gradients[place];
-    const Norms slope = norms_of(delta.scope, gradient, step, place);
-    of_gradients.push_back(slope.each);
-    const at::Tensor moved = delta.values[place][0].to(at::kDouble) + direction(gradient, slope) * step_size;
-    const Norms length = norms_of(delta.scope, moved, step, place);
-    const at::Tensor inside = moved * (radius / length.beside).clamp_max(1.0).nan_to_num(1.0);
-    const at::Tensor value = inside.to(gradient.scalar_type());
-    of_deltas.push_back(norms_of(delta.scope, value, step, place).each);
-    next.values.push_back(value.unsqueeze(0));
-  }
-  next.norm = at::cat(of_deltas).mean();
-  next.skipped = delta.skipped + count_of_unusable(of_gradients);
+    return kernels::ascend.on(gradient.device())(delta.values[place][0], gradient.contiguous(), groups,
+                                                 step_size, radius);
+  });
+  next.skipped.add_(delta.skipped);
   return next;
 }
 
-at::Tensor perturbed_rows(const at::Tensor& rows, const Perturbation& delta, const DeviceStep& step,
-                          size_t batch) {
-  const int64_t tokens = rows.size(0), width = rows.size(1);
-  if (delta.scope == Scope::kExample) return delta.values[batch].add(rows).view({-1, width});
-  const at::Tensor& of_rows = delta.values[0];
-  const int64_t forwards = of_rows.size(0);
-  at::Tensor out = at::empty({forwards * tokens, width}, rows.options());
-  for (int64_t k = 0; k < forwards; ++k) {
-    at::Tensor copy = out.narrow(0, k * tokens, tokens);
-    at::index_select_out(copy, of_rows[k], 0, step.batches()[batch].slots().index);
-    copy.add_(rows);
-  }
-  return out;
+at::Tensor embedded_rows(const at::Tensor& matrix, const DeviceBatch& batch, int64_t copies) {
+  return kernels::embed.on(matrix.device())(matrix, batch.tokens(), copies, {}, {});
+}
+
+at::Tensor embedded_rows(const at::Tensor& matrix, const Perturbation& delta, const DeviceStep& step,
+                         size_t batch) {
+  const DeviceBatch& rows = step.batches()[batch];
+  const bool is_of_matrix = delta.scope == Scope::kMatrix;
+  const at::Tensor& values = delta.values[is_of_matrix ? 0 : batch];
+  return kernels::embed.on(matrix.device())(matrix, rows.tokens(), values.size(0), values.contiguous(),
+                                            is_of_matrix ? rows.slots().index : at::Tensor());
 }
 
 }  // namespace rat

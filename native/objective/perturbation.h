@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/device_batch.h"
+#include "core/random.h"  // RAT_HOST_DEVICE
 #include "objective/noise.h"
 
 namespace rat {
@@ -26,6 +27,31 @@ struct Perturbation {
   at::Tensor norm;     // 0-dimensional double: mean L2 norm, over the K forwards and the examples
   at::Tensor skipped;  // 0-dimensional double: norms of a gradient that were zero or not finite
 };
+
+/// Rows of a tensor that share a norm, group after group. Rows behind the last group (padding, filler) are in none, and zero.
+struct RowGroups {
+  at::Tensor
+      starts;  // [count + 1] int32: the first row of each, and the end; undefined: one group, of the first `rows`
+  int64_t count = 1;
+  int64_t rows = 0;
+};
+
+/// What the kernels that perturb give, of one place of Perturbation::values.
+struct Perturbed {
+  at::Tensor values;      // [K, rows, D]
+  at::Tensor norms = {};  // [K * groups] double, of the values
+  at::Tensor unusable =
+      {};  // [groups] double: 1 where the norm of the gradient is zero or not finite, else 0
+};
+
+/// Whether a gradient of this norm has a direction.
+RAT_HOST_DEVICE bool is_usable(double norm) { return norm > 0 && norm <= 1.7976931348623157e308; }
+
+/// What brings a perturbation of this length back onto the ball of `radius`; 1 inside.
+RAT_HOST_DEVICE double shortening(double length, double radius) {
+  const double factor = radius / length;
+  return factor < 1 ? factor : 1;
+}
 
 /// Adds to `sums` `[U + 1, D]` the gradients `drows` `[copies * T, D]` of the gathered rows, all occurrences
 /// of a token together: the rows of the matrix's gradient that are not zero. Padding is left out (row U stays
@@ -61,8 +87,9 @@ void spare_tokens(Scope scope, at::Tensor& x, const DeviceStep& step, size_t pla
 Perturbation ascended(const Perturbation& delta, const std::vector<at::Tensor>& gradients,
                       const DeviceStep& step, double step_size, double radius);
 
-/// A batch's embedded rows `[T, D]`, K times end to end, each copy with its perturbation.
-at::Tensor perturbed_rows(const at::Tensor& rows, const Perturbation& delta, const DeviceStep& step,
-                          size_t batch);
+/// A batch's embedded rows `[T, D]` of `matrix`, `copies` times end to end, each copy with its perturbation, if there is one.
+at::Tensor embedded_rows(const at::Tensor& matrix, const DeviceBatch& batch, int64_t copies);
+at::Tensor embedded_rows(const at::Tensor& matrix, const Perturbation& delta, const DeviceStep& step,
+                         size_t batch);
 
 }  // namespace rat

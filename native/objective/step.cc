@@ -31,10 +31,8 @@ at::Tensor Step::no_gradient() const {
 }
 
 at::Tensor Step::embedded(size_t batch, const Pass& pass) const {
-  const at::Tensor rows = word_embedding().index_select(0, batches_.batches()[batch].tokens());
-  if (pass.delta) return perturbed_rows(rows, *pass.delta, batches_, batch);
-  const int64_t copies = forwards_[pass.forward].copies();
-  return copies == 1 ? rows : rows.repeat({copies, 1});
+  if (pass.delta) return embedded_rows(word_embedding(), *pass.delta, batches_, batch);
+  return embedded_rows(word_embedding(), batches_.batches()[batch], forwards_[pass.forward].copies());
 }
 
 /// Between `logits` `[B, C]` and what the averaged weights say of the batch.
@@ -42,7 +40,7 @@ ForwardLosses Step::bregman_losses(const at::Tensor& logits, size_t batch, const
   const at::NoGradGuard no_grad;
   const Model& average = *context_.average;
   const DeviceBatch& rows = batches_.batches()[batch];
-  const at::Tensor x = average.word_embedding().index_select(0, rows.tokens());
+  const at::Tensor x = embedded_rows(average.word_embedding(), rows, 1);
   const at::Tensor anchor = average.logits(x, rows.rows(pass.bregman_forward), Dropout{});
   LossOptions options = loss_;
   options.kl_weight = pass.bregman_weight;

@@ -14,9 +14,9 @@
 #include "layers/attention_pool.h"
 #include "layers/conv_max_pool.h"
 #include "layers/dropout.h"
+#include "layers/embedding_norm.h"
 #include "layers/linear.h"
 #include "layers/recurrent.h"
-#include "layers/rows.h"
 #include "objective/losses.h"
 
 namespace rat {
@@ -86,11 +86,14 @@ Timed dropout_layer(const Arguments& a) {
           4 * a.tokens() * static_cast<double>(a.shape.width) * a.element()};
 }
 
-Timed rows_by_position(const Arguments& a) {
-  const auto table = a.leaf({a.shape.length, a.shape.width});
+Timed embeddings(const Arguments& a) {
+  const auto x = a.leaf({a.rows.tokens, a.shape.width});
+  const AddedRows added{.positions = a.leaf({a.shape.length, a.shape.width})};
+  const LayerNorm norm{a.leaf({a.shape.width}), a.leaf({a.shape.width})};
   const ForwardRows* rows = &a.rows;
-  return {[=] { return embed_rows(table, 0, rows->token_rows.positions, rows->by_position, rows->copies); },
-          0, 4 * a.tokens() * static_cast<double>(a.shape.width) * a.element()};
+  const Dropout settings = tenth(x.device());
+  return {[=] { return embedding_norm(x, added, *rows, norm, settings); }, 0,
+          8 * a.tokens() * static_cast<double>(a.shape.width) * a.element()};
 }
 
 Timed convolutions(const Arguments& a) {
@@ -144,7 +147,7 @@ const std::map<std::string, std::function<Timed(const Arguments&)>>& operators()
       {"linear", linear_layer},
       {"attention", attention_layer},
       {"dropout", dropout_layer},
-      {"embed_rows", rows_by_position},
+      {"embedding_norm", embeddings},
       {"conv_max_pool", convolutions},
       {"attention_pool", pooled_attention},
       {"lstm", [](const Arguments& a) { return recurrent(a, Cell::kLstm); }},

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "core/device_batch.h"
 #include "layers/add_norm.h"
@@ -16,9 +17,11 @@
 #include "layers/attention_pool.h"
 #include "layers/conv_max_pool.h"
 #include "layers/dropout.h"
+#include "layers/embedding_norm.h"
 #include "layers/rows.h"
 #include "objective/losses.h"
 #include "objective/noise.h"
+#include "objective/perturbation.h"
 #include "optim/adamw_update.h"
 
 using at::Tensor;
@@ -450,6 +453,98 @@ void test_add_norm(at::ScalarType type, at::ScalarType residual_type, double clo
     }
 }
 
+void test_gelu(at::ScalarType type, double close) {
+  for (const int64_t rows : {1, 7, 128, 130})
+    for (const int64_t width : {1, 31, 32, 100}) {
+      const Tensor x = (2 * at::randn({rows, width})).to(type), dy = at::randn({rows, width}).to(type);
+      // Sums are of what is not rounded yet.
+      const auto exact = type == at::kBFloat16 ? at::kFloat : type;
+      const auto [dx, sums] = rat::kernels::gelu_backward.on(at::kCPU)(dy.to(exact), x.to(exact));
+      const auto [on_gpu, sums_on_gpu] = rat::kernels::gelu_backward.on(kGpu)(dy.to(kGpu), x.to(kGpu));
+      same("gelu_backward", dx.to(type), on_gpu, close);
+      same("gelu_backward's sums", sums, sums_on_gpu, exact == at::kDouble ? 1e-11 : 1e-4);
+    }
+}
+
+void test_embeddings(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+  const OneBatch a(at::kCPU, packed, {2}), b(kGpu, packed, {2});
+  for (const int64_t width : {1, 3, 64, 129, 300}) {
+    const Tensor matrix = at::randn({23, width}, type), of_slots = at::randn({2, 24, width}, type),
+                 of_rows = at::randn({2, a.batch().tokens().size(0), width}, type);
+    const auto run = [&](const OneBatch& on, at::Device device) {
+      const auto& embed = rat::kernels::embed.on(device);
+      const Tensor table = matrix.to(device);
+      const rat::DeviceBatch& batch = on.batch();
+      return std::vector<Tensor>{embed(table, batch.tokens(), 2, {}, {}),
+                                 embed(table, batch.tokens(), 2, of_slots.to(device), batch.slots().index),
+                                 embed(table, batch.tokens(), 2, of_rows.to(device), {})};
+    };
+    same_all("embed", run(a, at::kCPU), run(b, kGpu), 0);
+
+    const Tensor x = at::randn({a.rows(0).tokens, width}, type), positions = at::randn({300, width}, type),
+                 types = at::randn({2, width}, type), weight = at::randn({width}, type),
+                 bias = at::randn({width}, type);
+    for (const bool masked : {false, true}) {
+      const auto normed = [&](const OneBatch& on, at::Device device) {
+        const rat::SiteMask mask =
+            dropout_of(on, masked).mask(on.rows(0).token_rows, rat::DropoutSite::kEmbeddings, 0);
+        const auto norm = [&](const Tensor& table, const Tensor& type_of_row) {
+          return rat::kernels::embedding_norm.on(device)(x.to(device), positions.to(device), table,
+                                                         type_of_row, weight.to(device), bias.to(device),
+                                                         1e-5, mask);
+        };
+        std::vector<Tensor> results;
+        for (const auto& [y, sum, stats] :
+             {norm(types.to(device), on.rows(0).token_types), norm(types.to(device), {}), norm({}, {})})
+          results.insert(results.end(), {y, sum, stats});
+        return results;
+      };
+      same_all("embedding_norm", normed(a, at::kCPU), normed(b, kGpu), close);
+    }
+  }
+}
+
+/// Groups of examples and one of all but the last row; gradients that are tiny, zero and not finite.
+void test_perturbation(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+  const OneBatch a(at::kCPU, packed, {1}, /*filled=*/true), b(kGpu, packed, {1}, /*filled=*/true);
+  const int64_t rows = a.batch().tokens().size(0);
+  const auto starts = [](const OneBatch& on) { return on.batch().by_example().starts; };
+  for (const int64_t width : {1, 31, 32, 100}) {
+    Tensor gradient = at::randn({rows, width}, type) * 1e-30, delta = at::randn({rows, width}, type);
+    for (const bool by_example : {false, true}) {
+      if (by_example) {
+        gradient[0].fill_(0);  // the first example is one token
+        gradient[2][0] = std::numeric_limits<double>::infinity();
+      } else {
+        gradient[-1].fill_(0);
+      }
+      const auto run = [&](const OneBatch& on, at::Device device) {
+        const rat::RowGroups groups = by_example
+                                          ? rat::RowGroups{.starts = starts(on), .count = packed.examples()}
+                                          : rat::RowGroups{.rows = rows - 1};
+        const Tensor g = gradient.to(device), d = delta.to(device);
+        const rat::Perturbed of_two = rat::kernels::perturb.on(device)(g, groups, {0.5, 2});
+        const rat::Perturbed inside = rat::kernels::ascend.on(device)(d, g, groups, 0.25, 1e3),
+                             on_ball = rat::kernels::ascend.on(device)(d, g, groups, 0.25, 0.125);
+        std::vector<Tensor> results{rat::kernels::group_norms.on(device)(d, groups)};
+        for (const rat::Perturbed* each : {&of_two, &inside, &on_ball})
+          results.insert(results.end(), {each->values, each->norms, each->unusable});
+        return results;
+      };
+      const auto on_cpu = run(a, at::kCPU);
+      same_all("perturb", on_cpu, run(b, kGpu), close);
+      // The norms are the radii, but where there is no direction; rows of no group have none.
+      const Tensor of_two = on_cpu[2].view({2, -1}), unusable = on_cpu[3];
+      same("norms of perturb", at::tensor({0.5, 2.0}, at::kDouble).unsqueeze(1) * (1 - unusable), of_two,
+           10 * close);
+      same("norms of ascend", at::full_like(on_cpu[8], 0.125), on_cpu[8], 10 * close);
+      same("rows of no group", at::zeros_like(on_cpu[1].select(1, rows - 1)), on_cpu[1].select(1, rows - 1),
+           0);
+      same("unusable", at::full({}, by_example ? 2.0 : 0.0, at::kDouble), unusable.sum(), 0);
+    }
+  }
+}
+
 void test_add_segments(at::ScalarType type, double close, const rat::PackedBatch& packed) {
   const OneBatch a(at::kCPU, packed, {2}), b(kGpu, packed, {2});
   for (const int64_t width : {1, 31, 32, 33, 100}) {
@@ -489,14 +584,18 @@ void test_layers(at::ScalarType type, double close, const rat::PackedBatch& pack
   pool.compare("attention_pool", rat::attention_pool(pool.cpu[0], pool.cpu[1], cpu),
                rat::attention_pool(pool.gpu[0], pool.gpu[1], gpu), close);
 
-  Leaves embeddings;
-  embeddings.add({cpu.longest + 5, 33}, type);
-  embeddings.add({2, 33}, type);
-  const auto embed = [](const std::vector<Tensor>& tables, const rat::ForwardRows& rows) {
-    return rat::embed_rows(tables[0], 3, rows.token_rows.positions, rows.by_position, rows.copies) +
-           rat::embed_rows(tables[1], 0, rows.token_types, rows.by_token_type, rows.copies);
-  };
-  embeddings.compare("embed_rows", embed(embeddings.cpu, cpu), embed(embeddings.gpu, gpu), close);
+  for (const bool typed : {true, false}) {
+    Leaves leaves;  // x, positions, weight, bias, and types
+    for (const int64_t size : {cpu.tokens, cpu.longest + 5}) leaves.add({size, 33}, type);
+    for (int i = 0; i < 2; ++i) leaves.add({33}, type);
+    if (typed) leaves.add({2, 33}, type);
+    const auto embed = [&](const std::vector<Tensor>& l, const OneBatch& on) {
+      const rat::AddedRows added{
+          .positions = l[1], .first_position = 3, .token_types = typed ? l[4] : Tensor()};
+      return rat::embedding_norm(l[0], added, on.rows(0), {l[2], l[3]}, dropout_of(on, typed));
+    };
+    leaves.compare("embedding_norm", embed(leaves.cpu, a), embed(leaves.gpu, b), close);
+  }
 
   Leaves x;
   x.add({cpu.tokens, 33}, type);
@@ -514,7 +613,8 @@ void test_layers(at::ScalarType type, double close, const rat::PackedBatch& pack
 int main(int argc, char** argv) {
   quick = argc > 1 && std::strcmp(argv[1], "quick") == 0;
   at::set_num_threads(1);
-  at::Generator(at::globalContext().defaultGenerator(at::kCPU)).set_current_seed(1);
+  at::Generator random(at::globalContext().defaultGenerator(at::kCPU));
+  random.set_current_seed(1);
   const c10::DeviceGuard guard(kGpu);
   const rat::PackedBatch packed = batch_of({1, 7, 3, 2, 5, 4, quick ? 33 : 140, 1});
   // More than a tile of any kernel; the work grows with the square.
@@ -535,12 +635,18 @@ int main(int argc, char** argv) {
     test_attention_pool(type, close, packed);
     test_attention(type, close, sequences);
     test_add_norm(type, type, close, sequences);
+    test_gelu(type, close);
+    test_embeddings(type, close, packed);
+    test_perturbation(type, close, packed);
     test_add_segments(type, close, packed);
 #ifndef __SANITIZE_THREAD__
     test_layers(type, close, packed);
 #endif
   }
+  random.set_current_seed(
+      1);  // the largest error of a few numbers is luck, which other tests are not to change
   test_attention(at::kBFloat16, 0, sequences);
+  test_gelu(at::kBFloat16, 1e-2);
   test_add_norm(at::kBFloat16, at::kFloat, 1e-3, sequences);  // a gradient of x is rounded to bf16
   std::printf("%d checks, %d failed, bits %016llx\n", checks, failures,
               static_cast<unsigned long long>(fingerprint));
