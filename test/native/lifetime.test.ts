@@ -29,12 +29,12 @@ function child(mode: string, kill?: NodeJS.Signals): Promise<Ending> {
 
 describe("a process with a step under way", () => {
   test("ends with the code given to process.exit()", async () => {
-    for (let i = 0; i < 5; i++)
+    for (let i = 0; i < 3; i++)
       expect(await child("exit")).toMatchObject({ code: 7, signal: null, stderr: "" });
   });
 
   test("ends with that code, too, while its trainer is being disposed of", async () => {
-    for (let i = 0; i < 3; i++)
+    for (let i = 0; i < 2; i++)
       expect(await child("exit while disposing")).toMatchObject({ code: 7, signal: null, stderr: "" });
   });
 

@@ -10,10 +10,10 @@ import { expectNear } from "../support/numbers.js";
 import { examplesOf, modelNames, type TinyOptions, weightsOf, withTiny } from "../support/tiny-models.js";
 
 const IDS = [3, 14, 15, 9, 26, 5, 8];
-/** In fp32 one: what rounds differently in the first is another model in the third. */
-const STEPS = { fp64: 3, fp32: 1 } as const;
+/** In fp32 one: what rounds differently in the first is another model later. */
+const STEPS = { fp64: 2, fp32: 1 } as const;
 /** Sizes of the parts of a step. */
-const PARTS = [[1, 6], [3, 2, 2], IDS.map(() => 1)];
+const PARTS = { fp64: [[1, 6], IDS.map(() => 1)], fp32: [[3, 2, 2]] } as const;
 const TOLERANCES = { fp64: 1e-12, fp32: 2e-5 } as const;
 /** Where in fp32 the whole step itself is 4e-5 from the one in fp64. */
 const ILL_CONDITIONED = new Set(["bert freelb"]);
@@ -76,7 +76,7 @@ describe.each(modelNames)("%s", (name) => {
       const whole = await train(name, [IDS.length], options);
       const isRough = precision === "fp32" && ILL_CONDITIONED.has(`${name} ${method}`);
       const tolerance = isRough ? 5e-5 : TOLERANCES[precision];
-      for (const sizes of PARTS) expectSame(await train(name, sizes, options), whole, tolerance);
+      for (const sizes of PARTS[precision]) expectSame(await train(name, sizes, options), whole, tolerance);
     });
   });
 });
@@ -106,7 +106,7 @@ describe("one model", () => {
   )("of a %s with %s is the same in parts", async (kind, _, regularizer) => {
     const options = { regularizer, kind } as const;
     const whole = await train("textcnn", [IDS.length], options);
-    for (const sizes of PARTS) expectSame(await train("textcnn", sizes, options), whole, 1e-12);
+    for (const sizes of PARTS.fp64) expectSame(await train("textcnn", sizes, options), whole, 1e-12);
   });
 
   test.each(["adamw", "bertadam"] as const)("trained by %s is the same in parts", async (type) => {
@@ -116,7 +116,7 @@ describe("one model", () => {
     };
     const whole = await train("bert", [IDS.length], options);
     // Adam divides by the size of a gradient: where one is all but zero, rounding is all there is.
-    for (const sizes of PARTS) expectSame(await train("bert", sizes, options), whole, 1e-6);
+    for (const sizes of PARTS.fp64) expectSame(await train("bert", sizes, options), whole, 1e-6);
   });
 
   test("takes a batch that no list is around as a list of one, bit for bit", async () => {
