@@ -52,6 +52,7 @@ const OVERRIDES: readonly OptionName[] = [
   ...([
     "precision",
     "recompute",
+    "attentionRng",
     "device",
     "threads",
     "evalEvery",

@@ -38,12 +38,23 @@ export function checkNoEncoderOptions(
   {
     precision,
     recompute,
-  }: { readonly precision?: Precision | undefined; readonly recompute?: boolean | undefined },
+    attentionRng,
+  }: {
+    readonly precision?: Precision | undefined;
+    readonly recompute?: boolean | undefined;
+    readonly attentionRng?: string | undefined;
+  },
 ): void {
   if (precision === "bf16") {
     throw configError("precision", `bf16 is for encoders (the folder of one); train a ${type} in fp32`);
   }
   if (recompute) {
     throw configError("recompute", `recompute is for encoders (the folder of one), not for a ${type}`);
+  }
+  if (attentionRng === "torch") {
+    throw configError(
+      "attentionRng",
+      `attentionRng torch is for encoders (the folder of one), not for a ${type}`,
+    );
   }
 }

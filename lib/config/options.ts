@@ -397,6 +397,14 @@ export const OPTIONS = {
     false,
     { group: "Run", owner: "trainer", identity: false },
   ),
+  attentionRng: withDefault(
+    choice(
+      ["counter", "torch"],
+      "masks of an encoder's attention; torch: LibTorch's FlashAttention with its generator, on a GPU in bf16",
+    ),
+    "counter",
+    { group: "Run", owner: "trainer" },
+  ),
   threads: optional(integer("compute threads", { min: 1, max: 1024 }), {
     ...{ group: "Run", owner: "trainer", identity: false },
     otherwise: "all cores / live trainers",

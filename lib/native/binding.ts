@@ -53,6 +53,8 @@ export interface NativeEncoderOptions {
   readonly freshLayers?: number;
   /** Whether layers keep only what they began with, and compute the rest again in the backward pass. Default: false. */
   readonly recomputes?: boolean;
+  /** Whether attention is LibTorch's (FlashAttention 2, on a GPU in bf16), with masks by its generator. Default: false. */
+  readonly takesTorchAttention?: boolean;
   /** How the names of each set of layer weights begin. */
   readonly layerPrefixes: readonly string[];
   /** Which set each layer uses. */

@@ -146,13 +146,20 @@ async function createModel(
   { folder, tokenizer }: ModelSource,
   { logger, signal }: Pick<TrainerOptions, "logger" | "signal">,
 ): Promise<NativeTrainer> {
-  const { dropout, embeddingStd, labelSmoothing, temperature, reinitLayers, resetHead, vectors, recompute } =
-    settings;
-  const { seed, device, precision, threads } = settings;
+  const { dropout, embeddingStd, labelSmoothing, temperature, reinitLayers, resetHead, vectors } = settings;
+  const { seed, device, precision, threads, recompute, attentionRng } = settings;
   const { encoder, ...sizes } = nativeModel(config, embeddingStd, reinitLayers);
   const { classifierDropout = encoder?.classifierDropout ?? 0 } = settings;
   const model = await createNative({
-    model: encoder ? { ...sizes, encoder: { ...encoder, classifierDropout, recomputes: recompute } } : sizes,
+    model: encoder
+      ? {
+          ...sizes,
+          encoder: {
+            ...{ ...encoder, classifierDropout, recomputes: recompute },
+            takesTorchAttention: attentionRng === "torch",
+          },
+        }
+      : sizes,
     kind: config.kind,
     regularizer: {
       ...nativeRegularizer(regularizer, dropout, tokenizer.specialIds),

@@ -95,6 +95,12 @@ EncoderOptions encoder_options(const Napi::Object& object) {
   if (!object.Get("freshLayers").IsUndefined())
     encoder.fresh_layers = get_integer(object, "freshLayers", 0, 255);
   if (!object.Get("recomputes").IsUndefined()) encoder.recomputes = get_boolean(object, "recomputes");
+  if (!object.Get("takesTorchAttention").IsUndefined())
+    encoder.takes_torch_attention = get_boolean(object, "takesTorchAttention");
+  RAT_CHECK(
+      !(encoder.recomputes && encoder.takes_torch_attention), "ERR_RAT_CONFIG",
+      "recompute makes a forward again with the same masks, which LibTorch's attention (attentionRng torch) "
+      "does not have");
   encoder.layer_prefixes = get_strings(object, "layerPrefixes");
   encoder.layer_order = get_integers(object, "layerOrder", 0, 255);
   encoder.names = string_map(object.Get("names"), "names");

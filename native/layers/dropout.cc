@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/check.h"
 #include "core/cpu_versions.h"
@@ -83,6 +84,9 @@ Dropout::Dropout(const StepScalars& scalars, at::Tensor on_device, int64_t first
     const uint32_t* first = scalars.dropout_threshold[kind] + first_pass;
     is_active[kind] = std::any_of(first, first + passes, [](uint32_t threshold) { return threshold > 0; });
   }
+  const double* scale = scalars.dropout_scale[static_cast<size_t>(DropoutKind::kAttention)] + first_pass;
+  std::transform(scale, scale + passes, std::back_inserter(attention_rates),
+                 [](double each) { return 1 - 1 / each; });
 }
 
 SiteMask Dropout::mask(const MaskRows& rows, DropoutSite site, uint32_t layer) const {

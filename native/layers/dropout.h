@@ -63,6 +63,7 @@ struct SiteMask {
 struct Dropout {
   at::Tensor scalars;                           // the step's StepScalars as bytes, on the device
   std::array<bool, kDropoutKinds> is_active{};  // whether any copy of the forward has a rate above 0
+  std::vector<double> attention_rates;          // of the copies, for attention that is not ours; empty: 0
 
   /// Of the forward with passes `first_pass` .. `first_pass + passes - 1`; `on_device` is a copy of `scalars`.
   Dropout(const StepScalars& scalars, at::Tensor on_device, int64_t first_pass, int64_t passes);

@@ -67,12 +67,16 @@ class Encoder final : public Model {
     dense_ = add_linear(name("dense"), dense);
     classifier_ = add_linear(name("classifier"), classifier);
     initializer_ = nullptr;
+    if (encoder_.takes_torch_attention)
+      require_flash_attention(positions_.device(), compute(), width / encoder_.heads);
   }
 
   int64_t longest() const override { return encoder_.max_positions - encoder_.position_offset; }
   RowIndices row_indices() const override {
     const int64_t head_width = options_.hidden_size / encoder_.heads;
-    return {.encoder = true, .padded_attention = pads_attention(positions_.device(), head_width)};
+    return {.encoder = true,
+            .padded_attention =
+                !encoder_.takes_torch_attention && pads_attention(positions_.device(), head_width)};
   }
   DropoutRates dropout_rates() const override {
     return {encoder_.hidden_dropout, encoder_.attention_dropout, encoder_.classifier_dropout};
@@ -137,9 +141,9 @@ class Encoder final : public Model {
       residual = take_rows(h, rows.first_tokens);
       const at::Tensor queries = product(residual, layer.qkv.narrow(0, width));
       const at::Tensor keys_values = product(h, layer.qkv.narrow(width, 2 * width));
-      context = rat::attention(keys_values, queries, rows, encoder_.heads, settings, index);
+      context = attention(keys_values, queries, rows, settings, index);
     } else {
-      context = rat::attention(product(h, layer.qkv), {}, rows, encoder_.heads, settings, index);
+      context = attention(product(h, layer.qkv), {}, rows, settings, index);
     }
     const MaskRows& mask_rows = last ? rows.sequence_rows : rows.token_rows;
     const Dropout none;
@@ -164,6 +168,13 @@ class Encoder final : public Model {
                                           : at::tanh(x);
     x = dropout(x, rows.sequence_rows, settings, DropoutSite::kSentence, 0);
     return linear(x, classifier_, type);
+  }
+
+  at::Tensor attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
+                       const Dropout& settings, uint32_t layer) const {
+    return encoder_.takes_torch_attention
+               ? flash_attention(qkv, first_queries, rows, encoder_.heads, settings)
+               : rat::attention(qkv, first_queries, rows, encoder_.heads, settings, layer);
   }
 
   at::Tensor product(const at::Tensor& x, const LinearLayer& layer) const {

@@ -24,9 +24,10 @@ struct EncoderOptions {
   double hidden_dropout = 0, attention_dropout = 0, classifier_dropout = 0;  // the model's own rates
   bool attention_output_dropout = true, feed_forward_dropout = true;         // where the family has dropout
   double initializer_range = 0.02;
-  bool recomputes = false;   // layers keep nothing for the backward pass but what they began with
-  bool pretrained = false;   // all but the head will be loaded: no need to draw it
-  int64_t fresh_layers = 0;  // but for the sets of weights of the top ones
+  bool recomputes = false;             // layers keep nothing for the backward pass but what they began with
+  bool takes_torch_attention = false;  // LibTorch's attention, with its generator's masks
+  bool pretrained = false;             // all but the head will be loaded: no need to draw it
+  int64_t fresh_layers = 0;            // but for the sets of weights of the top ones
   std::vector<std::string> layer_prefixes;   // of each set of layer weights
   std::vector<int64_t> layer_order;          // the set that each layer uses (ALBERT shares them)
   std::map<std::string, std::string> names;  // of the tensors, without `.weight` and `.bias`

@@ -234,6 +234,7 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
   const DeviceStep on_device(parts_of(batches, static_cast<int64_t>(models_.size()), parts), scalars, wanted,
                              vocabulary_scratch_, device_, size ? graphs_.memory_of(*size) : at::Tensor());
   optimizer_->catch_up(on_device.vocabulary().distinct_index, lanes_);
+  if (options_.model.encoder.takes_torch_attention) seed_generator(options.step);
   mark(profile.get(), "copy");
   const auto work = [&] {
     Step step(models_, on_device, forwards, options_.loss, normaliser,
@@ -255,6 +256,14 @@ StepResult Trainer::make_step(const std::vector<PackedBatch>& batches, const Ste
   mark(profile.get(), "optimizer");
   if (profile) result.times = profile->times();
   return result;
+}
+
+/// So that a run that is resumed has the masks of one that was never stopped, as far as no other training draws beside it.
+void Trainer::seed_generator(uint32_t step) const {
+  at::Generator generator = at::globalContext().defaultGenerator(device_);
+  const std::lock_guard lock(generator.mutex());
+  const PhiloxKey key = stream_key(options_.seed, Stream::kDropout);
+  generator.set_current_seed((uint64_t{key.k0} << 32 | key.k1) + step);
 }
 
 /// Of the weights, by what the passes of `step` have left. On a GPU by nothing but what is there.
@@ -286,14 +295,14 @@ void Trainer::update(const Step& step, StepLog<at::Tensor>& log) {
   is_half_updated_ = false;
 }
 
-/// Of steps that a graph can do: recurrent layers and spared tokens have a shape for each batch, a profile times phases. With
-/// class weights hardly two steps have the same mean.
+/// Of steps that a graph can do: recurrent layers and spared tokens have a shape for each batch, a profile times phases,
+/// LibTorch's attention takes no filler. With class weights hardly two steps have the same mean.
 std::optional<StepSize> Trainer::recorded_size(const std::vector<PackedBatch>& batches,
                                                const Normaliser& normaliser) const {
   const RowIndices indices = model().row_indices();
   if (!device_.is_cuda() || !is_on(Saving::kGraphs) || indices.time_major || indices.padded_attention ||
       options_.profile || reduction_ || !class_weights_.empty() ||
-      !options_.regularizer.spared_tokens.empty())
+      options_.model.encoder.takes_torch_attention || !options_.regularizer.spared_tokens.empty())
     return std::nullopt;
   return graphs_.size_of(batches, normaliser, model().longest(), options_.model.encoder.token_types);
 }

@@ -112,6 +112,7 @@ class Trainer {
   void join_gradients();
   void reduce(StepLog<at::Tensor>& log, const std::vector<at::Tensor>& gradients);
   void update(const Step& step, StepLog<at::Tensor>& log);
+  void seed_generator(uint32_t step) const;
   std::optional<StepSize> recorded_size(const std::vector<PackedBatch>& batches,
                                         const Normaliser& normaliser) const;
   StepResult make_step(const std::vector<PackedBatch>& batches, const StepOptions& options,

@@ -44,6 +44,7 @@ describe("defaults", () => {
       device: "auto",
       precision: "fp32",
       recompute: false,
+      attentionRng: "counter",
       logEvery: 10,
       resume: false,
       keepCheckpoints: 2,

@@ -149,6 +149,12 @@ const createRows: Row[] = [
   ["an unknown device", () => create({ device: "gpu" }), CONFIG, /auto, cpu, cuda/],
   ["a GPU that is not there", () => create({ device: "cuda:99" }), "ERR_RAT_DEVICE", /cuda:99.*r-at doctor/],
   ["bf16 for a word model", () => create({ precision: "bf16" }), CONFIG, /bf16 is for encoders.*fp32/],
+  [
+    "LibTorch's attention in a word model",
+    () => create({ attentionRng: "torch" }),
+    CONFIG,
+    /attentionRng torch is for encoders/,
+  ],
   ["layers of a word model", () => create({ recompute: true }), CONFIG, /recompute is for encoders/],
   [
     "tf32 without a GPU",

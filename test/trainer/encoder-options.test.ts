@@ -55,6 +55,15 @@ describe("classifierDropout", () => {
   });
 });
 
+describe("attentionRng", () => {
+  it("bad call - torch on the CPU, where LibTorch has no such attention", async () => {
+    const folder = await bertFolder();
+    const refused = () => losses(folder, { attentionRng: "torch" });
+    await expectRATError(refused, "ERR_RAT_CONFIG", /attentionRng torch\) needs a GPU and bf16/);
+    expect(await losses(folder, { attentionRng: "counter" })).toEqual(await losses(folder));
+  });
+});
+
 describe("reinitLayers", () => {
   it("trains another model than the folder's, the same one from the same seed", async () => {
     const folder = await bertFolder();

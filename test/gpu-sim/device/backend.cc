@@ -2,6 +2,7 @@
 // that runs each operator's CPU kernel on the bytes behind the device pointers. An operator that has no CUDA
 // kernel in LibTorch has none here, and tensors on different devices are refused as there.
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/native/Resize.h>
@@ -51,7 +52,7 @@ struct PinnedAllocator final : c10::Allocator {
 PinnedAllocator pinned_allocator;
 const bool allocator_is_set = (c10::SetAllocator(c10::kCUDA, &allocator), true);
 
-// Events and streams are accepted and order nothing, because everything is done at once.
+// Events and streams order nothing, because everything is done at once; order.cc watches whether they would.
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return c10::kCUDA; }
   c10::Device exchangeDevice(c10::Device d) const override {
@@ -81,8 +82,15 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     return old;
   }
   c10::DeviceIndex deviceCount() const noexcept override { return kDevices; }
-  void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
-  void block(void*, const c10::Stream&) const override {}
+  void record(void** event, const c10::Stream& s, const c10::DeviceIndex,
+              const c10::EventFlag) const override {
+    *event = recorded_event(*event, s.id());
+  }
+  void block(void* event, const c10::Stream& s) const override { wait_for_event(event, s.id()); }
+  void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override { destroy_event(event); }
+  void recordDataPtrOnStream(const c10::DataPtr& p, const c10::Stream& s) const override {
+    note_recorded(p.get(), s.id());
+  }
   bool queryEvent(void*) const override { return true; }
   bool queryStream(const c10::Stream&) const override { return true; }
   void synchronizeStream(const c10::Stream&) const override { count(Event::kHostSync, "synchronizeStream"); }
@@ -322,6 +330,10 @@ void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::St
     });
 
   count(Event::kOperator, name);
+  for (const c10::IValue& value : arguments)
+    for_each_tensor(value, [&](const at::Tensor& t) {
+      if (t.defined() && t.is_cuda()) note_use(t.storage().data());
+    });
   if (waits(name, arguments)) count(Event::kHostSync, name);
   if (adds_in_any_order(name)) count(Event::kNonDeterministic, name);
 
@@ -386,6 +398,8 @@ at::Tensor empty_strided(at::IntArrayRef size, at::IntArrayRef stride, std::opti
 
 at::Tensor& copy(at::Tensor& self, const at::Tensor& source, bool non_blocking) {
   const auto bytes = static_cast<int64_t>(source.nbytes());
+  if (source.is_cuda()) note_use(source.const_data_ptr());
+  if (source.is_cuda() && self.is_cuda()) note_use(self.const_data_ptr());
   if (!self.is_cuda()) {
     count(Event::kDeviceToHost, non_blocking ? "copy_ non_blocking" : "copy_", bytes);
     if (!non_blocking) count(Event::kHostSync, "copy_ device to host", bytes);
@@ -393,6 +407,7 @@ at::Tensor& copy(at::Tensor& self, const at::Tensor& source, bool non_blocking) 
     // From pageable memory the copy waits for the stream, whatever was asked for.
     const bool waits = !non_blocking || !source.is_pinned();
     count(waits ? Event::kHostToDeviceBlocking : Event::kHostToDevice, "copy_", bytes);
+    note_copy(self.const_data_ptr(), static_cast<size_t>(bytes));
   } else {
     count(Event::kOperator, "aten::copy_");
   }
@@ -462,6 +477,10 @@ struct CUDAHooks final : at::CUDAHooksInterface {
   c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex i) const override { return exchangeDevice(i); }
   c10::Device getDeviceFromPtr(void* p) const override {
     return {c10::kCUDA, static_cast<c10::DeviceIndex>(device_of(p))};
+  }
+  const at::Generator& getDefaultGenerator(c10::DeviceIndex = -1) const override {
+    static const at::Generator one = at::make_generator<at::CPUGeneratorImpl>();
+    return one;
   }
   bool isPinnedPtr(const void* p) const override { return is_pinned(p); }
   c10::Allocator* getPinnedMemoryAllocator() const override { return &pinned_allocator; }

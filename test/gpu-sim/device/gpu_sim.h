@@ -36,6 +36,16 @@ int64_t current_stream(int device);
 void set_current_stream(int device, int64_t stream);
 int64_t new_stream();
 
+/// What order.cc watches: the current stream copies from the host to memory, or uses it; memory is given back; the allocator is told
+/// that a stream uses it; events. Each ends the process where streams were not made to wait for each other.
+void note_copy(const void* p, size_t bytes);
+void note_use(const void* p);
+void note_release(const void* p, size_t bytes, int64_t allocated_by);
+void note_recorded(const void* p, int64_t stream);
+void* recorded_event(void* event, int64_t stream);
+void wait_for_event(void* event, int64_t stream);
+void destroy_event(void* event);
+
 /// Null if it would be more than the limit in all.
 void* allocate(size_t bytes, int device);
 void limit_bytes(int device, size_t bytes);

@@ -119,6 +119,7 @@ void release(void* p) {
   }
   const auto [bytes, reserved, pool, stream] = found->second;
   a.live.erase(found);
+  note_release(p, bytes, stream);
   auto* at = static_cast<char*>(p);
 #ifdef __SANITIZE_ADDRESS__
   __asan_poison_memory_region(alias(at), reserved);

@@ -52,6 +52,7 @@ template <typename P>
 P on_device(P value) {
   if constexpr (std::is_pointer_v<P>) {
     if (value != nullptr) gpu_sim::require_current_device(value);
+    gpu_sim::note_use(value);
     return gpu_sim::alias(value);
   } else {
     static_assert(std::is_trivially_copyable_v<P>, "a kernel's parameters are copied byte by byte");
