@@ -14,6 +14,9 @@ export default defineConfig({
           ...shared,
           // LibTorch is loaded once by each of both workers, not once by each of 120 files.
           isolate: false,
+          // Tests also wait: for processes, clocks and disks.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["browser", "data", "gpu", "gpu-sim", "stress", "reference", "newcomer"].map(

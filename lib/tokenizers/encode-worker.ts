@@ -1,7 +1,7 @@
 /** The worker thread of one tokenizer: everything that touches the Hugging Face library happens here. */
 import { RATError } from "../errors.js";
 import { serve } from "../worker/server.js";
-import { convertTokenizer, type VocabularyFiles } from "./convert/index.js";
+import type { VocabularyFiles } from "./convert/index.js";
 import { encodeTexts, type HuggingFaceTokenizer, parseTokenizer } from "./hugging-face.js";
 import { PieceEncoder } from "./piece-encoder.js";
 import { createSegmenter, type Segmenter } from "./segmenter.js";
@@ -55,7 +55,9 @@ const LARGEST_VOCABULARY = 2 ** 24;
 
 serve<EncodeWorkerData, EncodeCalls>(async (data) => {
   const { source } = data;
-  const json = typeof source === "string" ? source : convertTokenizer(source);
+  // Few folders have to be converted, and reading the converter takes as long as all the rest.
+  const json =
+    typeof source === "string" ? source : (await import("./convert/index.js")).convertTokenizer(source);
   const file = inspectTokenizerFile(json);
   const tokenizer = parseTokenizer(json);
   const segment = createSegmenter(data.segmenter);

@@ -26,6 +26,10 @@ constexpr size_t kPage = 4096;
 /// Blocks from here on are made of huge pages where the system has them: fewer faults.
 constexpr size_t kHugePage = 2 << 20;
 constexpr size_t kHuge = 2 * kHugePage;
+/// Of the most that has been in use, what may be in use or waiting: packed batches never have the same sizes twice, and without
+/// room to choose from hardly a block fits. Half of a step's page faults, and 5 % of R-AT's time with MiniLM, for a tenth of its
+/// memory; more room brings no more.
+constexpr double kRoom = 1.2;
 
 size_t rounded(size_t bytes) {
   const size_t unit = bytes >= kHuge ? kHugePage / 4 : bytes >= (512 << 10) ? 64 << 10 : 8 << 10;
@@ -42,7 +46,7 @@ class HostMemory {
     if (found != waiting_.end() && found->first.first <= 2 * size) return take_waiting(found);
 
     const size_t most = std::max(most_used_, used_ + size);
-    trim(most - size);
+    trim(static_cast<size_t>(kRoom * static_cast<double>(most)) - size);
     void* block = map(size);
     if (block == nullptr) {
       trim(0);
