@@ -10,14 +10,14 @@ namespace {
 
 /// `type_of_row` may be null: all rows have type 0. `token_types` may be null: none are added.
 template <typename number_t>
-__global__ void __launch_bounds__(kNormThreads)
+__global__ void __launch_bounds__(kRowThreads)
     embedding_norm_forward(const number_t* x, const number_t* position_rows, const number_t* token_types,
                            const int32_t* type_of_row, const number_t* weight, const number_t* bias,
                            double eps, int64_t rows, int64_t width, const int32_t* examples,
                            const int32_t* positions, const int32_t* passes, const StepScalars* scalars,
                            DropoutKind kind, uint32_t site_and_layer, number_t* y, number_t* sums,
                            number_t* stats) {
-  const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsOfBlock + threadIdx.x / 32;
+  const int64_t row = row_of_warp();
   if (row >= rows) return;
   const NormRow at(row, width, examples, positions, passes, scalars, kind, site_and_layer);
   const number_t* of_position = position_rows + positions[row] * width;
@@ -55,7 +55,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> embedding_norm(
     const auto if_any = [](const at::Tensor& table) {
       return table.defined() ? table.const_data_ptr<scalar_t>() : nullptr;
     };
-    RAT_LAUNCH(embedding_norm_forward<scalar_t>, blocks_of_rows(x.size(0)), kNormThreads,
+    RAT_LAUNCH(embedding_norm_forward<scalar_t>, blocks_of_rows(x.size(0)), kRowThreads,
                x.const_data_ptr<scalar_t>(), positions.const_data_ptr<scalar_t>(), if_any(token_types),
                type_of_row.defined() ? ids(type_of_row) : nullptr, weight.const_data_ptr<scalar_t>(),
                bias.const_data_ptr<scalar_t>(), eps, x.size(0), x.size(1), ids(mask.rows.example_ids),

@@ -4,15 +4,9 @@
 
 #include "cuda/mask.cuh"
 #include "cuda/reduce.cuh"
+#include "cuda/warp_rows.cuh"
 
 namespace rat::cuda {
-
-constexpr int kRowsOfBlock = 4;  // warps
-constexpr int kNormThreads = 32 * kRowsOfBlock;
-
-inline unsigned blocks_of_rows(int64_t rows) {
-  return static_cast<unsigned>((rows + kRowsOfBlock - 1) / kRowsOfBlock);
-}
 
 /// One row's channels, as its lanes have them, and its mask.
 struct NormRow {

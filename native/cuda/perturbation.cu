@@ -5,17 +5,24 @@
 #include "core/kernels.h"
 #include "core/step_scalars.h"
 #include "cuda/reduce.cuh"
+#include "cuda/warp_rows.cuh"
 #include "objective/perturbation.h"
 
 namespace rat::cuda {
 namespace {
 
-constexpr int kRowsOfBlock = 4;  // warps
-constexpr int kRowThreads = 32 * kRowsOfBlock;
-
 struct Radii {
   double of[kMaxForwards];
   int count;
+
+  /// Of forward k, found by numbers that the compiler knows: an index would put the array into local memory.
+  __device__ double at(int k) const {
+    double radius = of[0];
+#pragma unroll
+    for (int i = 1; i < kMaxForwards; ++i)
+      if (i == k) radius = of[i];
+    return radius;
+  }
 };
 
 /// As RowGroups.
@@ -43,11 +50,7 @@ struct Groups {
   }
 };
 
-/// The row of a warp; a lane has every 32nd element.
-__device__ int64_t row_of_warp() {
-  return static_cast<int64_t>(blockIdx.x) * kRowsOfBlock + threadIdx.x / 32;
-}
-
+/// Of a row; a lane has every 32nd element.
 template <typename Value>
 __device__ double row_squares(int64_t width, Value value) {
   double squares = 0;
@@ -96,7 +99,7 @@ __global__ void __launch_bounds__(kRowThreads)
   const double norm = usable_norm(norms, groups.of(row));
   for (int k = 0; k < radii.count; ++k) {
     scalar_t* to = values + (k * rows + row) * width;
-    const double radius = radii.of[k];
+    const double radius = radii.at(k);
     // Measured on what is added.
     const double sum = row_squares(width, [&](int64_t d) {
       const double slope = gradient[row * width + d];
@@ -147,10 +150,6 @@ __global__ void __launch_bounds__(kRowThreads)
 Groups groups_of(const RowGroups& groups) {
   return {groups.starts.defined() ? groups.starts.const_data_ptr<int32_t>() : nullptr, groups.count,
           groups.rows};
-}
-
-unsigned blocks_of_rows(int64_t rows) {
-  return static_cast<unsigned>((rows + kRowsOfBlock - 1) / kRowsOfBlock);
 }
 
 /// Norms `[copies * groups]` from the squares of rows `[copies, rows]`.

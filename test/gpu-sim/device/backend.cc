@@ -407,7 +407,7 @@ at::Tensor& copy(at::Tensor& self, const at::Tensor& source, bool non_blocking) 
     // From pageable memory the copy waits for the stream, whatever was asked for.
     const bool waits = !non_blocking || !source.is_pinned();
     count(waits ? Event::kHostToDeviceBlocking : Event::kHostToDevice, "copy_", bytes);
-    note_copy(self.const_data_ptr(), static_cast<size_t>(bytes));
+    note_copy(self.const_data_ptr(), self.nbytes());  // the source may have another type
   } else {
     count(Event::kOperator, "aten::copy_");
   }
