@@ -13,13 +13,11 @@ namespace {
 template <typename element_t, typename number_t>
 __global__ void __launch_bounds__(kRowThreads)
     add_norm_forward(const element_t* x, const number_t* residual, const number_t* weight,
-                     const number_t* bias, double eps, int64_t rows, int64_t width, const int32_t* examples,
-                     const int32_t* positions, const int32_t* passes, const StepScalars* scalars,
-                     DropoutKind kind, uint32_t site_and_layer, number_t* y, number_t* sums,
-                     number_t* stats) {
+                     const number_t* bias, double eps, int64_t rows, int64_t width, RowMasks masks,
+                     number_t* y, number_t* sums, number_t* stats) {
   const int64_t row = row_of_warp();
   if (row >= rows) return;
-  const NormRow at(row, width, examples, positions, passes, scalars, kind, site_and_layer);
+  const NormRow at(row, width, masks);
   x += row * width;
   residual += row * width;
   y += row * width;
@@ -41,12 +39,10 @@ __global__ void __launch_bounds__(kRowThreads)
 template <typename element_t, typename number_t>
 __global__ void __launch_bounds__(kRowThreads)
     add_norm_dx(const number_t* dy, const number_t* sums, const number_t* stats, const number_t* weight,
-                int64_t rows, int64_t width, const int32_t* examples, const int32_t* positions,
-                const int32_t* passes, const StepScalars* scalars, DropoutKind kind, uint32_t site_and_layer,
-                number_t* dsum, element_t* dx) {
+                int64_t rows, int64_t width, RowMasks masks, number_t* dsum, element_t* dx) {
   const int64_t row = row_of_warp();
   if (row >= rows) return;
-  const NormRow at(row, width, examples, positions, passes, scalars, kind, site_and_layer);
+  const NormRow at(row, width, masks);
   dy += row * width;
   sums += row * width;
   dsum += row * width;
@@ -92,9 +88,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> add_norm(const at::Tensor& x, con
     constexpr auto kernel = add_norm_forward<Element, Number>;
     RAT_LAUNCH(kernel, blocks_of_rows(x.size(0)), kRowThreads, x.const_data_ptr<Element>(),
                residual.const_data_ptr<Number>(), weight.const_data_ptr<Number>(),
-               bias.const_data_ptr<Number>(), eps, x.size(0), x.size(1), ids(mask.rows.example_ids),
-               ids(mask.rows.positions), ids(mask.rows.passes), scalars_of(mask), mask.kind,
-               mask.site_and_layer, y.data_ptr<Number>(), sum.data_ptr<Number>(), stats.data_ptr<Number>());
+               bias.const_data_ptr<Number>(), eps, x.size(0), x.size(1), masks_of(mask), y.data_ptr<Number>(),
+               sum.data_ptr<Number>(), stats.data_ptr<Number>());
   });
   return {y, sum, stats};
 }
@@ -113,9 +108,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> add_norm_backward(
       constexpr auto kernel = add_norm_dx<Element, Number>;
       RAT_LAUNCH(kernel, blocks_of_rows(rows), kRowThreads, dy.const_data_ptr<Number>(),
                  sum.const_data_ptr<Number>(), stats.const_data_ptr<Number>(),
-                 weight.const_data_ptr<Number>(), rows, width, ids(mask.rows.example_ids),
-                 ids(mask.rows.positions), ids(mask.rows.passes), scalars_of(mask), mask.kind,
-                 mask.site_and_layer, dsum.data_ptr<Number>(),
+                 weight.const_data_ptr<Number>(), rows, width, masks_of(mask), dsum.data_ptr<Number>(),
                  dx.is_same(dsum) ? nullptr : dx.data_ptr<Element>());
       RAT_LAUNCH(add_norm_columns<Number>, blocks_of_columns(rows, width), dim3(kColumns, kLanes),
                  dy.const_data_ptr<Number>(), sum.const_data_ptr<Number>(), stats.const_data_ptr<Number>(),

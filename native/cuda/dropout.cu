@@ -9,16 +9,14 @@ namespace {
 // One thread a Philox block, that is up to four neighbouring elements of a row. A row may start
 // inside a block.
 template <typename scalar_t>
-__global__ void apply_mask(const scalar_t* x, scalar_t* out, const int32_t* example_ids,
-                           const int32_t* positions, const int32_t* passes, int64_t rows, int64_t width,
-                           int64_t element_stride, int64_t blocks_per_row, const StepScalars* scalars,
-                           DropoutKind kind, uint32_t site_and_layer) {
+__global__ void apply_mask(const scalar_t* x, scalar_t* out, RowMasks masks, int64_t rows, int64_t width,
+                           int64_t element_stride, int64_t blocks_per_row) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows * blocks_per_row;
        i += stride) {
     const int64_t row = i / blocks_per_row;
-    const MaskStream mask = mask_stream(*scalars, kind, site_and_layer, passes[row], example_ids[row]);
-    const int64_t first = positions[row] * element_stride;
+    const MaskStream mask = masks.of(row);
+    const int64_t first = masks.positions[row] * element_stride;
     const int64_t block = first / 4 + i % blocks_per_row;
     const PhiloxBlock bits = mask.block(static_cast<uint32_t>(block));
     for (int lane = 0; lane < 4; ++lane) {
@@ -40,9 +38,8 @@ at::Tensor dropout_mask(const at::Tensor& x, const SiteMask& mask, int64_t eleme
   const int64_t blocks_per_row = (width + 3) / 4 + (element_stride % 4 != 0 || width % 4 != 0);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout_mask", [&] {
     RAT_LAUNCH(apply_mask<scalar_t>, blocks_for(x.size(0) * blocks_per_row), kThreads,
-               x.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(), ids(mask.rows.example_ids),
-               ids(mask.rows.positions), ids(mask.rows.passes), x.size(0), width, element_stride,
-               blocks_per_row, scalars_of(mask), mask.kind, mask.site_and_layer);
+               x.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>(), masks_of(mask), x.size(0), width,
+               element_stride, blocks_per_row);
   });
   return out;
 }

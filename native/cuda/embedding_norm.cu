@@ -13,14 +13,12 @@ template <typename number_t>
 __global__ void __launch_bounds__(kRowThreads)
     embedding_norm_forward(const number_t* x, const number_t* position_rows, const number_t* token_types,
                            const int32_t* type_of_row, const number_t* weight, const number_t* bias,
-                           double eps, int64_t rows, int64_t width, const int32_t* examples,
-                           const int32_t* positions, const int32_t* passes, const StepScalars* scalars,
-                           DropoutKind kind, uint32_t site_and_layer, number_t* y, number_t* sums,
-                           number_t* stats) {
+                           double eps, int64_t rows, int64_t width, RowMasks masks, number_t* y,
+                           number_t* sums, number_t* stats) {
   const int64_t row = row_of_warp();
   if (row >= rows) return;
-  const NormRow at(row, width, examples, positions, passes, scalars, kind, site_and_layer);
-  const number_t* of_position = position_rows + positions[row] * width;
+  const NormRow at(row, width, masks);
+  const number_t* of_position = position_rows + masks.positions[row] * width;
   const number_t* of_type =
       token_types == nullptr ? nullptr : token_types + (type_of_row ? type_of_row[row] : 0) * width;
   x += row * width;
@@ -58,10 +56,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> embedding_norm(
     RAT_LAUNCH(embedding_norm_forward<scalar_t>, blocks_of_rows(x.size(0)), kRowThreads,
                x.const_data_ptr<scalar_t>(), positions.const_data_ptr<scalar_t>(), if_any(token_types),
                type_of_row.defined() ? ids(type_of_row) : nullptr, weight.const_data_ptr<scalar_t>(),
-               bias.const_data_ptr<scalar_t>(), eps, x.size(0), x.size(1), ids(mask.rows.example_ids),
-               ids(mask.rows.positions), ids(mask.rows.passes), scalars_of(mask), mask.kind,
-               mask.site_and_layer, y.data_ptr<scalar_t>(), sum.data_ptr<scalar_t>(),
-               stats.data_ptr<scalar_t>());
+               bias.const_data_ptr<scalar_t>(), eps, x.size(0), x.size(1), masks_of(mask),
+               y.data_ptr<scalar_t>(), sum.data_ptr<scalar_t>(), stats.data_ptr<scalar_t>());
   });
   return {y, sum, stats};
 }

@@ -12,24 +12,15 @@ namespace rat::cuda {
 struct NormRow {
   int64_t row, width, first_block;
   int lane, lead;  // the row's first element may stand inside a block
-  const int32_t *examples, *passes;
-  const StepScalars* scalars;  // null: nothing is dropped
-  DropoutKind kind;
-  uint32_t site_and_layer;
+  const RowMasks& masks;
 
-  __device__ NormRow(int64_t row, int64_t width, const int32_t* examples, const int32_t* positions,
-                     const int32_t* passes, const StepScalars* scalars, DropoutKind kind,
-                     uint32_t site_and_layer)
+  __device__ NormRow(int64_t row, int64_t width, const RowMasks& masks)
       : row(row),
         width(width),
-        first_block(scalars ? positions[row] * width / 4 : 0),
+        first_block(masks.scalars ? masks.positions[row] * width / 4 : 0),
         lane(static_cast<int>(threadIdx.x % 32)),
-        lead(scalars ? static_cast<int>(positions[row] * width % 4) : 0),
-        examples(examples),
-        passes(passes),
-        scalars(scalars),
-        kind(kind),
-        site_and_layer(site_and_layer) {}
+        lead(masks.scalars ? static_cast<int>(masks.positions[row] * width % 4) : 0),
+        masks(masks) {}
 
   /// Calls `apply(channel)`.
   template <typename Apply>
@@ -40,8 +31,8 @@ struct NormRow {
   /// Calls `apply(channel, factor)` with what the mask multiplies by.
   template <typename number_t, typename Apply>
   __device__ void for_each_masked(Apply apply) const {
-    if (!scalars) return for_each([&](int64_t channel) { apply(channel, number_t(1)); });
-    const MaskStream mask = mask_stream(*scalars, kind, site_and_layer, passes[row], examples[row]);
+    if (!masks.scalars) return for_each([&](int64_t channel) { apply(channel, number_t(1)); });
+    const MaskStream mask = masks.of(row);
     for_each_block([&](int64_t block) { return mask.block(static_cast<uint32_t>(first_block + block)); },
                    [&](int64_t channel, const PhiloxBlock& words, int word) {
                      apply(channel,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/held.h"
 #include "layers/attention.h"
 
 namespace rat {
@@ -31,38 +32,42 @@ struct FlashRows {
   }
 };
 
+/// What a call is told beside tensors, and its backward pass again.
+struct FlashCall {
+  int64_t longest, most_queries, heads;
+  double rate;
+};
+
 /// Sequences end to end, with nothing between them.
 class FlashAttention : public torch::autograd::Function<FlashAttention> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv,
                             const std::optional<at::Tensor>& first_queries, const at::Tensor& starts,
-                            int64_t longest, int64_t heads, double rate) {
-    const FlashRows rows(qkv, first_queries.value_or(at::Tensor()), heads);
+                            const c10::intrusive_ptr<Held<FlashCall>>& held) {
+    const FlashCall& call = held->value;
+    const FlashRows rows(qkv, first_queries.value_or(at::Tensor()), call.heads);
     const at::Tensor of_queries = first_queries ? at::arange(starts.size(0), starts.options()) : starts;
-    const int64_t most_queries = first_queries ? 1 : longest;
-    const auto [out, log_sums, seed, offset, unused] =
-        at::_flash_attention_forward(rows.queries, rows.keys, rows.values, of_queries, starts, most_queries,
-                                     longest, rate, /*is_causal=*/false, /*return_debug_mask=*/false);
+    const auto [out, log_sums, seed, offset, unused] = at::_flash_attention_forward(
+        rows.queries, rows.keys, rows.values, of_queries, starts, call.most_queries, call.longest, call.rate,
+        /*is_causal=*/false, /*return_debug_mask=*/false);
     context->save_for_backward(
         {qkv, first_queries.value_or(at::Tensor()), out, log_sums, starts, of_queries, seed, offset});
-    context->saved_data["most_queries"] = most_queries;
-    context->saved_data["longest"] = longest;
-    context->saved_data["heads"] = heads;
-    context->saved_data["rate"] = rate;
+    context->saved_data["call"] = c10::IValue::make_capsule(held);
     return out.flatten(1);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    const FlashRows rows(saved[0], saved[1], context->saved_data["heads"].toInt());
+    const auto capsule = context->saved_data["call"].toCapsule();
+    const FlashCall& call = static_cast<const Held<FlashCall>&>(*capsule).value;
+    const FlashRows rows(saved[0], saved[1], call.heads);
     const auto [dqueries, dkeys, dvalues] = at::_flash_attention_backward(
         gradients[0].contiguous().view_as(saved[2]), rows.queries, rows.keys, rows.values, saved[2], saved[3],
-        /*cum_seq_q=*/saved[5], /*cum_seq_k=*/saved[4], context->saved_data["most_queries"].toInt(),
-        context->saved_data["longest"].toInt(), context->saved_data["rate"].toDouble(), /*is_causal=*/false,
-        saved[6], saved[7]);
+        /*cum_seq_q=*/saved[5], /*cum_seq_k=*/saved[4], call.most_queries, call.longest, call.rate,
+        /*is_causal=*/false, saved[6], saved[7]);
     const at::Tensor dq = dqueries.flatten(1), dk = dkeys.flatten(1), dv = dvalues.flatten(1);
-    if (saved[1].defined()) return {at::cat({dk, dv}, 1), dq, {}, {}, {}, {}};
-    return {at::cat({dq, dk, dv}, 1), {}, {}, {}, {}, {}};
+    if (saved[1].defined()) return {at::cat({dk, dv}, 1), dq, {}, {}};
+    return {at::cat({dq, dk, dv}, 1), {}, {}, {}};
   }
 };
 
@@ -83,8 +88,8 @@ at::Tensor flash_attention(const at::Tensor& qkv, const at::Tensor& first_querie
   std::vector<double> rates = dropout.attention_rates;
   rates.resize(static_cast<size_t>(rows.copies), 0);
   const auto of = [&](const at::Tensor& x, const at::Tensor& queries, const at::Tensor& at, double rate) {
-    return FlashAttention::apply(x, first_only ? std::optional(queries) : std::nullopt, at, rows.longest,
-                                 heads, rate);
+    return FlashAttention::apply(x, first_only ? std::optional(queries) : std::nullopt, at,
+                                 hold(FlashCall{rows.longest, first_only ? 1 : rows.longest, heads, rate}));
   };
   if (std::count(rates.begin(), rates.end(), rates[0]) == rows.copies)
     return of(qkv, first_queries, starts, rates[0]);

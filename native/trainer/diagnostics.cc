@@ -2,6 +2,7 @@
 
 #include "core/kernels.h"
 #include "layers/dropout.h"
+#include "objective/perturbation.h"
 
 namespace rat {
 namespace {
@@ -34,7 +35,7 @@ Diagnostics diagnose(const Model& model, const PackedBatch& packed, const LossOp
   if (loss.target != Target::kClass) wanted.label_values = model.word_embedding().scalar_type();
   const DeviceStep step({packed}, scalars, wanted, scratch, device);
   const DeviceBatch& batch = step.batches()[0];
-  const at::Tensor x = model.word_embedding().index_select(0, batch.tokens());
+  const at::Tensor x = embedded_rows(model.word_embedding(), batch, 1);
 
   // The gradient of each example's own loss: a normaliser of 1.
   const Forward clean = model.forward(x, batch.rows(0), Dropout{});
@@ -42,12 +43,11 @@ Diagnostics diagnose(const Model& model, const PackedBatch& packed, const LossOp
   const at::Tensor drows = clean.backward(losses.dlogits, /*keeps_parameters=*/false);
 
   const at::NoGradGuard no_grad;
-  const at::Tensor squares = drows.to(at::kDouble).square().sum({1}, /*keepdim=*/true);
-  at::Tensor by_example = at::zeros({batch.examples(), 1}, squares.options());
-  kernels::add_segments.on(device)(squares, batch.by_example(), 1, by_example);
+  const at::Tensor norms = kernels::group_norms.on(device)(
+      drows.contiguous(), {.starts = batch.by_example().starts, .count = batch.examples()});
 
   const Dropout dropout(step.scalars(), step.device_scalars(), 1, options.submodels);
-  const at::Tensor copies = x.repeat({options.submodels, 1});
+  const at::Tensor copies = embedded_rows(model.word_embedding(), batch, options.submodels);
   const at::Tensor logits = model.logits(copies, batch.rows(1), dropout).to(at::kDouble);
   LossOptions consistency = loss;
   consistency.consistency = Consistency::kBidirectionalKl;
@@ -59,8 +59,7 @@ Diagnostics diagnose(const Model& model, const PackedBatch& packed, const LossOp
   const at::Tensor without = predictions(clean.logits.detach().to(at::kDouble), loss.target);
   const at::Tensor gap = (by_submodel.mean(0) - without).abs().sum() / 2;
 
-  const at::Tensor values =
-      at::stack({by_example.sqrt().sum(), between.values[1].to(device), gap}).to(at::kDouble).cpu();
+  const at::Tensor values = at::stack({norms.sum(), between.values[1].to(device), gap}).to(at::kDouble).cpu();
   const auto* value = values.const_data_ptr<double>();
   return {value[0], value[1], value[2]};
 }
