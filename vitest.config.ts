@@ -4,7 +4,10 @@
  */
 import { defineConfig } from "vitest/config";
 
-const shared = { pool: "forks" as const, maxWorkers: 2, testTimeout: 60_000, hookTimeout: 60_000 };
+const shared = {
+  ...{ pool: "forks" as const, maxWorkers: 2, testTimeout: 60_000, hookTimeout: 60_000 },
+  globalSetup: ["test/support/temporary-files.ts"],
+};
 
 export default defineConfig({
   test: {

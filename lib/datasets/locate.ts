@@ -1,7 +1,7 @@
 /** Finds a task's files: in the folder that was given or in the task's folder below it, plain or `.gz`. */
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { RATError } from "../errors.js";
 import { nameSome, pathError } from "./data-error.js";
 import { HELD_OUT, hubFiles, type SplitPlan, type TaskDefinition } from "./definition.js";
@@ -187,7 +187,7 @@ class TaskFolder {
       const entries = await readdir(place).catch(() => []);
       for (const name of entries.sort()) {
         if (name.includes(split) && /\.(csv|tsv|jsonl?|ndjson|txt|parquet)(\.gz)?$/.test(name))
-          found.push(join(place, name));
+          found.push(relative(this.#places[0] ?? place, join(place, name)));
       }
     }
     return found;
