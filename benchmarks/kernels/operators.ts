@@ -22,9 +22,11 @@ const FP32 = ["fp32"] as const;
 export const operatorCases: readonly OperatorCase[] = [
   { operator: "linear", where: "minilm, feed-forward", shape: shape(32, 384, 1536), precisions: BOTH },
   { operator: "linear", where: "bert-base, feed-forward", shape: shape(32, 768, 3072), precisions: BOTH },
+  { operator: "linear_gelu", where: "minilm, feed-forward", shape: shape(32, 384, 1536), precisions: BOTH },
   { operator: "attention", where: "minilm, 12 tokens", shape: shape(12, 384, 384), precisions: BOTH },
   { operator: "attention", where: "minilm, 128 tokens", shape: shape(128, 384, 384), precisions: BOTH },
   { operator: "dropout", where: "minilm, hidden states", shape: shape(32, 384, 384), precisions: FP32 },
+  { operator: "add_norm", where: "minilm, hidden states", shape: shape(32, 384, 384), precisions: FP32 },
   { operator: "embedding_norm", where: "minilm", shape: shape(32, 384, 384), precisions: FP32 },
   { operator: "conv_max_pool", where: "textcnn", shape: shape(64, 300, 256), precisions: FP32 },
   { operator: "lstm", where: "bilstm, first layer", shape: shape(16, 300, 128), precisions: FP32 },

@@ -296,7 +296,8 @@ export interface NativeTrainer {
   peakDeviceMemoryBytes(): Promise<number>;
   /**
    * Times one operator alone on this trainer's device and threads, in the type of its products, for benchmarks: matmul, copy
-   * (the machine's best), linear, attention, dropout, embedding_norm, conv_max_pool, attention_pool, lstm, gru, losses.
+   * (the machine's best), linear, linear_gelu, attention, dropout, add_norm, embedding_norm, conv_max_pool, attention_pool,
+   * lstm, gru, losses.
    */
   timeOperator(
     operator: string,

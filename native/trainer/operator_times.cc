@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/matmul.h"
+#include "layers/add_norm.h"
 #include "layers/attention.h"
 #include "layers/attention_pool.h"
 #include "layers/conv_max_pool.h"
@@ -61,12 +62,12 @@ Timed copy(const Arguments& a) {
           2 * a.tokens() * static_cast<double>(a.shape.width) * a.element()};
 }
 
-Timed linear_layer(const Arguments& a) {
+Timed fully_connected(const Arguments& a,
+                      at::Tensor (*layer)(const at::Tensor&, const LinearLayer&, at::ScalarType)) {
   const auto x = a.leaf({a.rows.tokens, a.shape.width}), w = a.leaf({a.shape.outputs, a.shape.width}),
              b = a.leaf({a.shape.outputs});
   const at::ScalarType type = a.options.dtype().toScalarType();
-  return {[=] { return linear(x, {w, b}, type); }, 6 * a.tokens() * a.size(a.shape.width, a.shape.outputs),
-          0};
+  return {[=] { return layer(x, {w, b}, type); }, 6 * a.tokens() * a.size(a.shape.width, a.shape.outputs), 0};
 }
 
 Timed attention_layer(const Arguments& a) {
@@ -94,6 +95,16 @@ Timed embeddings(const Arguments& a) {
   const Dropout settings = tenth(x.device());
   return {[=] { return embedding_norm(x, added, *rows, norm, settings); }, 0,
           8 * a.tokens() * static_cast<double>(a.shape.width) * a.element()};
+}
+
+Timed normalised_sum(const Arguments& a) {
+  const auto x = a.leaf({a.rows.tokens, a.shape.width}), residual = a.leaf({a.rows.tokens, a.shape.width});
+  const LayerNorm norm{a.leaf({a.shape.width}), a.leaf({a.shape.width})};
+  const ForwardRows* rows = &a.rows;
+  const Dropout settings = tenth(x.device());
+  return {
+      [=] { return add_norm(x, residual, norm, rows->token_rows, settings, DropoutSite::kFeedForward, 0); },
+      0, 7 * a.tokens() * static_cast<double>(a.shape.width) * a.element()};
 }
 
 Timed convolutions(const Arguments& a) {
@@ -144,10 +155,12 @@ const std::map<std::string, std::function<Timed(const Arguments&)>>& operators()
   static const std::map<std::string, std::function<Timed(const Arguments&)>> all{
       {"matmul", product},
       {"copy", copy},
-      {"linear", linear_layer},
+      {"linear", [](const Arguments& a) { return fully_connected(a, linear); }},
+      {"linear_gelu", [](const Arguments& a) { return fully_connected(a, linear_gelu); }},
       {"attention", attention_layer},
       {"dropout", dropout_layer},
       {"embedding_norm", embeddings},
+      {"add_norm", normalised_sum},
       {"conv_max_pool", convolutions},
       {"attention_pool", pooled_attention},
       {"lstm", [](const Arguments& a) { return recurrent(a, Cell::kLstm); }},
