@@ -12,7 +12,7 @@ enum class Saving {
   kClsOnly,  // the last layer of an encoder for the first token alone, but for keys and values
   kKeptGradients,  // R-AT keeps the clean pass's gradients; else it goes back once for the perturbation, once for them
   kOneDnn,      // products in fp32 by oneDNN; else as LibTorch takes them
-  kVector,      // masks and attention in the widest vectors that the processor has
+  kVector,      // masks, attention, GELU, recurrent cells in the widest vectors that the processor has
   kLanes,       // threads meet once a pass (lanes.h); else at every loop of every operator
   kHostMemory,  // memory of our own (host_memory.h)
   kGraphs,      // short steps on a GPU are recorded and replayed (trainer/step_graphs.h)

@@ -33,6 +33,16 @@ RAT_ALWAYS_INLINE void load(Vector& to, const scalar_t* from) {
   std::memcpy(&to, from, sizeof to);
 }
 
+/// The first `count` of a register's numbers.
+template <typename Vector, typename scalar_t>
+RAT_ALWAYS_INLINE void load_some(Vector& to, const scalar_t* from, int64_t count) {
+  std::memcpy(&to, from, static_cast<size_t>(count) * sizeof(scalar_t));
+}
+template <typename Vector, typename scalar_t>
+RAT_ALWAYS_INLINE void store_some(scalar_t* to, const Vector& from, int64_t count) {
+  std::memcpy(to, &from, static_cast<size_t>(count) * sizeof(scalar_t));
+}
+
 /// Of a register's numbers, in one order whatever the processor.
 template <typename Vector>
 RAT_ALWAYS_INLINE auto sum_of(const Vector& x) {

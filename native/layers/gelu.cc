@@ -49,13 +49,6 @@ RAT_ALWAYS_INLINE Vector distribution(const Vector& x) {
   return 0.5f + 0.5f * erf;
 }
 
-RAT_ALWAYS_INLINE void load_some(Vector& to, const float* from, int64_t count) {
-  std::memcpy(&to, from, static_cast<size_t>(count) * sizeof(float));
-}
-RAT_ALWAYS_INLINE void store_some(float* to, const Vector& from, int64_t count) {
-  std::memcpy(to, &from, static_cast<size_t>(count) * sizeof(float));
-}
-
 RAT_ALWAYS_INLINE void forward_any(const float* x, int64_t count, float* y) {
   for_each_vector<float>(count, [&](int64_t i, int64_t numbers) __attribute__((always_inline)) {
     Vector a{};

@@ -13,7 +13,9 @@
 
 #include "core/kernels.h"
 #include "core/matmul.h"
+#include "layers/panel_product.h"
 #include "layers/recurrent.h"
+#include "layers/recurrent_cell.h"
 
 namespace rat {
 namespace {
@@ -99,33 +101,18 @@ struct StateRows {
   scalar_t* operator[](int64_t row) const { return data + row * stride; }
 };
 
-// i, f, o = sigmoid, g = tanh;  c = f c' + i g;  h = o tanh(c)
 template <typename scalar_t>
 void lstm_forward(const Direction& d, const Steps& steps, int64_t first, int64_t last) {
   const int64_t hidden = d.hidden;
   const StateRows<scalar_t> gates(d.gates), states(d.states), extra(d.extra);
+  const PanelProduct<scalar_t> recurrent(d.weight_hh.t());
   for_each_step(steps, d.reverse, false, first, last, [&](const Group& group) {
-    at::Tensor block = d.gates.narrow(0, group.row, group.count);
-    if (group.previous_count > 0)
-      block.narrow(0, 0, group.previous_count)
-          .addmm_(d.states.narrow(0, group.previous, group.previous_count), d.weight_hh.t());
-    block.narrow(1, 0, 2 * hidden).sigmoid_();
-    block.narrow(1, 2 * hidden, hidden).tanh_();
-    block.narrow(1, 3 * hidden, hidden).sigmoid_();
-    for (int64_t n = 0; n < group.count; ++n) {
-      const scalar_t* gate = gates[group.row + n];
-      scalar_t* cell = extra[group.row + n];
-      const scalar_t* previous = n < group.previous_count ? extra[group.previous + n] : nullptr;
-      for (int64_t k = 0; k < hidden; ++k)
-        cell[k] = gate[k] * gate[2 * hidden + k] + (previous ? gate[hidden + k] * previous[k] : scalar_t(0));
-    }
-    at::Tensor squashed = d.extra.narrow(0, group.row, group.count).narrow(1, hidden, hidden);
-    at::tanh_out(squashed, d.extra.narrow(0, group.row, group.count).narrow(1, 0, hidden));
-    for (int64_t n = 0; n < group.count; ++n) {
-      const scalar_t *gate = gates[group.row + n], *tanh_cell = extra[group.row + n] + hidden;
-      scalar_t* state = states[group.row + n];
-      for (int64_t k = 0; k < hidden; ++k) state[k] = gate[3 * hidden + k] * tanh_cell[k];
-    }
+    recurrent.add(group.previous_count, states[group.previous], states.stride, gates[group.row],
+                  gates.stride);
+    for (int64_t n = 0; n < group.count; ++n)
+      lstm_cell<scalar_t>({hidden, gates[group.row + n],
+                           n < group.previous_count ? extra[group.previous + n] : nullptr,
+                           extra[group.row + n], states[group.row + n]});
   });
 }
 
@@ -139,6 +126,7 @@ void lstm_backward(const Direction& d, const Steps& steps, int64_t first, int64_
   // Of the cells of a group's sequences, carried from step to step.
   const at::Tensor dcells = at::zeros({last - first, hidden}, d.states.options());
   const StateRows<scalar_t> dcell_rows(dcells);
+  const PanelProduct<scalar_t> recurrent(d.weight_hh);
   for_each_step(steps, d.reverse, true, first, last, [&](const Group& group) {
     for (int64_t n = 0; n < group.count; ++n) {
       const scalar_t *gate = gates[group.row + n], *tanh_cell = extra[group.row + n] + hidden;
@@ -155,49 +143,29 @@ void lstm_backward(const Direction& d, const Steps& steps, int64_t first, int64_
         dc[k] = total * f;
       }
     }
-    if (group.previous_count > 0)
-      dstates.narrow(0, group.previous, group.previous_count)
-          .addmm_(dgates.narrow(0, group.row, group.previous_count), d.weight_hh);
+    recurrent.add(group.previous_count, dgate_rows[group.row], dgate_rows.stride, dstate_rows[group.previous],
+                  dstate_rows.stride);
   });
 }
 
-// r, z = sigmoid;  n = tanh(W x + b + r (U h' + c));  h = (1 - z) n + z h'
 template <typename scalar_t>
 void gru_forward(const Direction& d, const Steps& steps, int64_t first, int64_t last) {
   const int64_t hidden = d.hidden;
   const StateRows<scalar_t> gates(d.gates), states(d.states), extra(d.extra);
-  const at::Tensor recurrent = at::empty({last - first, 3 * hidden}, d.states.options());
-  const StateRows<scalar_t> recurrent_rows(recurrent);
+  // The states' part of the gates, of which the new gate's stays apart.
+  const at::Tensor from_states = at::empty({last - first, 3 * hidden}, d.states.options());
+  const StateRows<scalar_t> from_state_rows(from_states);
+  const PanelProduct<scalar_t> recurrent(d.weight_hh.t());
   const auto* bias = d.bias_hh.const_data_ptr<scalar_t>();
   for_each_step(steps, d.reverse, false, first, last, [&](const Group& group) {
-    if (group.previous_count > 0) {
-      at::Tensor block = recurrent.narrow(0, 0, group.previous_count);
-      at::mm_out(block, d.states.narrow(0, group.previous, group.previous_count), d.weight_hh.t());
-    }
+    std::fill_n(from_state_rows[0], group.previous_count * from_state_rows.stride, scalar_t(0));
+    recurrent.add(group.previous_count, states[group.previous], states.stride, from_state_rows[0],
+                  from_state_rows.stride);
     for (int64_t n = 0; n < group.count; ++n) {
-      scalar_t *gate = gates[group.row + n], *new_part = extra[group.row + n];
-      const scalar_t* from_states = n < group.previous_count ? recurrent_rows[n] : nullptr;
-      for (int64_t k = 0; k < 2 * hidden; ++k)
-        gate[k] += bias[k] + (from_states ? from_states[k] : scalar_t(0));
-      for (int64_t k = 0; k < hidden; ++k)
-        new_part[k] = bias[2 * hidden + k] + (from_states ? from_states[2 * hidden + k] : scalar_t(0));
-    }
-    at::Tensor block = d.gates.narrow(0, group.row, group.count);
-    block.narrow(1, 0, 2 * hidden).sigmoid_();
-    for (int64_t n = 0; n < group.count; ++n) {
-      scalar_t* gate = gates[group.row + n];
-      const scalar_t* new_part = extra[group.row + n];
-      for (int64_t k = 0; k < hidden; ++k) gate[2 * hidden + k] += gate[k] * new_part[k];
-    }
-    block.narrow(1, 2 * hidden, hidden).tanh_();
-    for (int64_t n = 0; n < group.count; ++n) {
-      const scalar_t* gate = gates[group.row + n];
-      const scalar_t* previous = n < group.previous_count ? states[group.previous + n] : nullptr;
-      scalar_t* state = states[group.row + n];
-      for (int64_t k = 0; k < hidden; ++k) {
-        const scalar_t z = gate[hidden + k];
-        state[k] = (1 - z) * gate[2 * hidden + k] + (previous ? z * previous[k] : scalar_t(0));
-      }
+      const bool has_previous = n < group.previous_count;
+      gru_cell<scalar_t>({hidden, gates[group.row + n], has_previous ? from_state_rows[n] : nullptr, bias,
+                          has_previous ? states[group.previous + n] : nullptr, extra[group.row + n],
+                          states[group.row + n]});
     }
   });
 }
@@ -210,6 +178,7 @@ void gru_backward(const Direction& d, const Steps& steps, int64_t first, int64_t
   const int64_t hidden = d.hidden;
   const StateRows<scalar_t> gates(d.gates), states(d.states), extra(d.extra), dstate_rows(dstates),
       dgate_rows(dgates), drecurrent_rows(drecurrent);
+  const PanelProduct<scalar_t> recurrent(d.weight_hh);
   for_each_step(steps, d.reverse, true, first, last, [&](const Group& group) {
     for (int64_t n = 0; n < group.count; ++n) {
       const scalar_t *gate = gates[group.row + n], *new_part = extra[group.row + n],
@@ -230,9 +199,8 @@ void gru_backward(const Direction& d, const Steps& steps, int64_t first, int64_t
         if (dprevious) dprevious[k] += dh[k] * z;
       }
     }
-    if (group.previous_count > 0)
-      dstates.narrow(0, group.previous, group.previous_count)
-          .addmm_(drecurrent.narrow(0, group.row, group.previous_count), d.weight_hh);
+    recurrent.add(group.previous_count, drecurrent_rows[group.row], drecurrent_rows.stride,
+                  dstate_rows[group.previous], dstate_rows.stride);
   });
 }
 
@@ -298,16 +266,19 @@ class BidirectionalCpu : public torch::autograd::Function<BidirectionalCpu> {
                                  drecurrent.narrow(1, direction * width, width));
       });
     });
-    const at::Tensor dweight_ih = at::mm(dgates.t(), x);
+    // oneDNN wants the left side of a product in rows, and copies it otherwise: once for all is enough.
+    const at::Tensor dgates_by_gate = dgates.t().contiguous();
+    const at::Tensor drecurrent_by_gate = lstm ? dgates_by_gate : drecurrent.t().contiguous();
+    const at::Tensor dweight_ih = matmul_transposed(dgates_by_gate, x.t());
     // Two tensors even where they are equal: autograd keeps what it is given and adds the next pass to
     // it in place.
     const at::Tensor dbias = dgates.sum(0), dbias_hh = lstm ? dbias.clone() : drecurrent.sum(0);
-    variable_list result{at::mm(dgates, weight_ih), {}, {}};
+    variable_list result{matmul_transposed(dgates, weight_ih.t()), {}, {}};
     for (int64_t direction = 0; direction < 2; ++direction) {
-      const at::Tensor drecurrent_here = drecurrent.narrow(1, direction * width, width);
+      const at::Tensor previous = previous_states(of[static_cast<size_t>(direction)], steps);
       result.push_back(dweight_ih.narrow(0, direction * width, width));
       result.push_back(
-          at::mm(drecurrent_here.t(), previous_states(of[static_cast<size_t>(direction)], steps)));
+          matmul_transposed(drecurrent_by_gate.narrow(0, direction * width, width), previous.t()));
       result.push_back(dbias.narrow(0, direction * width, width));
       result.push_back(dbias_hh.narrow(0, direction * width, width));
     }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "layers/attention_pool.h"
+#include "layers/linear.h"
 #include "models/recurrent_stack.h"
 #include "models/registry.h"
 
@@ -24,7 +25,7 @@ class TextHan final : public RecurrentModel {
   // u = tanh(W h + b), weights = softmax over the sequence of u . context, sentence = weighted sum of h.
   at::Tensor logits(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const override {
     const at::Tensor top = states(x, rows, settings);
-    const at::Tensor scores = at::mv(at::tanh(at::linear(top, attention_.weight, attention_.bias)), context_);
+    const at::Tensor scores = at::mv(at::tanh(linear(top, attention_, top.scalar_type())), context_);
     const at::Tensor sentence = attention_pool(scores, top, rows);
     return classify(dropout(sentence, rows.sequence_rows, settings, DropoutSite::kSentence, 0));
   }

@@ -8,16 +8,18 @@ const masks = [1, 2, 3, 5, 64, 129, 1001].map((count) => [
     ...{ probability: 0.3, count },
   }),
 ]);
-const lengths = [19, 3, 33];
+const lengths = [19, 3, 33, 1, 8, 8, 2, 13, 5, 4, 1, 7, 6, 11];
+const starts = [0];
+for (const length of lengths) starts.push((starts.at(-1) ?? 0) + length);
 const trainer = new (native().Trainer)(JSON.parse(process.argv[2]));
 const steps = [];
 for (let step = 1; step <= 2; step++) {
   const { loss, klLoss, gradNorm } = await trainer.trainStep(
     {
-      tokens: Int32Array.from({ length: 55 }, (_, i) => 1 + ((i * 7) % 20)),
-      sequenceStarts: Int32Array.from([0, 19, 22, 55]),
+      tokens: Int32Array.from({ length: starts.at(-1) ?? 0 }, (_, i) => 1 + ((i * 7) % 20)),
+      sequenceStarts: Int32Array.from(starts),
       labels: Int32Array.from(lengths, (_, i) => i % 3),
-      exampleIds: Int32Array.from([4, 9, 2]),
+      exampleIds: Int32Array.from(lengths, (_, i) => 4 + ((i * 5) % lengths.length)),
     },
     step,
     0.05,

@@ -1,6 +1,7 @@
 /**
  * Code that is compiled for several kinds of processors gives the same on each that this one can be: masks to the bit, all else
- * to rounding. The heads are wider than a register, narrower, and of a width that fills none.
+ * to rounding. The heads are wider than a register, narrower, and of a width that fills none; a recurrent layer's steps have
+ * from one row to more than a block of registers has.
  */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -14,17 +15,18 @@ interface Outcome {
   readonly capability: string;
 }
 
-function runAs(capability: string, heads: number, precision: string): Outcome {
-  const { bert } = tinyModels;
+const { bert, bilstm, texthan } = tinyModels;
+const encoder = (heads: number) => ({
+  ...bert,
+  ...{ vocabularySize: 24, embeddingSize: 72, hiddenSize: 72 },
+  encoder: { ...bert?.encoder, ...{ heads, maxPositions: 40, intermediateSize: 80, initializerRange: 0.2 } },
+});
+/** The gates of a step fill 32 columns five times, or not quite four times; their states not once more than a register. */
+const recurrent = { vocabularySize: 24, embeddingSize: 20, hiddenSize: 40 };
+
+function runAs(capability: string, model: object, precision: string): Outcome {
   const options = {
-    model: {
-      ...bert,
-      ...{ vocabularySize: 24, embeddingSize: 72, hiddenSize: 72 },
-      encoder: {
-        ...bert?.encoder,
-        ...{ heads, maxPositions: 40, intermediateSize: 80, initializerRange: 0.2 },
-      },
-    },
+    model,
     kind: "classification",
     regularizer: {
       ...{ type: "r-at", forwards: 2, epsilon: [0.5], klWeight: 0.5, klReduction: "batch-mean" },
@@ -40,19 +42,23 @@ function runAs(capability: string, heads: number, precision: string): Outcome {
   );
 }
 
+const TOLERANCES = { fp32: 1e-5, fp64: 1e-12, bf16: 2e-2 };
+
 describe.each([
-  [1, "fp32"],
-  [4, "fp32"],
-  [9, "fp64"],
-  [3, "bf16"],
-] as const)("%d heads, %s", (heads, precision) => {
-  test("is the same on every kind of processor", () => {
-    const best = runAs("", heads, precision);
-    const tolerance = { fp32: 1e-5, fp64: 1e-12, bf16: 2e-2 }[precision];
+  ["1 head", encoder(1), "fp32"],
+  ["4 heads", encoder(4), "fp32"],
+  ["9 heads", encoder(9), "fp64"],
+  ["3 heads", encoder(3), "bf16"],
+  ["bilstm", { ...bilstm, ...recurrent }, "fp32"],
+  ["texthan", { ...texthan, ...recurrent }, "fp32"],
+  ["bilstm", { ...bilstm, ...recurrent }, "fp64"],
+] as const)("%s", (_, model, precision) => {
+  test(`in ${precision} is the same on every kind of processor`, () => {
+    const best = runAs("", model, precision);
     for (const capability of ["avx2", "default"]) {
-      const other = runAs(capability, heads, precision);
+      const other = runAs(capability, model, precision);
       expect(other.masks).toEqual(best.masks);
-      expectNear(other.steps, best.steps, tolerance, (i) => `${capability}: ${i}`);
+      expectNear(other.steps, best.steps, TOLERANCES[precision], (i) => `${capability}: ${i}`);
     }
     expect(best.masks.at(-1)?.filter((kept) => kept === 1).length).toBeGreaterThan(600);
   });
