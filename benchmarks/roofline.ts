@@ -179,6 +179,7 @@ ${table}
 | bound: ${(1000 * ofProducts).toFixed(0)} ms of products, ${(1000 * ofMemory).toFixed(0)} of memory | ${(1000 * (ofProducts + ofMemory)).toFixed(0)} |
 | these operators, each alone (${products.toFixed(0)} ms of products) | ${all.toFixed(0)} |
 | the step | ${whole.toFixed(0)} |
+| between the operators: sums of the passes' gradients, copies, autograd, the system | ${(whole - all).toFixed(0)} |
 `;
 const [, , results] = process.argv;
 if (results !== undefined) writeFileSync(results, page);
