@@ -44,6 +44,16 @@ it("roberta-large has the numbers of the task, and says for which model they wer
   expect(presetOf("roberta-large", config).differences[0]).toMatch(/^published for RoBERTa-large; α and ε/);
 });
 
+it("table7 is R-AT with those numbers, and says whose they are", () => {
+  const config = { ...base, model: "roberta/", preset: "table7" } as const;
+  const { options: numbers } = presetOf("roberta-large", config);
+  const rat = { regularizer: "r-at", forwards: 2, klReduction: "batch-mean" };
+  expect(resolveRunConfig(config)).toMatchObject({ ...numbers, ...rat });
+  const { differences } = presetOf("table7", config);
+  expect(differences[0]).toMatch(/^the paper's Table 7 is not in this package: fairseq's numbers/);
+  expect(differences[1]).toMatch(/^published for RoBERTa-large; α and ε/);
+});
+
 it("bad call - roberta-large has nothing for other tasks, nor for a model that is trained from scratch", () => {
   const config = { ...base, model: "roberta/", preset: "roberta-large" };
   expect(() => resolveRunConfig({ ...config, task: "wnli" })).toThrow(/no numbers for wnli, only for mnli, /);
@@ -51,7 +61,8 @@ it("bad call - roberta-large has nothing for other tasks, nor for a model that i
 });
 
 describe.each(PRESET_NAMES)("%s", (preset) => {
-  const models = preset === "roberta-large" ? ["bert/"] : ["textcnn", "bert/"];
+  const isOfEncoders = preset === "roberta-large" || preset === "table7";
+  const models = isOfEncoders ? ["bert/"] : ["textcnn", "bert/"];
   it.each(models)("resolves to what resolves to itself, for %s", (model) => {
     const config = resolveRunConfig({ ...base, model, preset });
     expect(resolveRunConfig(config)).toEqual(config);
