@@ -66,7 +66,7 @@ const PRESETS: Readonly<Record<PresetName, (isFineTuning: boolean, task: RunConf
    * task. Says nothing of the regularizer.
    */
   "roberta-large": (isFineTuning, task) => robertaLarge("roberta-large", isFineTuning, task),
-  /** R-AT as in the paper's comparison with RoBERTa-large. Its table of numbers by task is not to be had, and says so. */
+  /** R-AT for RoBERTa-large. The paper's numbers by task are not to be had: a run says whose stand in for them. */
   table7: (isFineTuning, task) => {
     const { options, differences } = robertaLarge("table7", isFineTuning, task);
     return {
