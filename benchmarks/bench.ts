@@ -18,7 +18,8 @@ import { measureRates } from "./rates.js";
 import { markdown, type Report, tables } from "./report.js";
 import { baselineNames, casesOf, type SuiteName, suiteNames } from "./suites.js";
 import { workloadTasks } from "./workloads/batches.js";
-import { benchmarkModels } from "./workloads/models.js";
+import { benchmarkModel, benchmarkModels } from "./workloads/models.js";
+import { readRealTexts } from "./workloads/real-text.js";
 
 /** Seconds that training cases may take, all together. What is left of ten minutes is for the rest. */
 const SECONDS: Readonly<Record<SuiteName, number>> = {
@@ -34,6 +35,8 @@ interface Flags {
   readonly regularizer?: "none" | "fgm" | "r-drop" | "r-at";
   readonly precision?: "fp32" | "bf16";
   readonly batchSize?: number;
+  readonly data?: string;
+  readonly tokenizer?: string;
   readonly compare?: readonly string[];
   readonly only?: readonly string[];
   readonly device: string;
@@ -55,6 +58,14 @@ const program = new Command("npm run bench --")
   )
   .addOption(new Option("--precision <name>", "cases of one precision").choices(["fp32", "bf16"]))
   .option("--batch-size <n>", "examples of a step; 32 if not given", wholeNumber(1))
+  .option(
+    "--data <folder>",
+    "the files of --task: its training texts in place of seeded ids of their lengths",
+  )
+  .option(
+    "--tokenizer <folder>",
+    "of an encoder's texts, with --data: a BERT tokenizer of at most 30,522 tokens",
+  )
   .option("--compare <names>", `baselines: none, or some of ${baselineNames.join(",")}`, baselines)
   .option("--only <parts>", `some of ${PARTS.join(",")}`, parts)
   .option("--device <name>", "auto, cpu, cuda or cuda:N", "auto")
@@ -91,6 +102,8 @@ function parts(text: string): readonly string[] {
 }
 
 async function bench(flags: Flags): Promise<void> {
+  if (flags.data !== undefined && flags.task === undefined) program.error("--data needs --task");
+  if (flags.tokenizer !== undefined && flags.data === undefined) program.error("--tokenizer needs --data");
   const started = performance.now();
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const build = (await loadNative()).buildInfo();
@@ -118,10 +131,12 @@ async function bench(flags: Flags): Promise<void> {
       say(`${one.model} on ${one.task}, ${one.regularizer}, ${one.precision} ...`);
       const compared = { ...one, baselines: python ? one.baselines : [] };
       const seconds = Math.max(0, left / (cases.length - i));
-      const { flopPerSecond } = rates;
-      results.push(
-        await measure(compared, { device, threads, busy: flags.busy, python, flopPerSecond, seconds }),
-      );
+      const realTexts =
+        flags.data === undefined
+          ? undefined
+          : await readRealTexts(one.task, flags.data, benchmarkModel(one.model), flags.tokenizer);
+      const setting = { device, threads, busy: flags.busy, python, flopPerSecond: rates.flopPerSecond };
+      results.push(await measure(compared, { ...setting, seconds, realTexts }));
     }
     const operators = wants("kernels") ? await measureOperators({ device, threads }, rates) : [];
     const inference =

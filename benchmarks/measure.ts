@@ -14,6 +14,7 @@ import { isNoisy, mean, ratioOf, type Spread, spreadOf, utilisation } from "./st
 import type { BenchmarkCase } from "./suites.js";
 import { paddingFactor, type TokenBatch, tokenBatches, tokensOf } from "./workloads/batches.js";
 import { type BenchmarkModel, benchmarkModel, passFlop } from "./workloads/models.js";
+import { type RealTexts, realBatches } from "./workloads/real-text.js";
 
 export interface Setting {
   readonly device: string;
@@ -25,6 +26,8 @@ export interface Setting {
   readonly flopPerSecond: Readonly<Record<string, number>>;
   /** Seconds that the case may take. */
   readonly seconds: number;
+  /** The task's own texts, in place of seeded ids of their lengths. */
+  readonly realTexts: RealTexts | undefined;
 }
 
 export interface Comparison {
@@ -55,6 +58,7 @@ export interface CaseResult {
   readonly device: string;
   readonly batchSize: number;
   readonly task: string;
+  readonly texts: "seeded" | "real";
   readonly threads: number;
   readonly busy: number;
   readonly msPerStep: Spread;
@@ -131,7 +135,9 @@ class Measurement {
   private batches(count: number): TokenBatch[] {
     const { options, classes } = this.#model;
     const { task, batchSize } = this.one;
-    return tokenBatches(task, { batchSize, count, vocabularySize: options.vocabularySize, classes, seed: 1 });
+    const wanted = { batchSize, count, seed: 1 };
+    if (this.setting.realTexts) return realBatches(this.setting.realTexts, wanted);
+    return tokenBatches(task, { ...wanted, vocabularySize: options.vocabularySize, classes });
   }
 
   async run(): Promise<CaseResult> {
@@ -193,6 +199,7 @@ class Measurement {
     const { model, regularizer, precision, batchSize, task } = one;
     return {
       ...{ model, regularizer, precision, device: setting.device, batchSize, task },
+      ...{ texts: setting.realTexts ? ("real" as const) : ("seeded" as const) },
       ...{ threads: setting.threads, busy: setting.busy },
       msPerStep,
       tokensPerSecond: tokens * perSecond,

@@ -33,7 +33,9 @@ export function renderCases(results: readonly CaseResult[], options: TableOption
     "peak MB",
   ];
   const rows = results.map((result) => [
-    ...[result.model, result.task, result.regularizer, result.precision, result.busy],
+    result.model,
+    result.texts === "real" ? `${result.task}, real text` : result.task,
+    ...[result.regularizer, result.precision, result.busy],
     `${number(result.msPerStep.median, 1)} (${number(result.msPerStep.p10, 1)}-${number(result.msPerStep.p90, 1)})`,
     number(result.tokensPerSecond),
     number(result.examplesPerSecond),

@@ -22,6 +22,7 @@ import {
   workloadTasks,
 } from "../../benchmarks/workloads/batches.js";
 import { benchmarkModel, benchmarkModels, forwardFlop, passFlop } from "../../benchmarks/workloads/models.js";
+import { realBatches } from "../../benchmarks/workloads/real-text.js";
 
 describe("statistics", () => {
   it("percentiles are linear between neighbours", () => {
@@ -129,6 +130,26 @@ describe("work", () => {
     expect(Math.min(...ids)).toBeGreaterThanOrEqual(3);
     expect(Math.max(...ids)).toBeLessThan(1000);
     expect(() => tokenBatches("nothing", { ...options, count: 1 })).toThrow(/cola/);
+  });
+});
+
+describe("batches of real texts", () => {
+  const texts = Array.from({ length: 7 }, (_, i) => [i, i]);
+  const all = { texts, labels: texts.map((_, i) => i % 2) };
+
+  it("have every text once an epoch but the rest, with its label, and begin with the same", () => {
+    const [few, many] = [2, 6].map((count) => realBatches(all, { batchSize: 3, count, seed: 1 }));
+    expect(many?.slice(0, 2)).toEqual(few);
+    for (const from of [0, 2, 4]) {
+      const ids = many?.slice(from, from + 2).flatMap((batch) => batch.texts.map(([id]) => id));
+      expect(new Set(ids).size).toBe(6);
+    }
+    for (const batch of many ?? [])
+      expect(batch.labels).toEqual(batch.texts.map(([id]) => (id ?? Number.NaN) % 2));
+  });
+
+  it("are refused where the texts do not fill one", () => {
+    expect(() => realBatches(all, { batchSize: 8, count: 1, seed: 1 })).toThrow(/7 texts/);
   });
 });
 
