@@ -38,38 +38,50 @@ export function start(
   return { child, outcome };
 }
 
-let host: Promise<ChildProcess> | undefined;
-let last: Promise<unknown> = Promise.resolve();
+/** A process that runs commands one at a time, each to its end; it ends with this one. */
+export class CommandHost {
+  #process: Promise<ChildProcess> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
 
-/** The process that runs commands for {@link run}, one at a time. */
-async function startHost(): Promise<ChildProcess> {
-  const script = fileURLToPath(new URL("command-host.mjs", import.meta.url));
-  const child = fork(script, [main], { stdio: "inherit", execArgv: [] });
-  child.once("exit", () => {
-    host = undefined;
-  });
-  await once(child, "message");
-  child.channel?.unref();
-  child.unref();
-  return child;
-}
+  constructor(private readonly env: NodeJS.ProcessEnv = process.env) {}
 
-async function runInHost(args: readonly string[], input: string, cwd: string | undefined): Promise<Outcome> {
-  host ??= startHost();
-  const child = await host;
-  child.channel?.ref();
-  const died = new AbortController();
-  const answer = once(child, "message", { signal: died.signal }).then(([outcome]) => outcome as Outcome);
-  const onExit = () => died.abort(new Error(`the command ended its process: r-at ${args.join(" ")}`));
-  child.once("exit", onExit);
-  child.send({ args, input, cwd });
-  try {
-    return await answer;
-  } finally {
-    child.off("exit", onExit);
+  run(args: readonly string[], input = "", cwd?: string): Promise<Outcome> {
+    const outcome = this.#last.then(() => this.ask(args, input, cwd));
+    this.#last = outcome.catch(() => {});
+    return outcome;
+  }
+
+  private async ask(args: readonly string[], input: string, cwd: string | undefined): Promise<Outcome> {
+    this.#process ??= this.start();
+    const child = await this.#process;
+    child.channel?.ref();
+    const died = new AbortController();
+    const answer = once(child, "message", { signal: died.signal }).then(([outcome]) => outcome as Outcome);
+    const onExit = () => died.abort(new Error(`the command ended its process: r-at ${args.join(" ")}`));
+    child.once("exit", onExit);
+    child.send({ args, input, cwd });
+    try {
+      return await answer;
+    } finally {
+      child.off("exit", onExit);
+      child.channel?.unref();
+    }
+  }
+
+  private async start(): Promise<ChildProcess> {
+    const script = fileURLToPath(new URL("command-host.mjs", import.meta.url));
+    const child = fork(script, [main], { stdio: "inherit", execArgv: [], env: this.env });
+    child.once("exit", () => {
+      this.#process = undefined;
+    });
+    await once(child, "message");
     child.channel?.unref();
+    child.unref();
+    return child;
   }
 }
+
+const host = new CommandHost();
 
 /**
  * Runs a command to its end: in a process that other commands have had before, or, with `env`, in one of its own. `input` is its
@@ -80,11 +92,7 @@ export function run(
   input = "",
   { cwd, env }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<Outcome> {
-  if (env === undefined) {
-    const outcome = last.then(() => runInHost(args, input, cwd));
-    last = outcome.catch(() => {});
-    return outcome;
-  }
+  if (env === undefined) return host.run(args, input, cwd);
   const { child, outcome } = start(args, { ...(cwd && { cwd }), env });
   child.stdin.end(input);
   return outcome;

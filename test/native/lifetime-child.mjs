@@ -3,7 +3,7 @@ import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { native } from "#dist/native/binding.js";
 
 const BATCH = 32;
-const LENGTH = 120;
+const LENGTH = 60;
 
 function newTrainer(seed = 1) {
   return new (native().Trainer)({

@@ -21,6 +21,7 @@ import { optionRecord } from "#dist/config/options.js";
 import { PRESET_NAMES } from "#dist/config/preset-names.js";
 import { ALPHA_CONVENTIONS } from "#dist/regularizers/alpha.js";
 import { REGULARIZER_TYPES, REGULARIZERS } from "#dist/regularizers/index.js";
+import { CommandHost, run } from "../cli/cli.js";
 import { type RepositoryFiles, startHub } from "../hub/server.js";
 
 const execute = promisify(execFile);
@@ -260,17 +261,21 @@ describe("README", () => {
       HF_TOKEN: "",
     };
     const lines = commands.split("\n").map((line) => line.replace(/ {2,}#.*/, "").trim());
-    for (const line of lines.filter((each) => each !== "" && each !== "r-at setup")) {
+    const host = new CommandHost(env);
+    const inShell = async (line: string) => {
       const command = line.replace(/^r-at /, `'${process.execPath}' '${join(root, "dist/cli/main.js")}' `);
+      await execute("sh", ["-c", command], { cwd: project, env });
+      return { code: 0, stderr: "" };
+    };
+    for (const line of lines.filter((each) => each !== "" && each !== "r-at setup")) {
       // Full epochs of full-width models are for full data sets.
       const limit =
         line.startsWith("r-at train") && !line.includes("--config") ? " --epochs 1 --checkpoint-every 2" : "";
+      const words = [...`${line}${limit}`.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
+      expect(words.shift()).toBe("r-at");
       // Not synchronously: the hub answers from this thread.
-      const stderr = await execute("sh", ["-c", command + limit], { cwd: project, env }).then(
-        () => "",
-        (error: Error) => error.message,
-      );
-      expect({ line, stderr }).toEqual({ line, stderr: "" });
+      const { code, stderr } = await (words.includes(">") ? inShell(line) : host.run(words, "", project));
+      expect({ line, code, stderr: code === 0 ? "" : stderr }).toEqual({ line, code: 0, stderr: "" });
     }
     expect(readFileSync(join(project, "predictions.jsonl"), "utf8").trim().split("\n")).toHaveLength(2);
   });
@@ -305,15 +310,10 @@ describe("README", () => {
     }
   });
 
-  it("names only commands, flags and files that exist", () => {
-    const help = (args: string[]) =>
-      spawnSync(process.execPath, [join(root, "dist/cli/main.js"), ...args, "--help"], { encoding: "utf8" })
-        .stdout;
-    const known = new Set(
-      ["train", "evaluate", "predict", "experiment", "report", "data", "doctor", "setup"].flatMap(
-        (command) => help([command]).match(/--[a-z-]+/g) ?? [],
-      ),
-    );
+  it("names only commands, flags and files that exist", async () => {
+    const known = new Set<string>();
+    for (const name of ["train", "evaluate", "predict", "experiment", "report", "data", "doctor", "setup"])
+      for (const flag of (await run([name, "--help"])).stdout.match(/--[a-z-]+/g) ?? []) known.add(flag);
     const used = [...readme.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([flag]) => flag);
     expect(used.filter((flag) => !known.has(flag))).toEqual([]);
     for (const [, path = ""] of readme.matchAll(/\]\(((?:lib|native)\/[^)]+)\)/g)) {
