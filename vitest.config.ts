@@ -37,7 +37,7 @@ export default defineConfig({
           name: "asan",
           testTimeout: 300_000,
           include: [
-            "test/native/{parity,ascent,features,methods,pairs,diagnostics,known-failures,micro-batches,learning,encoder-parity,properties,non-finite,philox,lifetime}.test.ts",
+            "test/native/{parity,ascent,features,methods,pairs,product,diagnostics,known-failures,micro-batches,learning,encoder-parity,properties,non-finite,philox,lifetime}.test.ts",
             "test/misuse/{bad-calls,matrix}.test.ts",
             "test/files/*.test.ts",
             "test/trainer/states.test.ts",

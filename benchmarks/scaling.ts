@@ -38,7 +38,7 @@ const SAVINGS = [
   "kept-gradients",
   "cls-only",
   "packed",
-  "onednn",
+  "panels",
   "vector",
   "lanes",
   "host-memory",

@@ -333,6 +333,14 @@ export interface NativeOperatorTimes {
 /** Arithmetic of a model: `bf16` and `tf32` are of its matrix products alone. */
 export type Precision = "fp32" | "fp64" | "bf16" | "tf32";
 
+/** Row-major; `transposed`: what is meant is the transpose, by a view. */
+export interface NativeMatrix {
+  readonly values: Float64Array;
+  readonly rows: number;
+  readonly columns: number;
+  readonly transposed?: boolean;
+}
+
 export interface NativeBuildInfo {
   /** LibTorch the addon was compiled against, as `2.13.0+cpu`. */
   readonly libtorchVersion: string;
@@ -375,6 +383,13 @@ export interface NativeBinding {
   philox(counter: Uint32Array, key: Uint32Array): Uint32Array;
   /** GELU of each number, or its slope there, as encoders compute it in fp32 on the CPU, for tests. */
   gelu(x: Float32Array, backward: boolean): Float32Array;
+  /** x times the transpose of the weight, plus the bias: what the CPU's layers take. For tests. */
+  product(options: {
+    readonly x: NativeMatrix;
+    readonly weight: NativeMatrix;
+    readonly bias?: NativeMatrix;
+    readonly precision: "fp32" | "fp64";
+  }): Float64Array;
   /**
    * The losses of K forwards of one batch and their gradient, for tests. `logits` is `[forwards, B, C]`, row-major; `dlogits`
    * is the gradient of `supervised + klWeight * consistency`. `kind` is by default what the labels' type says; `outputs` is

@@ -8,6 +8,7 @@
 #include "core/device.h"
 #include "core/host_memory.h"
 #include "core/kernels.h"
+#include "core/matmul.h"
 #include "core/random.h"
 #include "layers/dropout.h"
 #include "layers/gelu.h"
@@ -78,6 +79,44 @@ Napi::Value gelu_of(const Napi::CallbackInfo& info) {
   });
 }
 
+/// A small matrix of `[rows, columns]`, or a view of its transpose.
+at::Tensor matrix_argument(const Napi::Value& value, const char* name) {
+  const Napi::Object options = object_argument(value, name);
+  const Napi::Value values = options.Get("values");
+  RAT_CHECK(values.IsTypedArray() && values.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array,
+            "ERR_RAT_INVALID_ARG", "Expected a Float64Array for ", name);
+  auto given = values.As<Napi::Float64Array>();
+  const auto size = [&](const char* of) { return integer_argument(options.Get(of), of, 1, 1 << 16); };
+  const int64_t rows = size("rows"), columns = size("columns");
+  RAT_CHECK(static_cast<int64_t>(given.ElementLength()) == rows * columns, "ERR_RAT_INVALID_ARG", "Expected ",
+            rows * columns, " values for ", name);
+  const at::Tensor matrix = at::from_blob(given.Data(), {rows, columns}, at::kDouble);
+  return options.Get("transposed").ToBoolean() ? matrix.t() : matrix;
+}
+
+// [sync] product({x, weight, bias?, precision}): Float64Array, x times the transpose of weight
+Napi::Value product_of(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Napi::Object options = object_argument(info[0], "options");
+    const Napi::Value precision = options.Get("precision");
+    RAT_CHECK(precision.IsString(), "ERR_RAT_INVALID_ARG", "Expected a string for precision");
+    const auto type = precision.As<Napi::String>().Utf8Value() == "fp32" ? at::kFloat : at::kDouble;
+    // A copy of other type keeps the strides.
+    const auto argument = [&](const char* name) {
+      return matrix_argument(options.Get(name), name).to(type, /*non_blocking=*/false, /*copy=*/true);
+    };
+    const at::Tensor x = argument("x"), weight = argument("weight");
+    RAT_CHECK(x.size(1) == weight.size(1), "ERR_RAT_INVALID_ARG", "x and weight do not fit");
+    std::optional<at::Tensor> bias;
+    if (!options.Get("bias").IsUndefined()) bias = argument("bias").flatten();
+    RAT_CHECK(!bias || bias->size(0) == weight.size(0), "ERR_RAT_INVALID_ARG", "bias and weight do not fit");
+    const at::Tensor result = matmul_transposed(x, weight, bias).to(at::kDouble).contiguous();
+    auto array = Napi::Float64Array::New(info.Env(), static_cast<size_t>(result.numel()));
+    std::copy_n(result.const_data_ptr<double>(), result.numel(), array.Data());
+    return array;
+  });
+}
+
 // [sync] forwardLosses(options): {supervised, consistency, dlogits}. One batch, small: for tests.
 Napi::Value forward_losses_of(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -130,6 +169,7 @@ Napi::Value external_memory(const Napi::CallbackInfo& info) {
 void define_probes(Napi::Env env, Napi::Object exports) {
   exports.Set("dropoutMask", Napi::Function::New<dropout_mask>(env, "dropoutMask"));
   exports.Set("gelu", Napi::Function::New<gelu_of>(env, "gelu"));
+  exports.Set("product", Napi::Function::New<product_of>(env, "product"));
   exports.Set("philox", Napi::Function::New<philox>(env, "philox"));
   exports.Set("forwardLosses", Napi::Function::New<forward_losses_of>(env, "forwardLosses"));
   exports.Set("failAllocation", Napi::Function::New<fail_allocation>(env, "failAllocation"));

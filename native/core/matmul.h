@@ -8,8 +8,7 @@
 namespace rat {
 
 /// x `[m, k]` times the transpose of weight `[n, k]`, plus bias `[n]` if there is one: `[m, n]`. Either may
-/// be a transposed view. For use inside hand-written forwards and backwards: the fast CPU operator behind it
-/// has no gradient.
+/// be a transposed view. For use inside hand-written forwards and backwards: on the CPU it has no gradient.
 at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight,
                              const std::optional<at::Tensor>& bias = std::nullopt);
 

@@ -1,12 +1,22 @@
-// Products of a few rows with one small matrix, again and again: what a recurrent layer does at each step. A general product's
-// preparation takes longer than such a product.
+// Matrix products on the CPU whose preparation does not depend on the number of rows. oneDNN writes machine code for each shape
+// that it meets, a few tenths of a millisecond each, and every batch has a shape of its own: of a small encoder's step that was
+// half. Here one matrix is laid out in panels, and blocks of rows go through them, whatever their number.
 #pragma once
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
 namespace rat {
 
-/// The matrix `[k, n]` in panels of 32 columns, each `[k, 32]`, the last filled up with zeros.
+/// Whether `x` is of float or double on a CPU whose vectors make these products as fast as any.
+bool takes_panels(const at::Tensor& x);
+
+/// matmul_transposed (core/matmul.h) of such. A row of the result does not depend on what other rows there are.
+at::Tensor panel_product(const at::Tensor& x, const at::Tensor& weight,
+                         const std::optional<at::Tensor>& bias);
+
+/// One small matrix `[k, n]` that few rows are multiplied with, again and again: what a recurrent layer does at each step.
 template <typename scalar_t>
 class PanelProduct {
  public:

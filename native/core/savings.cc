@@ -11,7 +11,7 @@ namespace rat {
 namespace {
 
 /// In the order of Saving.
-constexpr std::array kNames{"packed", "cls-only",    "kept-gradients", "onednn",   "vector",
+constexpr std::array kNames{"packed", "cls-only",    "kept-gradients", "panels",   "vector",
                             "lanes",  "host-memory", "graphs",         "late-rows"};
 
 std::vector<std::string> words_of_variable() {

@@ -1,5 +1,5 @@
 // What makes training fast and can be left out, to see what it brings or where a difference comes from:
-// RAT_DISABLE=lanes,onednn turns some of it off. Nothing here changes a result but by rounding.
+// RAT_DISABLE=lanes,panels turns some of it off. Nothing here changes a result but by rounding.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ enum class Saving {
   kPacked,   // attention on packed sequences; else on a grid that is padded to the batch's longest
   kClsOnly,  // the last layer of an encoder for the first token alone, but for keys and values
   kKeptGradients,  // R-AT keeps the clean pass's gradients; else it goes back once for the perturbation, once for them
-  kOneDnn,      // products in fp32 by oneDNN; else as LibTorch takes them
+  kPanels,      // products on the CPU of our own (panel_product.h); else LibTorch's
   kVector,      // masks, attention, GELU, recurrent cells in the widest vectors that the processor has
   kLanes,       // threads meet once a pass (lanes.h); else at every loop of every operator
   kHostMemory,  // memory of our own (host_memory.h)

@@ -7,13 +7,15 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "core/cpu_versions.h"
 
 namespace rat {
 
-/// 64 bytes of numbers: one register, or as many as it takes.
-template <typename scalar_t>
+/// 64 bytes of numbers: one register, or as many as it takes. What has to stay in registers wants those of the processor:
+/// of two to a vector GCC keeps arrays in memory.
+template <typename scalar_t, int kBytes = 64>
 struct Vectors;
 template <>
 struct Vectors<float> {
@@ -26,6 +28,17 @@ template <>
 struct Vectors<double> {
   typedef double Vector __attribute__((vector_size(64)));
   static constexpr int64_t kCount = 8;
+};
+
+template <>
+struct Vectors<float, 32> {
+  typedef float Vector __attribute__((vector_size(32)));
+  static constexpr int64_t kCount = 8;
+};
+template <>
+struct Vectors<double, 32> {
+  typedef double Vector __attribute__((vector_size(32)));
+  static constexpr int64_t kCount = 4;
 };
 
 template <typename Vector, typename scalar_t>
@@ -42,6 +55,31 @@ template <typename Vector, typename scalar_t>
 RAT_ALWAYS_INLINE void store_some(scalar_t* to, const Vector& from, int64_t count) {
   std::memcpy(to, &from, static_cast<size_t>(count) * sizeof(scalar_t));
 }
+
+#if __has_builtin(__builtin_shufflevector)
+#define RAT_HAS_SHUFFLE 1
+/// Exchanges, of each pair of columns that are `kApart` apart, the right one of `a` and the left one of `b`.
+template <int kApart, int... kColumn>
+RAT_ALWAYS_INLINE void exchange(Vectors<float>::Vector& a, Vectors<float>::Vector& b,
+                                std::integer_sequence<int, kColumn...>) {
+  const Vectors<float>::Vector before = a;
+  a = __builtin_shufflevector(before, b, (kColumn & kApart ? 16 + (kColumn ^ kApart) : kColumn)...);
+  b = __builtin_shufflevector(before, b, (kColumn & kApart ? 16 + kColumn : kColumn ^ kApart)...);
+}
+template <int kApart>
+RAT_ALWAYS_INLINE void exchange_all(Vectors<float>::Vector (&rows)[16]) {
+  for (int i = 0; i < 16; ++i)
+    if (!(i & kApart)) exchange<kApart>(rows[i], rows[i + kApart], std::make_integer_sequence<int, 16>());
+}
+
+/// Makes columns of rows.
+RAT_ALWAYS_INLINE void transpose(Vectors<float>::Vector (&rows)[16]) {
+  exchange_all<8>(rows);
+  exchange_all<4>(rows);
+  exchange_all<2>(rows);
+  exchange_all<1>(rows);
+}
+#endif
 
 /// Of a register's numbers, in one order whatever the processor.
 template <typename Vector>

@@ -13,7 +13,7 @@
 
 #include "core/kernels.h"
 #include "core/matmul.h"
-#include "layers/panel_product.h"
+#include "core/panel_product.h"
 #include "layers/recurrent.h"
 #include "layers/recurrent_cell.h"
 
@@ -228,7 +228,7 @@ class BidirectionalCpu : public torch::autograd::Function<BidirectionalCpu> {
     // LSTM's two biases only ever appear as their sum; GRU's second one stands inside the
     // reset gate's product.
     const at::Tensor bias = lstm ? at::cat({b0 + c0, b1 + c1}) : at::cat({b0, b1});
-    const at::Tensor gates = matmul_transposed(x, weight_ih).add_(bias);
+    const at::Tensor gates = matmul_transposed(x, weight_ih, bias);
     const at::Tensor states = at::empty({tokens, 2 * hidden}, x.options());
     const at::Tensor extra = at::empty({tokens, (lstm ? 4 : 2) * hidden}, x.options());
     const auto of = directions(gates, states, extra, {u0, u1}, {c0, c1});
@@ -266,10 +266,7 @@ class BidirectionalCpu : public torch::autograd::Function<BidirectionalCpu> {
                                  drecurrent.narrow(1, direction * width, width));
       });
     });
-    // oneDNN wants the left side of a product in rows, and copies it otherwise: once for all is enough.
-    const at::Tensor dgates_by_gate = dgates.t().contiguous();
-    const at::Tensor drecurrent_by_gate = lstm ? dgates_by_gate : drecurrent.t().contiguous();
-    const at::Tensor dweight_ih = matmul_transposed(dgates_by_gate, x.t());
+    const at::Tensor dweight_ih = matmul_transposed(dgates.t(), x.t());
     // Two tensors even where they are equal: autograd keeps what it is given and adds the next pass to
     // it in place.
     const at::Tensor dbias = dgates.sum(0), dbias_hh = lstm ? dbias.clone() : drecurrent.sum(0);
@@ -277,8 +274,7 @@ class BidirectionalCpu : public torch::autograd::Function<BidirectionalCpu> {
     for (int64_t direction = 0; direction < 2; ++direction) {
       const at::Tensor previous = previous_states(of[static_cast<size_t>(direction)], steps);
       result.push_back(dweight_ih.narrow(0, direction * width, width));
-      result.push_back(
-          matmul_transposed(drecurrent_by_gate.narrow(0, direction * width, width), previous.t()));
+      result.push_back(matmul_transposed(drecurrent.narrow(1, direction * width, width).t(), previous.t()));
       result.push_back(dbias.narrow(0, direction * width, width));
       result.push_back(dbias_hh.narrow(0, direction * width, width));
     }

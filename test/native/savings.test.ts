@@ -12,7 +12,7 @@ const SAVINGS = [
   "packed",
   "cls-only",
   "kept-gradients",
-  "onednn",
+  "panels",
   "vector",
   "lanes",
   "host-memory",
