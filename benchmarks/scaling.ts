@@ -22,8 +22,8 @@ import { benchmarkModel } from "./workloads/models.js";
 interface Case {
   readonly model: string;
   readonly regularizer: RegularizerType;
-  /** Lengths of a task's texts, or so many texts of 32 tokens. */
-  readonly texts: string | number;
+  /** A task whose texts' lengths they have, or the lengths of every batch. */
+  readonly texts: string | readonly number[];
   readonly threads: number;
   readonly steps: number;
   readonly disable?: string;
@@ -45,20 +45,26 @@ const SAVINGS = [
   "late-rows",
 ];
 const BUSY = [
-  ...(["bilstm", "texthan", "textcnn"] as const).map((model) => ({ model, texts: "sst2", steps: 20 })),
-  { model: "bert-tiny", texts: "sst2", steps: 20 },
-  { model: "minilm", texts: "cola", steps: 8 },
+  ...(["bilstm", "texthan", "textcnn"] as const).map((model) => ({ model, texts: "sst2", steps: 100 })),
+  { model: "bert-tiny", texts: "sst2", steps: 100 },
+  { model: "minilm", texts: "cola", steps: 20 },
 ];
 
 function batchesOf({ model, texts, steps }: Case): TokenBatch[] {
   const { options, classes } = benchmarkModel(model);
   const wanted = { count: WARM + steps, vocabularySize: options.vocabularySize, classes, seed: 1 };
   if (typeof texts === "string") return tokenBatches(texts, { ...wanted, batchSize: 32 });
-  // Same lengths throughout, so that nothing but their number counts.
-  return tokenBatches("imdb", { ...wanted, batchSize: texts }).map((batch) => ({
+  return tokenBatches("imdb", { ...wanted, batchSize: texts.length }).map((batch) => ({
     ...batch,
-    texts: batch.texts.map((text) => Array.from({ length: LENGTH }, (_, i) => text[i % text.length] ?? 1)),
+    texts: batch.texts.map((text, at) =>
+      Array.from({ length: texts[at] ?? 0 }, (_, i) => text[i % text.length] ?? 1),
+    ),
   }));
+}
+
+/** As even as it goes. */
+function lengths(tokens: number, texts: number): number[] {
+  return Array.from({ length: texts }, (_, i) => Math.floor((tokens + i) / texts));
 }
 
 /** Milliseconds a step. */
@@ -106,7 +112,7 @@ async function besideBusyCore<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-const minilm = { model: "minilm", regularizer: "r-at", texts: "cola", threads: CORES, steps: 8 } as const;
+const minilm = { model: "minilm", regularizer: "r-at", texts: "cola", threads: CORES, steps: 20 } as const;
 
 async function savings(): Promise<string> {
   const rows: (string | number)[][] = [];
@@ -125,17 +131,28 @@ async function tokens(): Promise<string> {
   for (const count of TOKENS)
     points.push([
       count,
-      await inProcess({ ...minilm, regularizer: "none", texts: count / LENGTH, steps: 4 }),
+      await inProcess({ ...minilm, regularizer: "none", texts: lengths(count, count / LENGTH), steps: 8 }),
     ]);
   const mean = (of: (point: [number, number]) => number) =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length;
   const [x, y] = [mean(([count]) => count), mean(([, ms]) => ms)];
   const covariance = mean(([count, ms]) => (count - x) * (ms - y));
   const r2 = covariance ** 2 / (mean(([count]) => (count - x) ** 2) * mean(([, ms]) => (ms - y) ** 2));
-  const ofRat = await inProcess({ ...minilm, texts: 2048 / LENGTH, steps: 4 });
+  const ofRat = await inProcess({ ...minilm, texts: lengths(2048, 2048 / LENGTH), steps: 8 });
   const plain = points.find(([count]) => count === 2048)?.[1] ?? Number.NaN;
   const rows = points.map(([count, ms]) => [count, ms.toFixed(0), ((1000 * ms) / count).toFixed(0)]);
   return `${renderTable(["tokens", "ms/step", "µs a token"], rows, { format: "markdown" })}\n\nA straight line: R² = ${r2.toFixed(4)}. Plain : R-AT at 2,048 tokens: 1 : ${(ofRat / plain).toFixed(2)}.`;
+}
+
+/** One text of twice the length, and all others a little shorter: as many tokens, twice the padding. */
+async function padding(): Promise<string> {
+  const [tokens, texts] = [2048, 2048 / LENGTH];
+  const even = { ...minilm, texts: lengths(tokens, texts), steps: 20 };
+  const uneven = { ...even, texts: [2 * LENGTH, ...lengths(tokens - 2 * LENGTH, texts - 1)] };
+  const times: [number[], number[]] = [[], []];
+  for (const one of [0, 1, 1, 0, 0, 1] as const) times[one].push(await inProcess(one === 0 ? even : uneven));
+  const [before, after] = [median(times[0]), median(times[1])];
+  return `${before.toFixed(0)} and ${after.toFixed(0)} ms a step: ${(100 * (after / before - 1)).toFixed(1)} % more (goal: 2 %).`;
 }
 
 async function busyMachine(): Promise<string> {
@@ -183,6 +200,12 @@ ${await savings()}
 Plain training, MiniLM size, texts of ${LENGTH} tokens.
 
 ${await tokens()}
+
+## Twice the padding
+
+R-AT, MiniLM size, 64 texts of ${LENGTH} tokens; and as many tokens where one text has ${2 * LENGTH}, to which others would be padded.
+
+${await padding()}
 
 ## A machine that does something else
 
