@@ -53,7 +53,10 @@ export interface NativeEncoderOptions {
   readonly freshLayers?: number;
   /** Whether layers keep only what they began with, and compute the rest again in the backward pass. Default: false. */
   readonly recomputes?: boolean;
-  /** Whether attention is LibTorch's (FlashAttention 2, on a GPU in bf16), with masks by its generator. Default: false. */
+  /**
+   * Whether attention is LibTorch's while training, too, with masks by its generator: on a GPU, FlashAttention 2 in bf16,
+   * memory-efficient attention in fp32. Default: false.
+   */
   readonly takesTorchAttention?: boolean;
   /** How the names of each set of layer weights begin. */
   readonly layerPrefixes: readonly string[];
@@ -388,7 +391,9 @@ export interface NativeBinding {
     readonly x: NativeMatrix;
     readonly weight: NativeMatrix;
     readonly bias?: NativeMatrix;
-    readonly precision: "fp32" | "fp64";
+    readonly precision: "fp32" | "fp64" | "bf16";
+    /** Of bf16, whether the result is rounded to it, too; else it is in fp32. Default: false. */
+    readonly rounds?: boolean;
   }): Float64Array;
   /**
    * The losses of K forwards of one batch and their gradient, for tests. `logits` is `[forwards, B, C]`, row-major; `dlogits`

@@ -94,13 +94,14 @@ at::Tensor matrix_argument(const Napi::Value& value, const char* name) {
   return options.Get("transposed").ToBoolean() ? matrix.t() : matrix;
 }
 
-// [sync] product({x, weight, bias?, precision}): Float64Array, x times the transpose of weight
+// [sync] product({x, weight, bias?, precision, rounds?}): Float64Array, x times the transpose of weight
 Napi::Value product_of(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object options = object_argument(info[0], "options");
     const Napi::Value precision = options.Get("precision");
     RAT_CHECK(precision.IsString(), "ERR_RAT_INVALID_ARG", "Expected a string for precision");
-    const auto type = precision.As<Napi::String>().Utf8Value() == "fp32" ? at::kFloat : at::kDouble;
+    const std::string name = precision.As<Napi::String>().Utf8Value();
+    const auto type = name == "fp32" ? at::kFloat : name == "bf16" ? at::kBFloat16 : at::kDouble;
     // A copy of other type keeps the strides.
     const auto argument = [&](const char* name) {
       return matrix_argument(options.Get(name), name).to(type, /*non_blocking=*/false, /*copy=*/true);
@@ -110,7 +111,12 @@ Napi::Value product_of(const Napi::CallbackInfo& info) {
     std::optional<at::Tensor> bias;
     if (!options.Get("bias").IsUndefined()) bias = argument("bias").flatten();
     RAT_CHECK(!bias || bias->size(0) == weight.size(0), "ERR_RAT_INVALID_ARG", "bias and weight do not fit");
-    const at::Tensor result = matmul_transposed(x, weight, bias).to(at::kDouble).contiguous();
+    // In bf16 not rounded, so that what is added up is seen.
+    const bool rounds = options.Get("rounds").ToBoolean();
+    const at::Tensor result =
+        matmul_transposed(x, weight, bias, type == at::kBFloat16 && !rounds ? at::kFloat : type)
+            .to(at::kDouble)
+            .contiguous();
     auto array = Napi::Float64Array::New(info.Env(), static_cast<size_t>(result.numel()));
     std::copy_n(result.const_data_ptr<double>(), result.numel(), array.Data());
     return array;

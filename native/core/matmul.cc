@@ -5,9 +5,10 @@
 namespace rat {
 
 at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight,
-                             const std::optional<at::Tensor>& bias) {
-  if (takes_panels(x)) return panel_product(x, weight, bias);
-  return bias ? at::addmm(*bias, x, weight.t()) : at::mm(x, weight.t());
+                             const std::optional<at::Tensor>& bias, std::optional<at::ScalarType> result) {
+  const at::ScalarType type = result.value_or(x.scalar_type());
+  if (takes_panels(x)) return panel_product(x, weight, bias, type);
+  return (bias ? at::addmm(*bias, x, weight.t()) : at::mm(x, weight.t())).to(type);
 }
 
 }  // namespace rat

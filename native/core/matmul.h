@@ -7,9 +7,10 @@
 
 namespace rat {
 
-/// x `[m, k]` times the transpose of weight `[n, k]`, plus bias `[n]` if there is one: `[m, n]`. Either may
-/// be a transposed view. For use inside hand-written forwards and backwards: on the CPU it has no gradient.
+/// x `[m, k]` times the transpose of weight `[n, k]`, plus bias `[n]` if there is one: `[m, n]`, of the type of `x` unless
+/// `result` is another. Either may be a transposed view. For use inside hand-written forwards and backwards: on the CPU it has no gradient.
 at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight,
-                             const std::optional<at::Tensor>& bias = std::nullopt);
+                             const std::optional<at::Tensor>& bias = std::nullopt,
+                             std::optional<at::ScalarType> result = std::nullopt);
 
 }  // namespace rat

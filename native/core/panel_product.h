@@ -9,12 +9,12 @@
 
 namespace rat {
 
-/// Whether `x` is of float or double on a CPU whose vectors make these products as fast as any.
+/// Whether `x` is on a CPU whose vectors make these products as fast as any: of float, double and perhaps bf16.
 bool takes_panels(const at::Tensor& x);
 
 /// matmul_transposed (core/matmul.h) of such. A row of the result does not depend on what other rows there are.
-at::Tensor panel_product(const at::Tensor& x, const at::Tensor& weight,
-                         const std::optional<at::Tensor>& bias);
+at::Tensor panel_product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                         at::ScalarType result);
 
 /// One small matrix `[k, n]` that few rows are multiplied with, again and again: what a recurrent layer does at each step.
 template <typename scalar_t>

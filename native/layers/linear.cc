@@ -36,8 +36,8 @@ variable_list gradients_of(AutogradContext* context, const variable_list& saved,
   const auto input_type = static_cast<at::ScalarType>(context->saved_data["input_type"].toInt());
   const auto weight_type = static_cast<at::ScalarType>(context->saved_data["weight_type"].toInt());
   variable_list result(6);
-  if (context->needs_input_grad(0)) result[0] = matmul_transposed(dy, matrix.t()).to(input_type);
-  if (context->needs_input_grad(1)) result[1] = matmul_transposed(dy.t(), input.t()).to(weight_type);
+  if (context->needs_input_grad(0)) result[0] = matmul_transposed(dy, matrix.t(), {}, input_type);
+  if (context->needs_input_grad(1)) result[1] = matmul_transposed(dy.t(), input.t(), {}, weight_type);
   if (context->needs_input_grad(2)) result[2] = dbias.defined() ? dbias : dy.sum({0}, false, weight_type);
   return result;
 }

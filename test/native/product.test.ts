@@ -2,6 +2,7 @@
  * Matrix products on the CPU beside sums in double: sizes about what a block and a panel hold, either side a transposed view, sums
  * longer than what is taken at a time.
  */
+import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { type NativeMatrix, native } from "#dist/native/binding.js";
 import { expectNear } from "../support/numbers.js";
@@ -19,7 +20,17 @@ const SIZES = [
   [37, 2500, 70],
   [3, 64, 300],
 ] as const;
-const number = (i: number) => Math.fround(Math.sin(i * 1.7 + 0.3 * (i % 7)));
+/** That bf16 has, too. */
+const number = (i: number) => Math.round(128 * Math.sin(i * 1.7 + 0.3 * (i % 7))) / 128;
+
+/** Whether products of bf16 are ours: elsewhere LibTorch's, which are rounded. */
+const addsInFloat = (() => {
+  const file = "/proc/cpuinfo";
+  const flags = existsSync(file) ? readFileSync(file, "utf8") : "";
+  return / avx512_bf16 /.test(flags) && !/ amx_bf16 /.test(flags);
+})();
+const UNITS = { fp64: 1e-15, fp32: 5e-7, bf16: addsInFloat ? 5e-7 : 1e-2 };
+const ROUNDED = 2 ** -8;
 
 function matrix(rows: number, columns: number, transposed: boolean, from: number): NativeMatrix {
   const values = Float64Array.from({ length: rows * columns }, (_, i) => number(from + i));
@@ -47,25 +58,27 @@ test.each(cases)("[$m, $k] times [$k, $n], across: $left, $right", ({ m, k, n, l
     return sum;
   });
   const given = { x: matrix(m, k, left, 0), weight: matrix(n, k, right, 5) };
-  for (const [precision, unit] of [
-    ["fp64", 1e-15],
-    ["fp32", 5e-7],
-  ] as const) {
+  for (const precision of ["fp64", "fp32", "bf16"] as const) {
+    const tolerance = UNITS[precision] * (4 + k / 4);
     const result = native().product({ ...given, bias, precision });
-    expectNear(result, sums, unit * (4 + k / 4), (at) => `${precision} ${at}`);
+    expectNear(result, sums, tolerance, (at) => `${precision} ${at}`);
     const plain = native().product({ ...given, precision });
     const without = sums.map((sum, at) => sum - (bias.values[at % n] ?? 0));
-    expectNear(plain, without, unit * (4 + k / 4), (at) => `${precision} ${at} without bias`);
+    expectNear(plain, without, tolerance, (at) => `${precision} ${at} without bias`);
   }
+  const rounded = native().product({ ...given, bias, precision: "bf16", rounds: true });
+  expectNear(rounded, sums, ROUNDED + UNITS.bf16 * (4 + k / 4), (at) => `rounded ${at}`);
 });
 
 test("a row is the same to the bit, whatever rows stand beside it", () => {
   const [k, n] = [200, 70];
   const weight = matrix(n, k, false, 5);
-  const all = native().product({ x: matrix(29, k, false, 0), weight, precision: "fp32" });
-  for (let count = 1; count < 29; count++) {
-    const some = native().product({ x: matrix(count, k, false, 0), weight, precision: "fp32" });
-    expect(Buffer.compare(Buffer.from(some.buffer), Buffer.from(all.slice(0, count * n).buffer))).toBe(0);
+  for (const precision of ["fp64", "fp32"] as const) {
+    const all = native().product({ x: matrix(29, k, false, 0), weight, precision });
+    for (let count = 1; count < 29; count++) {
+      const some = native().product({ x: matrix(count, k, false, 0), weight, precision });
+      expect(Buffer.compare(Buffer.from(some.buffer), Buffer.from(all.slice(0, count * n).buffer))).toBe(0);
+    }
   }
 });
 
