@@ -400,7 +400,7 @@ export const OPTIONS = {
   attentionRng: withDefault(
     choice(
       ["counter", "torch"],
-      "masks of an encoder's attention; torch: LibTorch's FlashAttention with its generator, on a GPU in bf16",
+      "masks of an encoder's attention; torch: LibTorch's attention with its generator, on a GPU in bf16 or fp32",
     ),
     "counter",
     { group: "Run", owner: "trainer" },

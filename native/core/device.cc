@@ -46,6 +46,13 @@ void limit_device_memory(at::Device device, std::optional<int64_t> more) {
 #endif
 }
 
+int compute_capability(at::Device device) {
+#ifdef RAT_CUDA
+  if (device.is_cuda()) return cuda::compute_capability(device.index());
+#endif
+  return 0;
+}
+
 double product_rate(at::Device device, at::ScalarType type, bool tf32) {
 #ifdef RAT_CUDA
   if (device.is_cuda()) return cuda::product_rate(device.index(), type, tf32);

@@ -34,6 +34,9 @@ DeviceMemory device_memory(at::Device device);
 /// What this process may take of a CUDA device's memory beside what it holds; none: all. For tests.
 void limit_device_memory(at::Device device, std::optional<int64_t> more);
 
+/// Of a CUDA device, 10 times the major version plus the minor one; 0 on the CPU.
+int compute_capability(at::Device device);
+
 /// What a CUDA device can do for matrix products of this type, FLOP/s, on paper; 0 on the CPU.
 double product_rate(at::Device device, at::ScalarType type, bool tf32);
 

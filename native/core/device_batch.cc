@@ -179,6 +179,12 @@ void DeviceBatch::add_to(Upload& upload, const PackedBatch& batch, const DeviceB
           cells.push_back(static_cast<int64_t>(s) * most_.longest + t);
       upload.add(std::move(cells), most_.padded_cells);
     }
+    if (options.indices.torch_attention) {
+      std::vector<int32_t> numbers(most_.starts.size());
+      std::iota(numbers.begin(), numbers.end(), 0);
+      upload.add(std::vector<int32_t>(most_.starts.begin(), most_.starts.end()), most_.starts_32.of_tokens);
+      upload.add(std::move(numbers), most_.starts_32.of_first_tokens);
+    }
   }
   forwards_.resize(options.forwards.size());
   for (size_t i = 0; i < forwards_.size(); ++i) {
@@ -242,6 +248,8 @@ void DeviceBatch::divide(const DeviceBatchOptions& options) {
     rows.sequence_rows = mask_rows(most_.sequence_rows, examples_, rows.sequences);
     rows.token_types = beginning(most_.token_types, rows.tokens);
     rows.padded_cells = beginning(most_.padded_cells, rows.tokens);
+    rows.starts_32 = {beginning(most_.starts_32.of_tokens, rows.sequences + 1),
+                      beginning(most_.starts_32.of_first_tokens, rows.sequences + 1)};
     rows.by_position = most_.by_position;
     rows.by_token_type = most_.by_token_type;
   }

@@ -37,6 +37,12 @@ struct TimeMajor {
   at::Tensor batch_sizes;  // [longest] int64, on the CPU: how many sequences have a t-th token
 };
 
+/// Where sequences begin, `[S + 1]` int32: as LibTorch's attention reads it.
+struct Starts32 {
+  at::Tensor of_tokens;
+  at::Tensor of_first_tokens;  // where there is one row a sequence: 0, 1, ...
+};
+
 /// The rows of one forward.
 struct ForwardRows {
   int64_t copies = 1;
@@ -57,6 +63,7 @@ struct ForwardRows {
   Segments by_token_type;  // of one copy's tokens
   at::Tensor
       padded_cells;  // [tokens] int64: each token's cell in a grid `[S, longest]`; where attention is padded
+  Starts32 starts_32;
 };
 
 /// What a model's forward reads of its rows beyond what all do.
@@ -64,6 +71,7 @@ struct RowIndices {
   bool time_major = false;        // recurrent models
   bool encoder = false;           // token types, segments of positions and token types
   bool padded_attention = false;  // cells of a padded grid; of encoders alone
+  bool torch_attention = false;   // starts_32; of encoders alone
 };
 
 /// The distinct tokens of a step: what a gradient or a perturbation of the word-embedding matrix needs, without

@@ -11,8 +11,8 @@ namespace rat {
 namespace {
 
 /// In the order of Saving.
-constexpr std::array kNames{"packed", "cls-only",    "kept-gradients", "panels",   "vector",
-                            "lanes",  "host-memory", "graphs",         "late-rows"};
+constexpr std::array kNames{"packed", "cls-only",    "kept-gradients", "panels",          "vector",
+                            "lanes",  "host-memory", "graphs",         "torch-attention", "late-rows"};
 
 std::vector<std::string> words_of_variable() {
   const char* value = std::getenv("RAT_DISABLE");

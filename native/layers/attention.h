@@ -30,12 +30,15 @@ at::Tensor padded_attention(const at::Tensor& qkv, const at::Tensor& first_queri
                             int64_t heads, const Dropout& dropout, uint32_t layer);
 
 /// LibTorch's: as `attention`, but that its dropout is another each time it is called, by LibTorch's generator, whatever the masks
-/// of the rows. For rows without filler.
-at::Tensor flash_attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
+/// of the rows. For rows without filler that have `starts_32`.
+at::Tensor torch_attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
                            int64_t heads, const Dropout& dropout);
 
-/// Throws ERR_RAT_CONFIG where there is none.
-void require_flash_attention(at::Device device, at::ScalarType compute, int64_t head_width);
+/// Whether it is there: on a GPU, in bf16 and fp32.
+bool has_torch_attention(at::Device device, at::ScalarType compute, int64_t head_width);
+
+/// Throws ERR_RAT_CONFIG where it is not.
+void require_torch_attention(at::Device device, at::ScalarType compute, int64_t head_width);
 
 /// What the kernels are given beside tensors; the backward pass needs all of it again.
 struct AttentionShape {

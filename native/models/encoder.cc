@@ -68,15 +68,16 @@ class Encoder final : public Model {
     classifier_ = add_linear(name("classifier"), classifier);
     initializer_ = nullptr;
     if (encoder_.takes_torch_attention)
-      require_flash_attention(positions_.device(), compute(), width / encoder_.heads);
+      require_torch_attention(positions_.device(), compute(), width / encoder_.heads);
   }
 
   int64_t longest() const override { return encoder_.max_positions - encoder_.position_offset; }
-  RowIndices row_indices() const override {
-    const int64_t head_width = options_.hidden_size / encoder_.heads;
-    return {.encoder = true,
-            .padded_attention =
-                !encoder_.takes_torch_attention && pads_attention(positions_.device(), head_width)};
+  RowIndices row_indices() const override { return indices(encoder_.takes_torch_attention); }
+  /// LibTorch's attention needs dropout masks of its own and adds gradients up in no fixed order; a prediction has neither.
+  RowIndices prediction_indices() const override {
+    return indices(encoder_.takes_torch_attention ||
+                   (is_on(Saving::kPacked) && is_on(Saving::kTorchAttention) &&
+                    has_torch_attention(positions_.device(), compute(), head_width())));
   }
   DropoutRates dropout_rates() const override {
     return {encoder_.hidden_dropout, encoder_.attention_dropout, encoder_.classifier_dropout};
@@ -115,6 +116,14 @@ class Encoder final : public Model {
   }
 
  private:
+  int64_t head_width() const { return options_.hidden_size / encoder_.heads; }
+
+  RowIndices indices(bool torch_attention) const {
+    return {.encoder = true,
+            .padded_attention = !torch_attention && pads_attention(positions_.device(), head_width()),
+            .torch_attention = torch_attention};
+  }
+
   /// What the first layer begins with.
   at::Tensor entered(const at::Tensor& x, const ForwardRows& rows, const Dropout& settings) const {
     const at::Tensor h = embedding_norm(x, {positions_, encoder_.position_offset, token_types_}, rows,
@@ -172,8 +181,8 @@ class Encoder final : public Model {
 
   at::Tensor attention(const at::Tensor& qkv, const at::Tensor& first_queries, const ForwardRows& rows,
                        const Dropout& settings, uint32_t layer) const {
-    return encoder_.takes_torch_attention
-               ? flash_attention(qkv, first_queries, rows, encoder_.heads, settings)
+    return rows.starts_32.of_tokens.defined()
+               ? torch_attention(qkv, first_queries, rows, encoder_.heads, settings)
                : rat::attention(qkv, first_queries, rows, encoder_.heads, settings, layer);
   }
 

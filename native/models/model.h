@@ -44,6 +44,8 @@ class Model {
   virtual int64_t longest() const { return 0; }
   /// What its forward reads of `rows` beyond what all models do.
   virtual RowIndices row_indices() const { return {}; }
+  /// The same for a forward without gradients.
+  virtual RowIndices prediction_indices() const { return row_indices(); }
   /// Its own dropout rates, where a step leaves them to the model.
   virtual DropoutRates dropout_rates() const { return {}; }
 

@@ -320,7 +320,7 @@ std::vector<double> Trainer::logits_of(const PackedBatch& batch) {
   const auto parts = balanced_parts(batch, lanes_.most(), kLeastTokens);
   std::vector<double> values(static_cast<size_t>(batch.examples() * options_.model.outputs));
   const auto answer = [&](const PackedBatch& part, const std::vector<size_t>& examples) {
-    const DeviceBatch on_device(part, {.indices = model().row_indices()}, device_);
+    const DeviceBatch on_device(part, {.indices = model().prediction_indices()}, device_);
     const at::Tensor x = embedded_rows(model().word_embedding(), on_device, 1);
     const at::Tensor logits =
         model().logits(x, on_device.rows(0), Dropout{}).to(at::kDouble).cpu().contiguous();

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -101,9 +102,10 @@ struct OneBatch {
   }
   static rat::DeviceBatchOptions options(const rat::PackedBatch& batch, const std::vector<int64_t>& copies,
                                          bool filled) {
-    rat::DeviceBatchOptions all{forwards(copies),
-                                {.time_major = !filled, .encoder = true, .padded_attention = !filled},
-                                /*by_example=*/true};
+    rat::DeviceBatchOptions all{
+        forwards(copies),
+        {.time_major = !filled, .encoder = true, .padded_attention = !filled, .torch_attention = !filled},
+        /*by_example=*/true};
     if (filled) all.sizes = {{.tokens = batch.token_count() + kFiller, .longest = 300, .token_types = 2}};
     return all;
   }
@@ -426,6 +428,37 @@ void test_attention(at::ScalarType type, double close, const rat::PackedBatch& p
       }
 }
 
+#ifndef __SANITIZE_THREAD__
+/// LibTorch's on the GPU beside the plain operators on the CPU, in float, of the same numbers.
+void test_torch_attention(at::ScalarType type, double close, const rat::PackedBatch& packed) {
+  const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
+  constexpr int64_t kHeads = 2;
+  for (const int64_t width : {8, 32, 64, 136})
+    for (const bool first_only : {false, true}) {
+      if (!rat::has_torch_attention(kGpu, type, width)) continue;
+      const rat::ForwardRows& rows = a.rows(1);
+      const int64_t queries = first_only ? rows.sequences : rows.tokens, all = kHeads * width;
+      const auto numbers = [&](int64_t count, int64_t columns) {
+        return at::randn({count, columns}, at::kFloat).to(type);
+      };
+      const Tensor qkv = numbers(rows.tokens, (first_only ? 2 : 3) * all), first = numbers(queries, all),
+                   d = numbers(queries, all);
+      const auto exact =
+          plain_attention(a, qkv.to(at::kFloat), first.to(at::kFloat), d.to(at::kFloat), kHeads, false);
+      const Tensor x = qkv.to(kGpu).requires_grad_();
+      const Tensor q = first_only ? first.to(kGpu).requires_grad_() : Tensor();
+      const Tensor out = rat::torch_attention(x, q, b.rows(1), kHeads, {});
+      out.backward(d.to(kGpu));
+      const std::vector<Tensor> theirs{out.detach(), x.grad(), first_only ? q.grad() : x.grad()};
+      for (size_t i = 0; i < exact.size(); ++i)
+        same("LibTorch's attention", exact[i], theirs[i].cpu().to(at::kFloat), close);
+      const at::NoGradGuard no_grad;
+      same("LibTorch's attention without gradients", exact[0],
+           rat::torch_attention(x, q, b.rows(1), kHeads, {}).cpu().to(at::kFloat), close);
+    }
+}
+#endif
+
 void test_add_norm(at::ScalarType type, at::ScalarType residual_type, double close,
                    const rat::PackedBatch& packed) {
   const OneBatch a(at::kCPU, packed, {1, 2}), b(kGpu, packed, {1, 2});
@@ -648,6 +681,10 @@ int main(int argc, char** argv) {
   test_attention(at::kBFloat16, 0, sequences);
   test_gelu(at::kBFloat16, 1e-2);
   test_add_norm(at::kBFloat16, at::kFloat, 1e-3, sequences);  // a gradient of x is rounded to bf16
+#ifndef __SANITIZE_THREAD__
+  test_torch_attention(at::kFloat, 1e-4, sequences);
+  test_torch_attention(at::kBFloat16, 5e-2, sequences);
+#endif
   std::printf("%d checks, %d failed, bits %016llx\n", checks, failures,
               static_cast<unsigned long long>(fingerprint));
   return failures != 0;

@@ -108,3 +108,23 @@ test("a step that nobody reads never waits, whatever the regularizer", async () 
       expect(waits.length, `${model}, ${method}:\n${describeEvents(waits)}`).toBe(0);
     }
 });
+
+test.each([
+  ["bf16", "_flash_attention_forward"],
+  ["fp32", "_efficient_attention_forward"],
+  ["fp64", undefined],
+] as const)(
+  "a prediction in %s takes LibTorch's attention, once a layer, and a step ours",
+  async (precision, name) => {
+    const bert = tinyModels.bert;
+    if (!bert?.encoder) throw new Error("bert is no encoder");
+    const model = { hiddenSize: 16, embeddingSize: 16, encoder: { ...bert.encoder, heads: 2 } };
+    await withTiny("bert", { device: "cuda:0", precision, model }, async (trainer) => {
+      const attentionOf = async (work: () => Promise<unknown>) =>
+        (await eventsOf(work)).map(({ what }) => what).filter((what) => what.endsWith("_attention_forward"));
+      const batch = examplesOf([0, 1, 2, 3]);
+      expect(await attentionOf(() => trainer.predict(batch))).toEqual(name ? [name, name] : []);
+      expect(await attentionOf(() => trainer.trainStep(batch, 1, 0.1))).toEqual([]);
+    });
+  },
+);

@@ -17,6 +17,7 @@ const SAVINGS = [
   "lanes",
   "host-memory",
   "graphs",
+  "torch-attention",
   "late-rows",
 ];
 const child = join(import.meta.dirname, "savings-child.mjs");

@@ -59,7 +59,7 @@ describe("attentionRng", () => {
   it("bad call - torch on the CPU, where LibTorch has no such attention", async () => {
     const folder = await bertFolder();
     const refused = () => losses(folder, { attentionRng: "torch" });
-    await expectRATError(refused, "ERR_RAT_CONFIG", /attentionRng torch\) needs a GPU and bf16/);
+    await expectRATError(refused, "ERR_RAT_CONFIG", /attentionRng torch\) needs a GPU, and fp32/);
     expect(await losses(folder, { attentionRng: "counter" })).toEqual(await losses(folder));
   });
 });
