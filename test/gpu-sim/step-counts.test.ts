@@ -116,7 +116,7 @@ test.each([
 ] as const)(
   "a prediction in %s takes LibTorch's attention, once a layer, and a step ours",
   async (precision, name) => {
-    const bert = tinyModels.bert;
+    const { bert } = tinyModels;
     if (!bert?.encoder) throw new Error("bert is no encoder");
     const model = { hiddenSize: 16, embeddingSize: 16, encoder: { ...bert.encoder, heads: 2 } };
     await withTiny("bert", { device: "cuda:0", precision, model }, async (trainer) => {
