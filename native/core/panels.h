@@ -18,6 +18,8 @@ constexpr int64_t kPanel = 32;
 constexpr int64_t kMostRows = 12;
 /// Of a long sum so much at a time, and so many panels, as stay in the second cache.
 constexpr int64_t kDepth = 1024, kBytesOfPanels = 384 << 10;
+/// Multiplications of a thread at least, which take longer than to wake it.
+constexpr int64_t kLeastWork = 1 << 20;
 
 template <typename T>
 struct Matrix {
@@ -102,7 +104,8 @@ struct Product {
   typename Kind::Result* to;       // [m, n]
 
   void take() const {
-    at::parallel_for(0, (n + kPanel - 1) / kPanel, 1,
+    const int64_t of_panel = std::max<int64_t>(m * k * kPanel, 1);
+    at::parallel_for(0, (n + kPanel - 1) / kPanel, std::max<int64_t>(kLeastWork / of_panel, 1),
                      [this](int64_t begin, int64_t end) { take_panels(begin, end); });
   }
 
