@@ -391,6 +391,8 @@ export interface NativeBinding {
     readonly x: NativeMatrix;
     readonly weight: NativeMatrix;
     readonly bias?: NativeMatrix;
+    /** What the product is added to, in place of a bias. */
+    readonly sum?: NativeMatrix;
     readonly precision: "fp32" | "fp64" | "bf16";
     /** Of bf16, whether the result is rounded to it, too; else it is in fp32. Default: false. */
     readonly rounds?: boolean;

@@ -94,7 +94,7 @@ at::Tensor matrix_argument(const Napi::Value& value, const char* name) {
   return options.Get("transposed").ToBoolean() ? matrix.t() : matrix;
 }
 
-// [sync] product({x, weight, bias?, precision, rounds?}): Float64Array, x times the transpose of weight
+// [sync] product({x, weight, bias?, sum?, precision, rounds?}): Float64Array, x times the transpose of weight
 Napi::Value product_of(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object options = object_argument(info[0], "options");
@@ -113,10 +113,17 @@ Napi::Value product_of(const Napi::CallbackInfo& info) {
     RAT_CHECK(!bias || bias->size(0) == weight.size(0), "ERR_RAT_INVALID_ARG", "bias and weight do not fit");
     // In bf16 not rounded, so that what is added up is seen.
     const bool rounds = options.Get("rounds").ToBoolean();
-    const at::Tensor result =
-        matmul_transposed(x, weight, bias, type == at::kBFloat16 && !rounds ? at::kFloat : type)
-            .to(at::kDouble)
-            .contiguous();
+    const at::ScalarType wanted = type == at::kBFloat16 && !rounds ? at::kFloat : type;
+    at::Tensor result;
+    if (options.Get("sum").IsUndefined()) {
+      result = matmul_transposed(x, weight, bias, wanted);
+    } else {
+      result = matrix_argument(options.Get("sum"), "sum").to(wanted, /*non_blocking=*/false, /*copy=*/true);
+      RAT_CHECK(result.size(0) == x.size(0) && result.size(1) == weight.size(0), "ERR_RAT_INVALID_ARG",
+                "sum does not fit");
+      add_matmul_transposed(result, x, weight);
+    }
+    result = result.to(at::kDouble).contiguous();
     auto array = Napi::Float64Array::New(info.Env(), static_cast<size_t>(result.numel()));
     std::copy_n(result.const_data_ptr<double>(), result.numel(), array.Data());
     return array;

@@ -11,4 +11,11 @@ at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight,
   return (bias ? at::addmm(*bias, x, weight.t()) : at::mm(x, weight.t())).to(type);
 }
 
+void add_matmul_transposed(const at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight) {
+  if (takes_panels(x) && sum.is_contiguous())
+    add_panel_product(sum, x, weight);
+  else
+    sum.add_(matmul_transposed(x, weight));
+}
+
 }  // namespace rat

@@ -13,4 +13,7 @@ at::Tensor matmul_transposed(const at::Tensor& x, const at::Tensor& weight,
                              const std::optional<at::Tensor>& bias = std::nullopt,
                              std::optional<at::ScalarType> result = std::nullopt);
 
+/// The same product added to `sum` `[m, n]`, contiguous, without another tensor of that size; of x in bf16 to a sum in float.
+void add_matmul_transposed(const at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight);
+
 }  // namespace rat

@@ -137,15 +137,7 @@ const Code<Numbers<scalar_t>>& Numbers<scalar_t>::code() {
 template <typename scalar_t>
 at::Tensor multiply(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
   at::Tensor result = at::empty({x.size(0), weight.size(0)}, x.options());
-  const std::optional<at::Tensor> added = bias ? std::optional(bias->contiguous()) : std::nullopt;
-  panels::Product<Numbers<scalar_t>>{x.size(0),
-                                     x.size(1),
-                                     weight.size(0),
-                                     panels::matrix_of<scalar_t>(x),
-                                     panels::matrix_of<scalar_t>(weight.t()),
-                                     added ? added->const_data_ptr<scalar_t>() : nullptr,
-                                     result.data_ptr<scalar_t>()}
-      .take();
+  panels::take<Numbers<scalar_t>>(result, x, weight, {bias ? bias->contiguous() : at::Tensor(), false});
   return result;
 }
 
@@ -166,6 +158,17 @@ at::Tensor panel_product(const at::Tensor& x, const at::Tensor& weight, const st
       return multiply<float>(x, weight, bias).to(result);
     default:
       return multiply<double>(x, weight, bias).to(result);
+  }
+}
+
+void add_panel_product(const at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight) {
+  switch (x.scalar_type()) {
+    case at::kBFloat16:
+      return add_bf16_panel_product(sum, x, weight);
+    case at::kFloat:
+      return panels::take<Numbers<float>>(sum, x, weight, {{}, true});
+    default:
+      return panels::take<Numbers<double>>(sum, x, weight, {{}, true});
   }
 }
 

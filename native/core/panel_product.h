@@ -16,6 +16,9 @@ bool takes_panels(const at::Tensor& x);
 at::Tensor panel_product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
                          at::ScalarType result);
 
+/// add_matmul_transposed of such.
+void add_panel_product(const at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight);
+
 /// One small matrix `[k, n]` that few rows are multiplied with, again and again: what a recurrent layer does at each step.
 template <typename scalar_t>
 class PanelProduct {

@@ -169,18 +169,10 @@ const Code<Pairs<result_t>>& Pairs<result_t>::code() {
 template <typename result_t>
 at::Tensor multiply_pairs(const at::Tensor& x, const at::Tensor& weight,
                           const std::optional<at::Tensor>& bias) {
-  const at::Tensor result =
+  at::Tensor result =
       at::empty({x.size(0), weight.size(0)}, x.options().dtype(c10::CppTypeToScalarType<result_t>::value));
-  const std::optional<at::Tensor> added =
-      bias ? std::optional(bias->to(at::kFloat).contiguous()) : std::nullopt;
-  panels::Product<Pairs<result_t>>{x.size(0),
-                                   x.size(1),
-                                   weight.size(0),
-                                   panels::matrix_of<c10::BFloat16>(x),
-                                   panels::matrix_of<c10::BFloat16>(weight.t()),
-                                   added ? added->const_data_ptr<float>() : nullptr,
-                                   result.template data_ptr<result_t>()}
-      .take();
+  panels::take<Pairs<result_t>>(result, x, weight,
+                                {bias ? bias->to(at::kFloat).contiguous() : at::Tensor(), false});
   return result;
 }
 
@@ -205,12 +197,19 @@ at::Tensor bf16_panel_product(const at::Tensor& x, const at::Tensor& weight,
   return multiply_pairs<float>(x, weight, bias).to(result);
 }
 
+void add_bf16_panel_product(const at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight) {
+  panels::take<Pairs<float>>(sum, x, weight, {{}, true});
+}
+
 #else
 
 bool has_bf16_panels() { return false; }
 
 at::Tensor bf16_panel_product(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
                               at::ScalarType) {
+  fail("ERR_RAT_INTERNAL", "there are no products of bf16 for this processor");
+}
+void add_bf16_panel_product(const at::Tensor&, const at::Tensor&, const at::Tensor&) {
   fail("ERR_RAT_INTERNAL", "there are no products of bf16 for this processor");
 }
 

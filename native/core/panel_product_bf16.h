@@ -14,4 +14,7 @@ bool has_bf16_panels();
 at::Tensor bf16_panel_product(const at::Tensor& x, const at::Tensor& weight,
                               const std::optional<at::Tensor>& bias, at::ScalarType result);
 
+/// Added to a sum in float.
+void add_bf16_panel_product(const at::Tensor& sum, const at::Tensor& x, const at::Tensor& weight);
+
 }  // namespace rat

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <type_traits>
 
+#include "core/lanes.h"
 #include "core/vectors.h"
 
 namespace rat::panels {
@@ -19,7 +19,7 @@ constexpr int64_t kMostRows = 12;
 /// Of a long sum so much at a time, and so many panels, as stay in the second cache.
 constexpr int64_t kDepth = 1024, kBytesOfPanels = 384 << 10;
 /// Multiplications of a thread at least, which take longer than to wake it.
-constexpr int64_t kLeastWork = 1 << 20;
+constexpr int64_t kLeastWork = 4 << 20;
 
 template <typename T>
 struct Matrix {
@@ -101,12 +101,13 @@ struct Product {
   Matrix<Source> x;                // [m, k]
   Matrix<Source> columns;          // [k, n]
   const typename Kind::Sum* bias;  // null: none
+  bool adds;                       // to what there is
   typename Kind::Result* to;       // [m, n]
 
   void take() const {
     const int64_t of_panel = std::max<int64_t>(m * k * kPanel, 1);
-    at::parallel_for(0, (n + kPanel - 1) / kPanel, std::max<int64_t>(kLeastWork / of_panel, 1),
-                     [this](int64_t begin, int64_t end) { take_panels(begin, end); });
+    in_parallel((n + kPanel - 1) / kPanel, std::max<int64_t>(kLeastWork / of_panel, 1),
+                [this](int64_t begin, int64_t end) { take_panels(begin, end); });
   }
 
  private:
@@ -142,7 +143,7 @@ struct Product {
         const typename Kind::Sum* before = bias ? bias + column : nullptr;
         int64_t before_stride = 0;
         if constexpr (std::is_same_v<typename Kind::Sum, typename Kind::Result>)
-          if (first_k > 0) {
+          if (first_k > 0 || adds) {
             before = target;
             before_stride = n;
           }
@@ -152,6 +153,28 @@ struct Product {
     }
   }
 };
+
+/// What a product begins with.
+struct Beginning {
+  at::Tensor bias;  // of type Sum, contiguous; undefined: none
+  bool adds;        // to what the result has
+};
+
+/// x `[m, k]` times the transpose of weight `[n, k]`.
+template <typename Kind>
+void take(const at::Tensor& result, const at::Tensor& x, const at::Tensor& weight,
+          const Beginning& beginning) {
+  Product<Kind>{
+      x.size(0),
+      x.size(1),
+      weight.size(0),
+      matrix_of<typename Kind::Source>(x),
+      matrix_of<typename Kind::Source>(weight.t()),
+      beginning.bias.defined() ? beginning.bias.template const_data_ptr<typename Kind::Sum>() : nullptr,
+      beginning.adds,
+      result.data_ptr<typename Kind::Result>()}
+      .take();
+}
 
 /// Code for one kind of processor. As many sums as there are registers for, two to a row: of 32 or 16.
 template <typename Kind>

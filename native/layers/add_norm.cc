@@ -1,6 +1,5 @@
 #include "layers/add_norm.h"
 
-#include <ATen/Parallel.h>
 #include <c10/util/BFloat16.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -11,6 +10,7 @@
 
 #include "core/held.h"
 #include "core/kernels.h"
+#include "core/lanes.h"
 #include "core/vectors.h"
 
 namespace rat {
@@ -266,7 +266,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> cpu::add_norm(const at::Tensor& x
                *b = bias.const_data_ptr<Number>();
     auto *sums = sum.data_ptr<Number>(), *to = y.data_ptr<Number>();
     auto* of_rows = reinterpret_cast<RowStats<Number>*>(stats.data_ptr<Number>());
-    at::parallel_for(0, x.size(0), kRowsPerTask, [&](int64_t begin, int64_t end) {
+    in_parallel(x.size(0), least_rows(width), [&](int64_t begin, int64_t end) {
       Masks<Number> masks(mask, width);
       for (int64_t row = begin; row < end; ++row)
         Rows<Element, Number>::kForward(from + row * width, old + row * width, masks.of(row), w, b,
@@ -293,15 +293,16 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor> cpu::add_norm_backwar
     const auto* of_rows = reinterpret_cast<const RowStats<Number>*>(stats.const_data_ptr<Number>());
     auto *to = dsum.data_ptr<Number>(), *of_tasks = parts.data_ptr<Number>();
     auto* masked = dx.is_same(dsum) ? nullptr : dx.data_ptr<Element>();
-    at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
-      Masks<Number> masks(mask, width);
-      for (int64_t task = begin; task < end; ++task)
-        for (int64_t row = task * kRowsPerTask; row < std::min(rows, (task + 1) * kRowsPerTask); ++row)
-          Rows<Element, Number>::kBackward(slope + row * width, sums + row * width, of_rows[row],
-                                           masks.of(row), w, width, to + row * width,
-                                           masked ? masked + row * width : nullptr,
-                                           of_tasks + task * 2 * width, of_tasks + (task * 2 + 1) * width);
-    });
+    in_parallel(
+        tasks, std::max<int64_t>(least_rows(width) / kRowsPerTask, 1), [&](int64_t begin, int64_t end) {
+          Masks<Number> masks(mask, width);
+          for (int64_t task = begin; task < end; ++task)
+            for (int64_t row = task * kRowsPerTask; row < std::min(rows, (task + 1) * kRowsPerTask); ++row)
+              Rows<Element, Number>::kBackward(
+                  slope + row * width, sums + row * width, of_rows[row], masks.of(row), w, width,
+                  to + row * width, masked ? masked + row * width : nullptr, of_tasks + task * 2 * width,
+                  of_tasks + (task * 2 + 1) * width);
+        });
   });
   const at::Tensor both = parts.sum(0);
   return {dx, dsum, both[0], both[1]};

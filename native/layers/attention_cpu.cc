@@ -1,13 +1,13 @@
 // One sequence is one task, and one head of it fits into a processor's own cache: its scores, probabilities and mask are
 // made, used and thrown away, and made again in the backward pass, so that memory grows with the tokens and not with their
 // squares. All of it is arithmetic of our own: with operators of LibTorch a short sequence costs more in calls than in work.
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <atomic>
 
 #include "core/cpu_versions.h"
 #include "core/kernels.h"
+#include "core/lanes.h"
 #include "layers/attention.h"
 #include "layers/attention_head.h"
 
@@ -37,13 +37,18 @@ std::vector<Sequence> sequences_of(const AttentionShape& shape) {
 template <typename Task>
 void for_each_head(const AttentionShape& shape, at::ScalarType type, Task task) {
   const std::vector<Sequence> sequences = sequences_of(shape);
+  // A thread has enough to do with so many products of a query and a key.
+  constexpr int64_t kProductsOfPart = 1 << 12;
+  int64_t products = 0;
+  for (const Sequence& sequence : sequences) products += sequence.queries * sequence.length * shape.heads;
+  const int64_t threads =
+      std::clamp<int64_t>(products / kProductsOfPart, 1, static_cast<int64_t>(sequences.size()));
   std::atomic<size_t> next{0};
   const auto run = [&](auto computed_in, auto element) {
-    at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t begin, int64_t end) {
+    in_parallel(threads, 1, [&](int64_t, int64_t) {
       HeadScratch<decltype(computed_in)> scratch;
-      for (int64_t thread = begin; thread < end; ++thread)
-        for (size_t i = next++; i < sequences.size(); i = next++)
-          for (int64_t head = 0; head < shape.heads; ++head) task(sequences[i], head, scratch, element);
+      for (size_t i = next++; i < sequences.size(); i = next++)
+        for (int64_t head = 0; head < shape.heads; ++head) task(sequences[i], head, scratch, element);
     });
   };
   if (type == at::kDouble)

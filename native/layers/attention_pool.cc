@@ -1,16 +1,18 @@
 #include "layers/attention_pool.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <limits>
 
 #include "core/kernels.h"
+#include "core/lanes.h"
 
 namespace rat {
 namespace {
+
+constexpr int64_t kSequencesOfPart = 16;  // longer work than to wake a thread
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -23,7 +25,7 @@ void forward_cpu(const at::Tensor& scores, const at::Tensor& values, const std::
   const auto* value = values.const_data_ptr<scalar_t>();
   auto* weight = weights.data_ptr<scalar_t>();
   auto* result = out.data_ptr<scalar_t>();
-  at::parallel_for(0, out.size(0), 1, [&](int64_t from, int64_t to) {
+  in_parallel(out.size(0), kSequencesOfPart, [&](int64_t from, int64_t to) {
     for (int64_t s = from; s < to; ++s) {
       scalar_t highest = -std::numeric_limits<scalar_t>::infinity(), total = 0;
       for (int64_t t = starts[s]; t < starts[s + 1]; ++t)
@@ -47,7 +49,7 @@ void backward_cpu(const at::Tensor& douts, const at::Tensor& values, const at::T
   const auto* weight = weights.const_data_ptr<scalar_t>();
   auto* dscore = dscores.data_ptr<scalar_t>();
   auto* dvalue = dvalues.data_ptr<scalar_t>();
-  at::parallel_for(0, douts.size(0), 1, [&](int64_t from, int64_t to) {
+  in_parallel(douts.size(0), kSequencesOfPart, [&](int64_t from, int64_t to) {
     for (int64_t s = from; s < to; ++s) {
       const scalar_t* d = dout + s * width;
       scalar_t mean = 0;

@@ -5,13 +5,13 @@
 // matrix for two dense products.
 #include "layers/conv_max_pool.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <limits>
 
 #include "core/kernels.h"
+#include "core/lanes.h"
 #include "core/matmul.h"
 
 namespace rat {
@@ -66,9 +66,9 @@ void forward_cpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor
     const int64_t begin = starts[first];
     const at::Tensor products = matmul_transposed(x.narrow(0, begin, starts[last] - begin), weight);
     const auto* y = products.const_data_ptr<scalar_t>();
-    at::parallel_for(first, last, 1, [&](int64_t from, int64_t to) {
+    in_parallel(last - first, 1, [&](int64_t from, int64_t to) {
       std::vector<scalar_t> window;
-      for (int64_t s = from; s < to; ++s)
+      for (int64_t s = first + from; s < first + to; ++s)
         pool_sequence(y + (starts[s] - begin) * taps.columns, starts[s + 1] - starts[s], taps,
                       bias.const_data_ptr<scalar_t>(), out.data_ptr<scalar_t>() + s * features,
                       winners.data_ptr<int32_t>() + s * features, window);
@@ -96,7 +96,7 @@ void backward_cpu(const at::Tensor& dout, const at::Tensor& x, const at::Tensor&
   // Rows of dx belong to one sequence, rows of dweight to one filter: neither loop needs a lock, and the
   // order of every sum is fixed whatever the number of threads.
   auto* token_gradient = dx.data_ptr<scalar_t>();
-  at::parallel_for(0, sequences, 1, [&](int64_t from, int64_t to) {
+  in_parallel(sequences, 1, [&](int64_t from, int64_t to) {
     for (int64_t s = from; s < to; ++s)
       for (int64_t feature = 0; feature < features; ++feature) {
         const scalar_t g = gradient[s * features + feature];
@@ -112,7 +112,7 @@ void backward_cpu(const at::Tensor& dout, const at::Tensor& x, const at::Tensor&
   });
   auto* filter_gradient = dweight.data_ptr<scalar_t>();
   auto* bias_gradient = dbias.data_ptr<scalar_t>();
-  at::parallel_for(0, features, 8, [&](int64_t from, int64_t to) {
+  in_parallel(features, 8, [&](int64_t from, int64_t to) {
     for (int64_t feature = from; feature < to; ++feature) {
       const auto i = static_cast<size_t>(feature / taps.filters);
       for (int64_t s = 0; s < sequences; ++s) {

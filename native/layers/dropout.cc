@@ -1,6 +1,5 @@
 #include "layers/dropout.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -10,11 +9,10 @@
 #include "core/cpu_versions.h"
 #include "core/held.h"
 #include "core/kernels.h"
+#include "core/lanes.h"
 
 namespace rat {
 namespace {
-
-constexpr int64_t kMaskedRowsPerTask = 16;
 
 template <typename scalar_t>
 RAT_ALWAYS_INLINE void mask_any_row(const scalar_t* x, const uint32_t* words, int64_t width,
@@ -41,7 +39,7 @@ void apply_mask_cpu(const at::Tensor& x, at::Tensor& out, const SiteMask& mask, 
   const auto* source = x.const_data_ptr<scalar_t>();
   auto* target = out.data_ptr<scalar_t>();
   const auto* positions = mask.rows.positions.const_data_ptr<int32_t>();
-  at::parallel_for(0, x.size(0), kMaskedRowsPerTask, [&](int64_t begin, int64_t end) {
+  in_parallel(x.size(0), least_rows(width), [&](int64_t begin, int64_t end) {
     std::vector<uint32_t> words;
     for (int64_t row = begin; row < end; ++row) {
       const MaskStream stream = mask.stream(row);

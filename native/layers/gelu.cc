@@ -1,12 +1,11 @@
 #include "layers/gelu.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "core/kernels.h"
+#include "core/lanes.h"
 #include "core/savings.h"
 #include "core/vectors.h"
 
@@ -15,7 +14,7 @@ namespace {
 
 using Vector = Vectors<float>::Vector;
 using Flags = Vectors<float>::Flags;
-constexpr int64_t kNumbersPerTask = 1 << 14, kRowsPerTask = 32;
+constexpr int64_t kRowsPerTask = 32;
 
 /// The function of the standard normal distribution, as LibTorch forms it, 1/2 + erf(x / sqrt 2) / 2. The rational function is
 /// x P(x^2) / Q(x^2), fitted to erf for the least relative error, 5e-8; beyond 5.5 erf is 1 in fp32.
@@ -87,8 +86,8 @@ at::Tensor gelu(const at::Tensor& given) {
   const at::Tensor x = given.contiguous(), y = at::empty_like(x);
   const auto* from = x.const_data_ptr<float>();
   auto* to = y.data_ptr<float>();
-  at::parallel_for(0, x.numel(), kNumbersPerTask,
-                   [&](int64_t begin, int64_t end) { gelu_forward(from + begin, end - begin, to + begin); });
+  in_parallel(x.numel(), kNumbersOfPart,
+              [&](int64_t begin, int64_t end) { gelu_forward(from + begin, end - begin, to + begin); });
   return y;
 }
 
@@ -104,7 +103,7 @@ std::tuple<at::Tensor, at::Tensor> cpu::gelu_backward(const at::Tensor& dy, cons
   const at::Tensor parts = at::zeros({tasks, width}, x.options());
   const auto *from = x.const_data_ptr<float>(), *slope = dy.const_data_ptr<float>();
   auto *to = dx.data_ptr<float>(), *sums = parts.data_ptr<float>();
-  at::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
+  in_parallel(tasks, std::max<int64_t>(least_rows(width) / kRowsPerTask, 1), [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task)
       for (int64_t row = task * kRowsPerTask; row < std::min(rows, (task + 1) * kRowsPerTask); ++row)
         gelu_backward_row(from + row * width, slope + row * width, width, to + row * width,

@@ -29,6 +29,15 @@ struct Product {
   }
 };
 
+/// Undefined where it is added to the weight's already: a sum of passes as large as the weights is made in place.
+at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& input, const at::Tensor& weight) {
+  at::Tensor& sum = weight.mutable_grad();
+  if (!weight.is_leaf() || !sum.defined() || at::GradMode::is_enabled())
+    return matmul_transposed(dy.t(), input.t(), {}, weight.scalar_type());
+  add_matmul_transposed(sum, dy.t(), input.t());
+  return {};
+}
+
 /// From the gradient of the result; `dbias` may be undefined: then it is made.
 variable_list gradients_of(AutogradContext* context, const variable_list& saved, const at::Tensor& dy,
                            const at::Tensor& dbias = {}) {
@@ -37,7 +46,7 @@ variable_list gradients_of(AutogradContext* context, const variable_list& saved,
   const auto weight_type = static_cast<at::ScalarType>(context->saved_data["weight_type"].toInt());
   variable_list result(6);
   if (context->needs_input_grad(0)) result[0] = matmul_transposed(dy, matrix.t(), {}, input_type);
-  if (context->needs_input_grad(1)) result[1] = matmul_transposed(dy.t(), input.t(), {}, weight_type);
+  if (context->needs_input_grad(1)) result[1] = weight_gradient(dy, input, saved[2]);
   if (context->needs_input_grad(2)) result[2] = dbias.defined() ? dbias : dy.sum({0}, false, weight_type);
   return result;
 }
@@ -48,7 +57,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
                             const at::Tensor& bias, const std::optional<at::Tensor>& low_weight,
                             const std::optional<at::Tensor>& low_bias, int64_t compute) {
     const Product product(context, x, weight, bias, low_weight, low_bias, compute);
-    context->save_for_backward({product.input, product.matrix});
+    context->save_for_backward({product.input, product.matrix, weight});
     return product.result;
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -63,13 +72,13 @@ class LinearGelu : public torch::autograd::Function<LinearGelu> {
                             const at::Tensor& bias, const std::optional<at::Tensor>& low_weight,
                             const std::optional<at::Tensor>& low_bias, int64_t compute) {
     const Product product(context, x, weight, bias, low_weight, low_bias, compute);
-    context->save_for_backward({product.input, product.matrix, product.result});
+    context->save_for_backward({product.input, product.matrix, weight, product.result});
     return rat::gelu(product.result);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const auto [dy, dbias] =
-        kernels::gelu_backward.on(saved[2].device())(gradients[0].contiguous(), saved[2]);
+        kernels::gelu_backward.on(saved[3].device())(gradients[0].contiguous(), saved[3]);
     return gradients_of(context, saved, dy, dbias);
   }
 };

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "core/kernels.h"
+#include "core/lanes.h"
 #include "core/matmul.h"
 #include "core/panel_product.h"
 #include "layers/recurrent.h"
@@ -84,7 +85,7 @@ template <typename Task>
 void for_each_group(int64_t sequences, Task task) {
   const int64_t wanted = std::max<int64_t>(1, at::get_num_threads() / 2);
   const int64_t groups = std::max<int64_t>(1, std::min(wanted, sequences / kSequencesPerTask));
-  at::parallel_for(0, 2 * groups, 1, [&](int64_t begin, int64_t end) {
+  in_parallel(2 * groups, 1, [&](int64_t begin, int64_t end) {
     // A pool thread has its own dispatch state: what is done here must not be recorded.
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
     for (int64_t i = begin; i < end; ++i)

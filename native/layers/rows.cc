@@ -1,10 +1,10 @@
 #include "layers/rows.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/kernels.h"
+#include "core/lanes.h"
 
 namespace rat {
 namespace {
@@ -48,7 +48,7 @@ void add_segments_cpu(const at::Tensor& x, const Segments& segments, int64_t cop
   auto* out = sums.data_ptr<scalar_t>();
   // A segment belongs to one task and its rows are added in their order: no locks, the same bits with
   // any thread count.
-  at::parallel_for(0, segments.count, 64, [&](int64_t begin, int64_t end) {
+  in_parallel(segments.count, least_rows(width), [&](int64_t begin, int64_t end) {
     for (int64_t segment = begin; segment < end; ++segment) {
       scalar_t* sum = out + segment * width;
       for (int64_t copy = 0; copy < copies; ++copy)

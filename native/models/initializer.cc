@@ -1,9 +1,9 @@
 #include "models/initializer.h"
 
-#include <ATen/Parallel.h>
-
 #include <cmath>
 #include <numbers>
+
+#include "core/lanes.h"
 
 namespace rat {
 namespace {
@@ -37,7 +37,7 @@ at::Tensor Initializer::fill(at::IntArrayRef shape, Draw draw) {
     double* out = values.data_ptr<double>();
     const int64_t count = values.numel();
     const uint32_t tensor = next_tensor_++;
-    at::parallel_for(0, (count + 1) / 2, 4096, [&](int64_t begin, int64_t end) {
+    in_parallel((count + 1) / 2, kNumbersOfPart, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const PhiloxBlock block =
             philox4x32_10({{static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), tensor, 0}}, key_);

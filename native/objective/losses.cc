@@ -1,16 +1,17 @@
 #include "objective/losses.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "core/check.h"
 #include "core/kernels.h"
+#include "core/lanes.h"
 
 namespace rat {
 namespace {
+
+constexpr int64_t kExamplesOfPart = 64;  // longer work than to wake a thread
 
 /// What the consistency of one pair of one example is multiplied with.
 double pair_scale(double examples, int64_t classes, int64_t forwards, const LossOptions& options) {
@@ -183,7 +184,7 @@ ForwardLosses cpu::forward_losses(const at::Tensor& logits, const at::Tensor& la
   std::vector<Sums> sums(static_cast<size_t>(batch));
   with_formula(options.consistency, [&](auto formula) {
     using Formula = decltype(formula);
-    at::parallel_for(0, batch, 8, [&](int64_t begin, int64_t end) {
+    in_parallel(batch, kExamplesOfPart, [&](int64_t begin, int64_t end) {
       std::vector<double> log_p(static_cast<size_t>(forwards * std::max<int64_t>(classes, 2))),
           p(log_p.size());
       for (int64_t b = begin; b < end; ++b) {

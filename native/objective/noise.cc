@@ -1,13 +1,18 @@
 #include "objective/noise.h"
 
-#include <ATen/Parallel.h>
-
 #include <vector>
 
 #include "core/kernels.h"
+#include "core/lanes.h"
 #include "core/step_scalars.h"
 
 namespace rat {
+
+namespace {
+
+constexpr int64_t kNoiseRowsOfPart = 64;  // longer work than to wake a thread
+
+}  // namespace
 
 at::Tensor cpu::noise(const at::Tensor& ids, const at::Tensor& positions, int64_t width,
                       const at::Tensor& scalars, Noise noise) {
@@ -16,7 +21,7 @@ at::Tensor cpu::noise(const at::Tensor& ids, const at::Tensor& positions, int64_
   const auto* id = ids.const_data_ptr<int32_t>();
   const auto* position = positions.const_data_ptr<int32_t>();
   auto* value = out.data_ptr<double>();
-  at::parallel_for(0, ids.size(0), 16, [&](int64_t begin, int64_t end) {
+  in_parallel(ids.size(0), kNoiseRowsOfPart, [&](int64_t begin, int64_t end) {
     std::vector<uint32_t> bits(static_cast<size_t>(width + 8));
     for (int64_t row = begin; row < end; ++row) {
       const int64_t first = position[row] * width;

@@ -1,18 +1,18 @@
 // The CPU's kernels of perturbation.h. All that is calculated is in double: the scale of a tiny gradient is beyond the range of
 // a float, its product with the gradient is not. Sums have a fixed order: the same bits with any number of threads.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/kernels.h"
+#include "core/lanes.h"
 #include "objective/perturbation.h"
 
 namespace rat {
 namespace {
 
-constexpr int64_t kRowsPerTask = 32;
+constexpr int64_t kPerturbedRowsOfPart = 256;
 
 /// Of `value(d)` for d = 0 .. width - 1, in several sums that a processor forms side by side.
 template <typename Value>
@@ -74,7 +74,7 @@ template <typename Of>
 at::Tensor squares_of_rows(int64_t copies, int64_t rows, Of of) {
   at::Tensor squares = at::empty({copies, rows}, at::kDouble);
   auto* to = squares.data_ptr<double>();
-  at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
+  in_parallel(rows, kPerturbedRowsOfPart, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row)
       for (int64_t copy = 0; copy < copies; ++copy) to[copy * rows + row] = of(copy, row);
   });
@@ -115,7 +115,7 @@ at::Tensor cpu::embed(const at::Tensor& matrix, const at::Tensor& tokens, int64_
     const auto* deltas = delta.defined() ? delta.const_data_ptr<scalar_t>() : nullptr;
     const auto* of_token = slots.defined() ? slots.const_data_ptr<int64_t>() : nullptr;
     auto* to = out.data_ptr<scalar_t>();
-    at::parallel_for(0, copies * count, kRowsPerTask, [&](int64_t begin, int64_t end) {
+    in_parallel(copies * count, kPerturbedRowsOfPart, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t t = i % count;
         const scalar_t* row = rows + ids[t] * width;

@@ -1,7 +1,6 @@
 #include "optim/adamw_update.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <bit>
@@ -10,6 +9,7 @@
 
 #include "core/cpu_versions.h"
 #include "core/kernels.h"
+#include "core/lanes.h"
 
 namespace rat {
 namespace {
@@ -81,7 +81,6 @@ bool is_zero(const scalar_t* numbers, int64_t count) {
 
 /// Numbers that a core updates and rounds while they are near.
 constexpr int64_t kPiece = 1 << 12;
-constexpr int64_t kGrain = 1 << 15;
 
 }  // namespace
 
@@ -124,10 +123,9 @@ void cpu::adamw(c10::ArrayRef<AdamWUpdate> updates, const UpdateScalars& scalars
       const int64_t size = update.gradient.numel();
       const auto* gradient = static_cast<const char*>(update.gradient.const_data_ptr());
       const auto bytes = static_cast<int64_t>(update.gradient.element_size());
-      at::parallel_for(size * lane / lanes, size * (lane + 1) / lanes, kGrain, [&](int64_t from, int64_t to) {
-        for (; from < to; from += kPiece)
-          update.tensors.update(from, std::min(kPiece, to - from), gradient + from * bytes, numbers[i]);
-      });
+      const int64_t to = size * (lane + 1) / lanes;
+      for (int64_t from = size * lane / lanes; from < to; from += kPiece)
+        update.tensors.update(from, std::min(kPiece, to - from), gradient + from * bytes, numbers[i]);
     }
   });
 }

@@ -331,13 +331,13 @@ std::vector<double> Trainer::logits_of(const PackedBatch& batch) {
       row += outputs;
     }
   };
-  if (parts.size() == 1)
-    answer(batch, parts[0]);
-  else
-    lanes_.run(static_cast<int64_t>(parts.size()), [&](int64_t lane) {
-      const std::vector<size_t>& examples = parts[static_cast<size_t>(lane)];
+  lanes_.run(static_cast<int64_t>(parts.size()), [&](int64_t lane) {
+    const std::vector<size_t>& examples = parts[static_cast<size_t>(lane)];
+    if (parts.size() == 1)
+      answer(batch, examples);
+    else
       answer(selected(batch, examples), examples);
-    });
+  });
   return values;
 }
 
@@ -370,8 +370,12 @@ void Trainer::set_class_weights(const std::vector<double>& weights) {
 }
 
 OperatorTimes Trainer::time_operator(const std::string& name, const OperatorShape& shape, int64_t repetitions,
-                                     const std::atomic<bool>& cancelled) const {
-  return rat::time_operator(name, shape, device_, options_.model.compute, repetitions, cancelled);
+                                     const std::atomic<bool>& cancelled) {
+  OperatorTimes times;
+  lanes_.run(1, [&](int64_t) {
+    times = rat::time_operator(name, shape, device_, options_.model.compute, repetitions, cancelled);
+  });
+  return times;
 }
 
 }  // namespace rat

@@ -102,7 +102,7 @@ class Trainer {
 
   /// On the trainer's device, in the type of its products: trainer/operator_times.h.
   OperatorTimes time_operator(const std::string& name, const OperatorShape& shape, int64_t repetitions,
-                              const std::atomic<bool>& cancelled) const;
+                              const std::atomic<bool>& cancelled);
 
  private:
   using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;

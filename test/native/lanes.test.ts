@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { type NativeStepResult, native } from "#dist/native/binding.js";
 import { methods } from "../support/methods.js";
 import { isSanitized } from "../support/sanitizer.js";
-import { examplesOf, modelNames, weightsOf, withTiny } from "../support/tiny-models.js";
+import { examplesOf, modelNames, tinyModels, weightsOf, withTiny } from "../support/tiny-models.js";
 
 /** Enough tokens for four lanes. */
 const IDS = Array.from({ length: 64 }, (_, i) => 3 + i);
@@ -90,4 +90,21 @@ describe("a lane that fails", () => {
       });
     expect(failures).toBeGreaterThan(5);
   });
+});
+
+test("threads without a lane take parts of large products: a few texts have the same bits on any number of them", async () => {
+  const { bert } = tinyModels;
+  if (!bert?.encoder) throw new Error("bert is no encoder");
+  const model = {
+    ...{ hiddenSize: 256, embeddingSize: 256 },
+    encoder: { ...bert.encoder, heads: 4, intermediateSize: 1024, initializerRange: 0.05 },
+  };
+  const few = examplesOf([3, 14, 15, 9, 26, 5, 35, 8]);
+  const run = (threads: number) =>
+    withTiny("bert", { model, threads, precision: "fp32" }, async (trainer) => {
+      const logits = await Promise.all([1, 2, 3].map(() => trainer.predict(few)));
+      return { logits, loss: (await trainer.trainStep(few, 1, 0.1)).loss, after: await trainer.predict(few) };
+    });
+  const one = await run(1);
+  for (const threads of [2, 5]) expect(await run(threads)).toEqual(one);
 });

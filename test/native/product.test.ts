@@ -66,6 +66,12 @@ test.each(cases)("[$m, $k] times [$k, $n], across: $left, $right", ({ m, k, n, l
     const without = sums.map((sum, at) => sum - (bias.values[at % n] ?? 0));
     expectNear(plain, without, tolerance, (at) => `${precision} ${at} without bias`);
   }
+  const sum = matrix(m, n, false, 31);
+  for (const precision of ["fp64", "fp32", "bf16"] as const) {
+    const result = native().product({ ...given, sum, precision });
+    const expected = sums.map((each, at) => each - (bias.values[at % n] ?? 0) + (sum.values[at] ?? 0));
+    expectNear(result, expected, UNITS[precision] * (4 + k / 4), (at) => `${precision} ${at} added`);
+  }
   const rounded = native().product({ ...given, bias, precision: "bf16", rounds: true });
   expectNear(rounded, sums, ROUNDED + UNITS.bf16 * (4 + k / 4), (at) => `rounded ${at}`);
 });
