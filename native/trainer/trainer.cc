@@ -56,7 +56,7 @@ Trainer::Trainer(const TrainerOptions& options)
     : options_(options),
       device_(parse_device(options.device)),
       stream_(device_),
-      lanes_(options.threads, device_.is_cpu() && is_on(Saving::kLanes) ? kMostLanes : 1),
+      lanes_(device_.is_cpu() ? options.threads : 1, is_on(Saving::kLanes) ? kMostLanes : 1),
       products_(device_, options.precision, options.tf32),
       regularizer_(make_regularizer(options.regularizer)),
       check_(device_, options.loss.kl_weight, options.regularizer.bregman_weight),
