@@ -27,8 +27,8 @@ const number = (i: number) => Math.round(128 * Math.sin(i * 1.7 + 0.3 * (i % 7))
 const addsInFloat = (() => {
   const file = "/proc/cpuinfo";
   const flags = existsSync(file) ? readFileSync(file, "utf8") : "";
-  const isNarrowed = Boolean(process.env.ATEN_CPU_CAPABILITY);
-  return !isNarrowed && / avx512_bf16 /.test(flags) && !/ amx_bf16 /.test(flags);
+  const { ATEN_CPU_CAPABILITY: narrowed } = process.env;
+  return !narrowed && / avx512_bf16 /.test(flags) && !/ amx_bf16 /.test(flags);
 })();
 const UNITS = { fp64: 1e-15, fp32: 5e-7, bf16: addsInFloat ? 5e-7 : 1e-2 };
 const ROUNDED = 2 ** -8;
