@@ -1,6 +1,7 @@
 #include "core/lanes.h"
 
 #include <ATen/Parallel.h>
+#include <c10/util/ScopeExit.h>
 
 #include <algorithm>
 #include <optional>
@@ -59,18 +60,11 @@ void Lanes::stop() {
 void Lanes::run(int64_t count, const std::function<void(int64_t lane)>& work) {
   RAT_CHECK(count <= most(), "ERR_RAT_INTERNAL", "more lanes than there are");
   if (count == 0) return;
-  Lanes* const before = std::exchange(current, this);
-  const auto restore = [&] {
+  const auto restored = c10::make_scope_exit([this, before = std::exchange(current, this)] {
     current = before;
     set_threads(threads_);
-  };
-  try {
-    take(count, std::max(1, threads_ / static_cast<int>(count)), work);
-  } catch (...) {
-    restore();
-    throw;
-  }
-  restore();
+  });
+  take(count, std::max(1, threads_ / static_cast<int>(count)), work);
 }
 
 void Lanes::take(int64_t parts, int operator_threads, const std::function<void(int64_t part)>& work) {

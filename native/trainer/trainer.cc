@@ -63,8 +63,11 @@ Trainer::Trainer(const TrainerOptions& options)
       graphs_(device_, host_bound_tokens(options.model, regularizer_->forwards(),
                                          product_rate(device_, options.model.compute, options.tf32))) {
   const c10::OptionalDeviceGuard guard(device_);
-  models_ = make_models(options.trains ? lanes_.most() : 1, kMostGradientBytes, options.model, options.seed,
-                        options.precision, device_);
+  // Threads draw the weights side by side.
+  lanes_.run(1, [&](int64_t) {
+    models_ = make_models(options.trains ? lanes_.most() : 1, kMostGradientBytes, options.model, options.seed,
+                          options.precision, device_);
+  });
   if (options.replicas > 1) reduction_ = std::make_unique<Replicas>(options.replicas);
   for (const auto& model : models_)
     model->set_learning(options.optimizer.layer_decay, options.optimizer.frozen);
