@@ -99,8 +99,9 @@ Napi::Value product_of(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const Napi::Object options = object_argument(info[0], "options");
     const Napi::Value precision = options.Get("precision");
-    RAT_CHECK(precision.IsString(), "ERR_RAT_INVALID_ARG", "Expected a string for precision");
-    const std::string name = precision.As<Napi::String>().Utf8Value();
+    const std::string name = precision.IsString() ? precision.As<Napi::String>().Utf8Value() : "";
+    RAT_CHECK(name == "fp32" || name == "fp64" || name == "bf16", "ERR_RAT_INVALID_ARG",
+              "Expected fp32, fp64 or bf16 for precision");
     const auto type = name == "fp32" ? at::kFloat : name == "bf16" ? at::kBFloat16 : at::kDouble;
     // A copy of other type keeps the strides.
     const auto argument = [&](const char* name) {

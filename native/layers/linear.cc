@@ -25,14 +25,13 @@ struct Product {
     matrix = low_weight ? *low_weight : weight.to(type);
     result = matmul_transposed(input, matrix, low_bias ? *low_bias : bias.to(type));
     context->saved_data["input_type"] = static_cast<int64_t>(x.scalar_type());
-    context->saved_data["weight_type"] = static_cast<int64_t>(weight.scalar_type());
   }
 };
 
 /// Undefined where it is added to the weight's already: a sum of passes as large as the weights is made in place.
 at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& input, const at::Tensor& weight) {
-  at::Tensor& sum = weight.mutable_grad();
-  if (!weight.is_leaf() || !sum.defined() || at::GradMode::is_enabled())
+  const at::Tensor sum = weight.is_leaf() ? weight.grad() : at::Tensor();
+  if (!sum.defined() || at::GradMode::is_enabled())
     return matmul_transposed(dy.t(), input.t(), {}, weight.scalar_type());
   add_matmul_transposed(sum, dy.t(), input.t());
   return {};
@@ -43,11 +42,11 @@ variable_list gradients_of(AutogradContext* context, const variable_list& saved,
                            const at::Tensor& dbias = {}) {
   const at::Tensor &input = saved[0], &matrix = saved[1];
   const auto input_type = static_cast<at::ScalarType>(context->saved_data["input_type"].toInt());
-  const auto weight_type = static_cast<at::ScalarType>(context->saved_data["weight_type"].toInt());
   variable_list result(6);
   if (context->needs_input_grad(0)) result[0] = matmul_transposed(dy, matrix.t(), {}, input_type);
   if (context->needs_input_grad(1)) result[1] = weight_gradient(dy, input, saved[2]);
-  if (context->needs_input_grad(2)) result[2] = dbias.defined() ? dbias : dy.sum({0}, false, weight_type);
+  if (context->needs_input_grad(2))
+    result[2] = dbias.defined() ? dbias : dy.sum({0}, false, saved[2].scalar_type());
   return result;
 }
 
