@@ -1,5 +1,5 @@
 /** The arithmetic of the benchmark: medians, percentiles, ratios with an interval. Tested on made-up times. */
-import { uniform } from "./workloads/random.js";
+import { mulberry32 } from "#dist/mulberry32.js";
 
 export interface Spread {
   readonly median: number;
@@ -62,7 +62,7 @@ export function ratioOf(
   if (ours.length !== baseline.length || ours.length % rounds !== 0)
     throw new Error("a block of one has no partner in the other");
   const blocks = ours.length / rounds;
-  const random = uniform(1);
+  const random = mulberry32(1);
   const total = (values: readonly number[], roundsOf: (block: number) => readonly number[]) =>
     Array.from({ length: blocks }, (_, block) =>
       median(roundsOf(block).map((round) => values[round * blocks + block] ?? Number.NaN)),

@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { mulberry32 } from "#dist/mulberry32.js";
 import type { PackedBatch } from "#dist/native/binding.js";
-import { uniform } from "./random.js";
 
 interface Lengths {
   /** Which rows of the task. */
@@ -34,7 +34,7 @@ export function tokenBatches(
 ): TokenBatch[] {
   const distribution = lengths[task];
   if (!distribution) throw new Error(`there is no task ${task}; there are ${workloadTasks.join(", ")}`);
-  const random = uniform(options.seed);
+  const random = mulberry32(options.seed);
   const token = () => {
     const words = options.vocabularySize - FIRST_WORD;
     // The inverse of the integral of 1 / rank.
@@ -50,7 +50,7 @@ export function tokenBatches(
 
 /** `count` lengths, of each task in turn. */
 export function lengthsOf(tasks: readonly string[], count: number): number[] {
-  const random = uniform(1);
+  const random = mulberry32(1);
   return Array.from({ length: count }, (_, i) => {
     const distribution = lengths[tasks[i % tasks.length] ?? ""];
     return quantile(distribution?.quantiles ?? [1], random());

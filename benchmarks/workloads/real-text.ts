@@ -1,8 +1,8 @@
 /** Batches of a task's own training texts, where its data and a tokenizer are at hand. */
-import { loadTask, loadTokenizer, trainTokenizer } from "r-at";
+import { loadTask, loadTokenizer, type Tokenizer, trainTokenizer } from "r-at";
+import { native } from "#dist/native/binding.js";
 import type { TokenBatch } from "./batches.js";
 import type { BenchmarkModel } from "./models.js";
-import { uniform } from "./random.js";
 
 /** Tokens that a text is cut at, as in benchmarks of GLUE. */
 const MAX_LENGTH = 128;
@@ -31,12 +31,12 @@ export async function readRealTexts(
       `${task} has ${classes.length} classes, and the models that are measured ${model.classes}`,
     );
   const { vocabularySize } = model.options;
-  if (model.kind === "encoder" && tokenizerFolder === undefined)
-    throw new Error(`${model.name} on real text needs --tokenizer FOLDER`);
-  await using tokenizer =
-    model.kind === "encoder" && tokenizerFolder !== undefined
-      ? await loadTokenizer(tokenizerFolder)
-      : await trainTokenizer(train, { vocabularySize });
+  const openTokenizer = (): Promise<Tokenizer> => {
+    if (model.kind !== "encoder") return trainTokenizer(train, { vocabularySize });
+    if (tokenizerFolder === undefined) throw new Error(`${model.name} on real text needs --tokenizer FOLDER`);
+    return loadTokenizer(tokenizerFolder);
+  };
+  await using tokenizer = await openTokenizer();
   if (tokenizer.vocabularySize > vocabularySize)
     throw new Error(
       `the tokenizer has ${tokenizer.vocabularySize} tokens, and ${model.name} ${vocabularySize}`,
@@ -48,23 +48,18 @@ export async function readRealTexts(
   };
 }
 
-/** The first `count` batches of one shuffled epoch after another; more of them begin with the same. */
+/** The first `count` batches of epochs in the order that training has them; more of them begin with the same. */
 export function realBatches(
   { texts, labels }: RealTexts,
   { batchSize, count, seed }: { batchSize: number; count: number; seed: number },
 ): TokenBatch[] {
   if (texts.length < batchSize)
     throw new Error(`${texts.length} texts are less than a batch of ${batchSize}`);
-  const random = uniform(seed);
-  const order = texts.map((_, i) => i);
   const batches: TokenBatch[] = [];
-  while (batches.length < count) {
-    for (let i = order.length - 1; i > 0; i--) {
-      const j = Math.floor(random() * (i + 1));
-      [order[i], order[j]] = [order[j] as number, order[i] as number];
-    }
+  for (let epoch = 0; batches.length < count; epoch++) {
+    const order = native().permutation(seed, epoch, texts.length);
     for (let from = 0; from + batchSize <= order.length && batches.length < count; from += batchSize) {
-      const rows = order.slice(from, from + batchSize);
+      const rows = [...order.subarray(from, from + batchSize)];
       batches.push({
         texts: rows.map((row) => texts[row] ?? []),
         labels: rows.map((row) => labels[row] ?? 0),
