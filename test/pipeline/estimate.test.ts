@@ -14,7 +14,9 @@ afterAll(() => clean());
 
 test("counts the run's steps and passes, and takes as long as it said, within noise", async () => {
   const output = join(folder, "run");
-  const flags = ["--regularizer", "r-at", "--epochs", "9", "--json"];
+  // Wide enough that a run takes longer than what a busy machine may hold it up for.
+  const sizes = ["--embedding-size", "128", "--hidden-size", "128"];
+  const flags = [...sizes, "--regularizer", "r-at", "--epochs", "9", "--json"];
   const { code, stdout } = await run(toyRun(folder, output, [...flags, "--estimate"]));
   expect(code).toBe(0);
   const { command, estimate } = JSON.parse(stdout);
